@@ -320,7 +320,7 @@ describe('a long log', () => {
     await rowsUntil((rows) => rows.includes('end of both'), 'the end');
     expect(await browser.page.locator('.output-gutter .ours').count()).toBe(0);
     // What is kept of it is a head and a tail. Who goes to what is between them is told of all of it.
-    await bar().locator('xpath=..').locator('.log-gap').waitFor({ state: 'attached' });
+    await bar().locator('xpath=..').locator('.output-gap').waitFor({ state: 'attached' });
     await clickBar(0.35);
     await rowsUntil((rows) => /^… [78](\.\d)? MiB are missing here …$/.test(rows[0] ?? ''), 'the gap');
     expect(await bar().getAttribute('aria-valuetext')).toMatch(/^[23](\.\d)? MiB of 19\.1 MiB$/);

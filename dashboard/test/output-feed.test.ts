@@ -85,7 +85,7 @@ describe('what is asked for', () => {
     expect(sent.at(-1)).toEqual(subscribe(100));
   });
 
-  test('a hole is asked for once, and then shown as missing', () => {
+  test('a gap is requested once, and then shown as missing', () => {
     const { feed, sent, frame, open, confirm } = feedOf(0);
     open();
     frame(0, 10);
@@ -273,43 +273,43 @@ describe('earlier output', () => {
   });
 });
 
-describe('a place in the middle', () => {
+describe('an offset in the middle', () => {
   const total = 100 * MIB;
-  const place = 34 * MIB;
+  const offset = 34 * MIB;
 
   test('opens with as little as the end does; until that has come what was shown stays, and nothing else is asked for', () => {
     const { feed, sent, frame, open, confirm, answer } = feedOf(total);
     open();
     frame(total - TAIL_BYTES, TAIL_BYTES);
-    feed.openAt(place);
-    expect(sent.at(-1)).toEqual(part(place, TAIL_BYTES));
-    expect([feed.opening, feed.isLive, feed.window.start]).toEqual([place, false, total - TAIL_BYTES]);
+    feed.openAt(offset);
+    expect(sent.at(-1)).toEqual(part(offset, TAIL_BYTES));
+    expect([feed.opening, feed.isLive, feed.window.start]).toEqual([offset, false, total - TAIL_BYTES]);
     feed.loadEarlier();
-    expect(sent.at(-1)).toEqual(part(place, TAIL_BYTES));
-    answer(place, place + STEP_BYTES);
-    expect([feed.opening, feed.window.start, feed.window.next]).toEqual([null, place, place + TAIL_BYTES]);
+    expect(sent.at(-1)).toEqual(part(offset, TAIL_BYTES));
+    answer(offset, offset + STEP_BYTES);
+    expect([feed.opening, feed.window.start, feed.window.next]).toEqual([null, offset, offset + TAIL_BYTES]);
     expect(feed.window.isCut).toBe(true);
     // And goes on from there in both directions.
     confirm();
     feed.loadLater();
-    answer(place + TAIL_BYTES, place + TAIL_BYTES + STEP_BYTES);
+    answer(offset + TAIL_BYTES, offset + TAIL_BYTES + STEP_BYTES);
     confirm();
     feed.loadEarlier();
-    answer(place - STEP_BYTES, place);
-    expect(feed.window.start).toBe(place - STEP_BYTES);
-    expect(feed.window.next).toBeGreaterThan(place + TAIL_BYTES);
+    answer(offset - STEP_BYTES, offset);
+    expect(feed.window.start).toBe(offset - STEP_BYTES);
+    expect(feed.window.next).toBeGreaterThan(offset + TAIL_BYTES);
   });
 
   test('can be left for another one before it has come, and survives a lost link', () => {
     const { feed, sent, frame, open, answer } = feedOf(total);
     open();
-    feed.openAt(place);
-    frame(place, 1000);
-    feed.openAt(2 * place);
+    feed.openAt(offset);
+    frame(offset, 1000);
+    feed.openAt(2 * offset);
     open();
-    expect(sent.at(-1)).toEqual(part(2 * place, TAIL_BYTES));
-    answer(2 * place, 2 * place + TAIL_BYTES);
-    expect(feed.window.start).toBe(2 * place);
+    expect(sent.at(-1)).toEqual(part(2 * offset, TAIL_BYTES));
+    answer(2 * offset, 2 * offset + TAIL_BYTES);
+    expect(feed.window.start).toBe(2 * offset);
   });
 
   test('close to the end continues with it', () => {
@@ -323,24 +323,24 @@ describe('a place in the middle', () => {
   test('in which bytes are missing shows what follows them', () => {
     const { feed, open, confirm, frame } = feedOf(total);
     open();
-    feed.openAt(place);
+    feed.openAt(offset);
     confirm();
-    const end = place + 10 * MIB;
-    feed.gap(place, end);
-    expect(feed.opening).toBe(place);
+    const end = offset + 10 * MIB;
+    feed.gap(offset, end);
+    expect(feed.opening).toBe(offset);
     frame(end, TAIL_BYTES);
-    expect(feed.window.read(place)).toEqual({ kind: 'gap', start: place, end, begin: place });
+    expect(feed.window.read(offset)).toEqual({ kind: 'gap', start: offset, end, begin: offset });
     expect([feed.opening, feed.window.next]).toEqual([null, end + TAIL_BYTES]);
   });
 
   test('of which little comes before a gap shows as much after it as anywhere', () => {
     const { feed, open, confirm, frame } = feedOf(total);
     open();
-    feed.openAt(place);
+    feed.openAt(offset);
     confirm();
-    frame(place, 1000);
-    const end = place + 10 * MIB;
-    feed.gap(place + 1000, end);
+    frame(offset, 1000);
+    const end = offset + 10 * MIB;
+    feed.gap(offset + 1000, end);
     frame(end, TAIL_BYTES);
     expect([feed.opening, feed.window.next]).toEqual([null, end + TAIL_BYTES - 1000]);
   });
@@ -348,22 +348,22 @@ describe('a place in the middle', () => {
   test('within a gap says how much is missing in all', () => {
     const { feed, open, confirm, frame } = feedOf(total);
     open();
-    feed.openAt(place);
+    feed.openAt(offset);
     confirm();
-    feed.gap(place, place + MIB, place - 59 * MIB);
-    frame(place + MIB, TAIL_BYTES);
-    const gap = feed.window.read(place);
-    expect(gap).toMatchObject({ kind: 'gap', begin: place - 59 * MIB, end: place + MIB });
+    feed.gap(offset, offset + MIB, offset - 59 * MIB);
+    frame(offset + MIB, TAIL_BYTES);
+    const gap = feed.window.read(offset);
+    expect(gap).toMatchObject({ kind: 'gap', begin: offset - 59 * MIB, end: offset + MIB });
     expect(gap === null ? null : new OutputText('both', true).read(gap)).toContain('… 60 MiB are missing here …');
   });
 
   test('of which only what is missing is left says so', () => {
     const { feed, open, confirm } = feedOf(total);
     open();
-    feed.openAt(place);
+    feed.openAt(offset);
     confirm();
-    feed.gap(place, total);
-    expect([feed.window.start, feed.window.next, feed.isLive]).toEqual([place, total, true]);
+    feed.gap(offset, total);
+    expect([feed.window.start, feed.window.next, feed.isLive]).toEqual([offset, total, true]);
   });
 });
 

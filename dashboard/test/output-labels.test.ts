@@ -13,7 +13,7 @@ import {
 } from '../src/pages/run/output-labels.ts';
 import { at, makeRun, RUN_ID, story } from './make.ts';
 
-test('which part of the log is loaded', () => {
+test('which part of the output is loaded', () => {
   expect(loadedText(0, KIB, KIB)).toBe('Complete output');
   expect(loadedText(98.2 * MIB, 99 * MIB, 100 * MIB)).toBe('98.2 MiB to 99 MiB of 100 MiB');
   expect(loadedText(98 * MIB, 100 * MIB, 100 * MIB)).toBe('Last 2 MiB of 100 MiB');
@@ -25,7 +25,7 @@ test('where the reader is about to be', () => {
   expect(aimText(100 * MIB, 100 * MIB)).toBe('To the end');
 });
 
-test('what is missing from the log is said where it is downloaded', () => {
+test('the download lists what is missing from the output', () => {
   const gap = { at: at(1), type: 'output_gap', from: 0, to: MIB } as const;
   expect(missingText(story())).toBe(null);
   expect(missingText(story(gap, gap))).toBe('2 MiB missing – see events');
@@ -45,7 +45,7 @@ test('how much was found', () => {
   expect(matchesText({ current: 0, count: 1000, isMore: true })).toBe('1000+ found');
 });
 
-test('a log on the disk says whose it is', () => {
+test('the file name of a download names the run', () => {
   expect(fileName(makeRun({ job: 'backup', machine: 'db-1.example.com' }))).toBe(
     `backup-db-1.example.com-${RUN_ID}.log`,
   );

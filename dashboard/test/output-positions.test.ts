@@ -8,7 +8,7 @@ const NO_MODIFIER = { ctrlKey: false, metaKey: false, altKey: false };
 const GAPS = [{ start: 100, end: 200 }];
 const step = (key: string, from: number) => keyStep({ ...NO_MODIFIER, key }, from, 1000, GAPS);
 
-test('a key goes a hundredth of the log, or a tenth, and never beyond its ends', () => {
+test('a key moves a hundredth of the output, or a tenth, and never beyond its ends', () => {
   expect(['ArrowLeft', 'ArrowRight', 'PageDown', 'PageUp', 'Home', 'End'].map((key) => step(key, 500))).toEqual([
     490, 510, 400, 600, 0, 1000,
   ]);
@@ -17,7 +17,7 @@ test('a key goes a hundredth of the log, or a tenth, and never beyond its ends',
   expect(keyStep({ ...NO_MODIFIER, altKey: true, key: 'ArrowLeft' }, 500, 1000, [])).toBe(null);
 });
 
-test('a key leads over a gap, which is one place', () => {
+test('a key steps over a gap', () => {
   expect([step('ArrowRight', 95), step('ArrowRight', 100), step('ArrowRight', 195)]).toEqual([105, 200, 205]);
   expect([step('ArrowLeft', 205), step('ArrowLeft', 100)]).toEqual([195, 90]);
 });
@@ -26,7 +26,7 @@ test('who goes to where bytes are missing is shown all of what is missing', () =
   expect([99, 100, 150, 199, 200].map((offset) => beginningOf(offset, GAPS))).toEqual([99, 100, 100, 100, 200]);
 });
 
-test('a log is opened a byte before a line, so that the line is known to be whole; not within a gap', () => {
+test('output is opened a byte before a line, to know that the line is whole; not within a gap', () => {
   expect([0, 1, 99, 100, 200, 201].map((offset) => openingFor(offset, GAPS))).toEqual([0, 0, 98, 100, 200, 200]);
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { KIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
-import { endOf, OutputWindow, type Piece } from '../src/output/output-window.ts';
+import { endOf, type OutputPart, OutputWindow } from '../src/output/output-window.ts';
 
 const encoder = new TextEncoder();
 const LOOSE = { weight: 1000 * KIB, rows: 100_000, columns: 80 };
@@ -12,46 +12,46 @@ function windowOf(text: string, start = 0): OutputWindow {
   return window;
 }
 
-function pieces(window: OutputWindow): Piece[] {
-  const all: Piece[] = [];
-  for (let piece = window.read(window.start); piece !== null; piece = window.read(endOf(piece))) all.push(piece);
+function parts(window: OutputWindow): OutputPart[] {
+  const all: OutputPart[] = [];
+  for (let part = window.read(window.start); part !== null; part = window.read(endOf(part))) all.push(part);
   return all;
 }
 
 function textOf(window: OutputWindow): string {
-  return pieces(window)
-    .map((piece) => (piece.kind === 'gap' ? `<${piece.end - piece.start}>` : new TextDecoder().decode(piece.bytes)))
+  return parts(window)
+    .map((part) => (part.kind === 'gap' ? `<${part.end - part.start}>` : new TextDecoder().decode(part.bytes)))
     .join('');
 }
 
 describe('frames', () => {
-  test('may overlap what is there, and are not taken across a hole', () => {
+  test('may overlap what is there, and are not taken across a gap', () => {
     const window = windowOf('abc');
     const push = (start: number, text: string) => window.push({ stream: 'stdout', start, bytes: encoder.encode(text) });
     expect(push(1, 'bc')).toBe('known');
     expect(push(1, 'bcd')).toBe('taken');
-    expect(push(5, 'x')).toBe('hole');
+    expect(push(5, 'x')).toBe('gap');
     expect(textOf(window)).toBe('abcd');
   });
 
-  test('of one byte share a piece, unless they are of two streams', () => {
+  test('of one byte share a part, unless they are of two streams', () => {
     const window = new OutputWindow(0);
     const push = (stream: StreamName) => window.push({ stream, start: window.next, bytes: encoder.encode('x') });
     for (let i = 0; i < 100; i += 1) push('stdout');
     push('stderr');
-    expect(pieces(window).map((piece) => endOf(piece) - piece.start)).toEqual([100, 1]);
+    expect(parts(window).map((part) => endOf(part) - part.start)).toEqual([100, 1]);
   });
 
   test('that are large are kept in parts, and can be read from anywhere, up to anywhere', () => {
     const window = windowOf('x'.repeat(10 * KIB));
-    expect(pieces(window)).toHaveLength(3);
+    expect(parts(window)).toHaveLength(3);
     expect(window.read(5)?.start).toBe(5);
     const part = window.read(4 * KIB, 4 * KIB + 10);
     expect(part === null ? null : endOf(part)).toBe(4 * KIB + 10);
   });
 });
 
-test('missing bytes are a piece of their own, and may overlap what is there', () => {
+test('missing bytes are a part of their own, and may overlap what is there', () => {
   const window = windowOf('abc');
   window.gap(2);
   window.gap(103);
@@ -67,7 +67,7 @@ describe('bounds', () => {
     expect(windowOf('\t'.repeat(100)).isWithin({ ...LOOSE, rows: 9 })).toBe(false);
   });
 
-  test('the first pieces go, and it is known whether what is left begins in the middle of a line', () => {
+  test('the first parts go, and it is known whether what is left begins in the middle of a line', () => {
     const line = `${'x'.repeat(1023)}\n`;
     const window = windowOf(line.repeat(100));
     expect(window.isCut).toBe(false);

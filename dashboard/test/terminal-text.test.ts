@@ -14,7 +14,7 @@ const read = (...parts: string[]) => {
   );
 };
 
-test('plain text is one piece', () => {
+test('plain text is one token', () => {
   expect(read('hello\tworld')).toEqual(['hello\tworld']);
 });
 

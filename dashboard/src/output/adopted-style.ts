@@ -22,7 +22,7 @@ class AdoptedStyle extends HTMLElement {
   }
 }
 
-/** Must have been called before the first terminal is opened. */
+/** Must be called before the first terminal is opened. */
 export function defineAdoptedStyle(): void {
   if (customElements.get('adopted-style') === undefined) customElements.define('adopted-style', AdoptedStyle);
 }

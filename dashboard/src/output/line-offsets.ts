@@ -1,10 +1,10 @@
-/** Where in a window the lines of the terminal begin: what the terminal has rows of, the log has bytes of. */
+/** The offsets at which a window's lines begin, to convert between the terminal's rows and the output's bytes. */
 import type { StreamChoice } from './output-text.ts';
 import { endOf, type OutputWindow } from './output-window.ts';
 
 const NEWLINE = 0x0a;
 
-/** The offset at which the line begins that comes so many lines after the one that begins at `from`. */
+/** The offset of the line that is `lines` lines after the one that begins at `from`. */
 export function offsetOfLine(window: OutputWindow, from: number, lines: number, choice: StreamChoice): number {
   let offset = from;
   let left = lines;
@@ -16,7 +16,7 @@ export function offsetOfLine(window: OutputWindow, from: number, lines: number, 
   return offset;
 }
 
-/** How many lines after the one that begins at `from` the one that holds `to` is. */
+/** How many lines the one that holds `to` is after the one that begins at `from`. */
 export function linesBetween(window: OutputWindow, from: number, to: number, choice: StreamChoice): number {
   let lines = 0;
   for (const start of lineStarts(window, from, choice)) {
@@ -26,16 +26,16 @@ export function linesBetween(window: OutputWindow, from: number, to: number, cho
   return lines;
 }
 
-/** The offsets of the lines after `from`, where one begins. As `output-text.ts` writes them: a gap is a line. */
+/** The offsets of the lines after `from`, where one begins. A gap is a line, as `output-text.ts` writes it. */
 function* lineStarts(window: OutputWindow, from: number, choice: StreamChoice): Generator<number> {
   let isAtLineStart = true;
-  for (let piece = window.read(from); piece !== null; piece = window.read(endOf(piece))) {
-    if (piece.kind === 'gap') {
-      if (!isAtLineStart) yield piece.start;
-      yield piece.end;
+  for (let part = window.read(from); part !== null; part = window.read(endOf(part))) {
+    if (part.kind === 'gap') {
+      if (!isAtLineStart) yield part.start;
+      yield part.end;
       isAtLineStart = true;
-    } else if (choice === 'both' || choice === piece.stream) {
-      const { bytes, start } = piece;
+    } else if (choice === 'both' || choice === part.stream) {
+      const { bytes, start } = part;
       for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) yield start + at + 1;
       isAtLineStart = bytes.at(-1) === NEWLINE;
     }

@@ -1,11 +1,11 @@
 /**
- * Keeps a window on a run's output filled, whatever happens to the link.
+ * Keeps a window of a run's output filled, whatever happens to the link.
  *
- * All of it comes over the watch socket, which tells the streams apart. The window opens some way before the end, and
- * slides from there: to see more it is subscribed to again further up or down, and what is too much at the other end goes.
- * Opened anywhere else, it holds as much at first, so that it is there as soon.
- * `behind` is answered by subscribing again, not by a fetch: everything that was sent has been read by then, and output
- * that is fetched no longer says which stream it is of.
+ * All output arrives over the watch socket, whose frames carry their stream. The window opens `TAIL_BYTES` before the
+ * end and slides from there: to show more, the feed subscribes again further up or down, and drops the excess at the
+ * other end. Opened elsewhere, the window holds as much at first.
+ * The feed responds to `behind` by subscribing again, not by a fetch: everything that was sent has been read by then,
+ * and fetched output doesn't carry its stream.
  */
 import { KIB, MIB } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
@@ -14,46 +14,46 @@ import { OutputWindow, type WindowBounds } from './output-window.ts';
 
 /** How much is shown at first. */
 export const TAIL_BYTES = 64 * KIB;
-/** Further behind than this, what lies between would scroll by unread. */
+/** If the reader is further behind than this, the output in between is skipped: it would scroll by unread. */
 const SKIP_BYTES = MIB;
-/** How much more each request for earlier or later output brings: less than may be sent unacked. */
+/** How much each request for earlier or later output adds: less than may be sent unacked. */
 export const STEP_BYTES = 512 * KIB;
-/** What is kept of the log at once. */
+/** How much of the output is kept at once. */
 export const WINDOW_WEIGHT = 2 * MIB;
-/** Acks are gathered: each one is a message that somebody pays for. */
+/** Acks are batched, because each message is billed. */
 const ACK_BYTES = 128 * KIB;
 const ACK_MS = 500;
-/** How often to see how much is new, when nothing of it is taken. */
+/** How often to look for new output while none is taken. */
 const LOOK_MS = 5_000;
-/** Beyond any end: a subscription there begins at the end, and says where that is. */
+/** Beyond any end: a subscription there begins at the end, and its confirmation says where that is. */
 const THE_END = Number.MAX_SAFE_INTEGER;
 
 export interface FeedPort {
   send(message: ViewerMessage): boolean;
-  /** How many bytes there are by now; null when nobody can be asked. */
+  /** How many bytes are stored now; null when the request fails. */
   fetchTotal(): Promise<number | null>;
   changed(): void;
   later(task: () => void, ms: number): void;
 }
 
-/** What is asked for beside the window, to be joined with it. */
-interface Part {
+/** Output that was requested besides the window, to be joined with it. */
+interface PendingWindow {
   readonly window: OutputWindow;
   /** Up to here. */
   readonly until: number;
 }
 
 type Mode =
-  /** The window's end is the log's. */
+  /** The window ends where the output does. */
   | { readonly kind: 'live' }
-  /** It ends before. What comes is counted, and not taken. */
+  /** The window ends earlier. New output is counted, not taken. */
   | { readonly kind: 'parked' }
-  | { readonly kind: 'earlier'; readonly part: Part; readonly wasLive: boolean }
-  | { readonly kind: 'later'; readonly part: Part }
-  /** To be opened there. What was shown is shown until something has come. */
-  | { readonly kind: 'elsewhere'; readonly part: Part };
+  | { readonly kind: 'earlier'; readonly pending: PendingWindow; readonly wasLive: boolean }
+  | { readonly kind: 'later'; readonly pending: PendingWindow }
+  /** To be opened elsewhere. The old window is shown until output has arrived. */
+  | { readonly kind: 'elsewhere'; readonly pending: PendingWindow };
 
-/** What is being asked for. */
+/** Which output is being requested. */
 export type Loading = Exclude<Mode['kind'], 'live' | 'parked'>;
 
 export class OutputFeed {
@@ -67,15 +67,15 @@ export class OutputFeed {
   #drawn: number;
   #acked = 0;
   #ackPlanned = false;
-  /** Too much was unacked: to go on once it is drawn. */
+  /** Too much was unacked: the feed continues once it is drawn. */
   #isBehind = false;
-  /** Subscriptions that were sent and not confirmed. What comes before the confirmation answers an earlier one. */
+  /** Subscriptions that were sent and not confirmed. What arrives before the confirmation belongs to an earlier one. */
   #unconfirmed = 0;
   #skipping = false;
-  /** Whether the window is to open at the end, some way before it: where exactly, the subscription says. */
+  /** Whether the window opens at the tail; the subscription's confirmation says at which offset. */
   #opensAtTail = false;
-  /** Where bytes were missing last. Missing there again, they are missing for good. */
-  #holeAt: number | null = null;
+  /** Where bytes were missing last. If they are missing again, they are permanently missing. */
+  #missingAt: number | null = null;
 
   constructor(run: string, total: number, port: FeedPort) {
     this.#run = run;
@@ -86,12 +86,12 @@ export class OutputFeed {
     this.#opensAtTail = this.#window.start > 0;
   }
 
-  /** What there is to show. Another window than before has nothing to do with the last: it is to be drawn anew. */
+  /** What to show. Another window than before is unrelated to the last one and needs a redraw. */
   get window(): OutputWindow {
     return this.#window;
   }
 
-  /** How many bytes there are, as far as it is known here. */
+  /** How many bytes are stored, as far as we know. */
   get total(): number {
     return Math.max(this.#total, this.#window.next);
   }
@@ -101,12 +101,12 @@ export class OutputFeed {
     return kind === 'live' || kind === 'parked' ? null : kind;
   }
 
-  /** Where the window will be, once it has come; null while it is to stay. */
+  /** The offset at which another window is being opened; null if none is. */
   get opening(): number | null {
-    return this.#mode.kind === 'elsewhere' ? this.#mode.part.window.start : null;
+    return this.#mode.kind === 'elsewhere' ? this.#mode.pending.window.start : null;
   }
 
-  /** Whether the window ends where the log does, and goes on with it. */
+  /** Whether the window ends where the output does, and follows it. */
   get isLive(): boolean {
     return this.#mode.kind === 'live' || (this.#mode.kind === 'earlier' && this.#mode.wasLive);
   }
@@ -118,7 +118,7 @@ export class OutputFeed {
     this.#subscribe(this.#mode.kind === 'parked' ? THE_END : this.#filling.next);
   }
 
-  /** @param from where what follows begins: what was asked for, or the end */
+  /** @param from the offset at which the output starts: the requested one, or the end */
   subscribed(from: number): void {
     this.#unconfirmed = Math.max(0, this.#unconfirmed - 1);
     if (this.#opensAtTail && this.#unconfirmed === 0) {
@@ -134,33 +134,33 @@ export class OutputFeed {
   }
 
   frame(frame: OutputFrame): void {
-    if (this.#isDeaf) return;
+    if (this.#isIgnoring) return;
     this.#total = Math.max(this.#total, frame.start + frame.bytes.length);
     if (this.#mode.kind === 'parked') {
       this.#port.changed();
-    } else if (!this.#isHole(frame.start) && this.#filling.push(this.#wanted(frame)) === 'taken') {
+    } else if (!this.#isMissing(frame.start) && this.#filling.push(this.#wanted(frame)) === 'taken') {
       this.#taken();
     }
   }
 
   /** @param begin where the gap begins, if before `from` */
   gap(from: number, to: number, begin = from): void {
-    if (this.#isDeaf) return;
+    if (this.#isIgnoring) return;
     this.#total = Math.max(this.#total, to);
-    if (this.#mode.kind === 'parked' || this.#isHole(from)) return;
+    if (this.#mode.kind === 'parked' || this.#isMissing(from)) return;
     const end = this.#mode.kind === 'earlier' ? Math.min(to, this.#limit) : to;
-    this.#passOver(end - this.#filling.next);
+    this.#extendOver(end - this.#filling.next);
     this.#filling.gap(end, begin);
     this.#taken();
   }
 
-  /** Too much was unacked, and nothing more comes by itself. */
+  /** Too much was unacked: nothing more arrives without a new subscription. */
   async behind(): Promise<void> {
-    if (this.#isDeaf) return;
+    if (this.#isIgnoring) return;
     switch (this.#mode.kind) {
       case 'live':
         this.#isBehind = true;
-        return this.#goOn();
+        return this.#continue();
       case 'parked':
         this.#port.later(() => {
           if (this.#mode.kind === 'parked') this.#subscribe(THE_END);
@@ -173,14 +173,14 @@ export class OutputFeed {
     }
   }
 
-  /** All up to here is on the screen, and may be acked. */
+  /** All output up to here is on the screen and may be acked. */
   drawn(offset: number): void {
     this.#drawn = offset;
     this.#planAck();
-    void this.#goOn();
+    void this.#continue();
   }
 
-  /** What of the window is still on the screen; what is before is let go. */
+  /** The screen begins at this offset; what is before it is dropped. */
   shownFrom(offset: number): void {
     if (this.#mode.kind !== 'earlier') this.#window.dropBefore(offset);
   }
@@ -190,7 +190,7 @@ export class OutputFeed {
     this.#bounds = { weight: WINDOW_WEIGHT, rows, columns };
   }
 
-  /** Somebody reads further up: don't take the lines away from them. */
+  /** @param held whether the reader is further up: then no lines are dropped */
   hold(held: boolean): void {
     this.#held = held;
   }
@@ -199,7 +199,7 @@ export class OutputFeed {
     const until = this.#window.start;
     if (this.loading !== null || until === 0) return;
     const window = new OutputWindow(Math.max(0, until - stepBytes));
-    this.#switchTo({ kind: 'earlier', part: { window, until }, wasLive: this.#mode.kind === 'live' }, window.start);
+    this.#switchTo({ kind: 'earlier', pending: { window, until }, wasLive: this.#mode.kind === 'live' }, window.start);
   }
 
   loadLater(): void {
@@ -209,10 +209,10 @@ export class OutputFeed {
     else this.#fillAfter(next);
   }
 
-  /** Opens anew at any place of the log. */
+  /** Opens another window, at any offset of the output. */
   openAt(offset: number): void {
-    const part = { window: new OutputWindow(offset), until: offset + TAIL_BYTES };
-    this.#switchTo({ kind: 'elsewhere', part }, offset);
+    const pending = { window: new OutputWindow(offset), until: offset + TAIL_BYTES };
+    this.#switchTo({ kind: 'elsewhere', pending }, offset);
   }
 
   toEnd(): void {
@@ -223,24 +223,24 @@ export class OutputFeed {
   }
 
   #fillAfter(offset: number): void {
-    const part = { window: new OutputWindow(offset), until: offset + STEP_BYTES };
-    this.#switchTo({ kind: 'later', part }, offset);
+    const pending = { window: new OutputWindow(offset), until: offset + STEP_BYTES };
+    this.#switchTo({ kind: 'later', pending }, offset);
   }
 
-  get #part(): Part | null {
-    return this.#mode.kind === 'live' || this.#mode.kind === 'parked' ? null : this.#mode.part;
+  get #pending(): PendingWindow | null {
+    return this.#mode.kind === 'live' || this.#mode.kind === 'parked' ? null : this.#mode.pending;
   }
 
   get #filling(): OutputWindow {
-    return this.#part?.window ?? this.#window;
+    return this.#pending?.window ?? this.#window;
   }
 
-  /** What comes beyond this is not taken. */
+  /** Output beyond this offset is not taken. */
   get #limit(): number {
-    return this.#part?.until ?? THE_END;
+    return this.#pending?.until ?? THE_END;
   }
 
-  get #isDeaf(): boolean {
+  get #isIgnoring(): boolean {
     return this.#unconfirmed > 0 || this.#skipping;
   }
 
@@ -248,15 +248,15 @@ export class OutputFeed {
     return { ...frame, bytes: frame.bytes.subarray(0, Math.max(0, this.#limit - frame.start)) };
   }
 
-  /** Asks again for what is missing before `start`; what never comes is shown as missing. */
-  #isHole(start: number): boolean {
+  /** Requests what is missing before `start` again; if it is missing twice, it is shown as a gap. */
+  #isMissing(start: number): boolean {
     const { next } = this.#filling;
     if (start <= next) return false;
-    if (this.#holeAt === next) {
+    if (this.#missingAt === next) {
       this.#filling.gap(Math.min(start, this.#limit));
       return false;
     }
-    this.#holeAt = next;
+    this.#missingAt = next;
     this.#subscribe(next);
     return true;
   }
@@ -266,11 +266,11 @@ export class OutputFeed {
     this.#opensAtTail = this.#window.start > 0;
   }
 
-  /** What is missing of a part that is asked for uses up nothing of it. Earlier parts end where the window begins. */
-  #passOver(missing: number): void {
+  /** A gap doesn't count against the requested bytes. An earlier window has a fixed end: where this window begins. */
+  #extendOver(missing: number): void {
     const mode = this.#mode;
     if (missing <= 0 || (mode.kind !== 'later' && mode.kind !== 'elsewhere')) return;
-    this.#mode = { ...mode, part: { ...mode.part, until: mode.part.until + missing } };
+    this.#mode = { ...mode, pending: { ...mode.pending, until: mode.pending.until + missing } };
   }
 
   #open(start: number): void {
@@ -288,55 +288,56 @@ export class OutputFeed {
 
   #subscribe(offset: number): void {
     this.#acked = offset;
-    // Of a tail the place is known once it is confirmed.
+    // The confirmation says where the tail begins.
     this.#opensAtTail &&= this.#mode.kind === 'live';
     if (this.#opensAtTail) {
       if (this.#port.send({ type: 'subscribe', run: this.#run, offset: 0, tail: TAIL_BYTES })) this.#unconfirmed += 1;
       return;
     }
-    const wanted = this.#part === null ? {} : { bytes: Math.max(1, this.#part.until - offset) };
+    const wanted = this.#pending === null ? {} : { bytes: Math.max(1, this.#pending.until - offset) };
     if (this.#port.send({ type: 'subscribe', run: this.#run, offset, ...wanted })) this.#unconfirmed += 1;
   }
 
   #taken(): void {
     const mode = this.#mode;
     if (mode.kind === 'live') this.#keepWithinBounds();
-    if (mode.kind === 'earlier' && mode.part.window.next >= mode.part.until) this.#joinEarlier(mode.part, mode.wasLive);
-    if (mode.kind === 'later' && this.#isWhole(mode.part)) this.#joinLater(this.#window, mode.part);
-    if (mode.kind === 'elsewhere' && this.#isWhole(mode.part)) {
-      this.#joinLater(new OutputWindow(mode.part.window.start), mode.part);
+    if (mode.kind === 'earlier' && mode.pending.window.next >= mode.pending.until)
+      this.#joinEarlier(mode.pending, mode.wasLive);
+    if (mode.kind === 'later' && this.#isWhole(mode.pending)) this.#joinLater(this.#window, mode.pending);
+    if (mode.kind === 'elsewhere' && this.#isWhole(mode.pending)) {
+      this.#joinLater(new OutputWindow(mode.pending.window.start), mode.pending);
     }
     this.#port.changed();
   }
 
-  #isWhole({ window, until }: Part): boolean {
+  #isWhole({ window, until }: PendingWindow): boolean {
     return window.next >= Math.min(until, this.total);
   }
 
   #keepWithinBounds(): void {
     if (this.#window.isWithin(this.#bounds)) return;
     if (this.#held) this.#switchTo({ kind: 'parked' }, THE_END);
-    // How many rows there are, the screen knows better.
+    // Only the screen knows the number of rows.
     else this.#window.dropToFit({ ...this.#bounds, rows: Number.POSITIVE_INFINITY });
   }
 
-  #joinEarlier(part: Part, wasLive: boolean): void {
+  #joinEarlier(pending: PendingWindow, wasLive: boolean): void {
     const { next } = this.#window;
-    this.#window = part.window.joinedWith(this.#window, this.#bounds, 'before');
-    this.#goOnAfter(next, wasLive);
-    // A gap alone is nothing to read: what was asked for is what comes before it.
-    const gap = part.window.isGap ? part.window.read(part.window.start) : null;
+    this.#window = pending.window.joinedWith(this.#window, this.#bounds, 'before');
+    this.#continueAfter(next, wasLive);
+    // A gap alone shows nothing to read: load what is before it.
+    const gap = pending.window.isGap ? pending.window.read(pending.window.start) : null;
     if (gap?.kind === 'gap') this.loadEarlier(this.#window.start - gap.begin + STEP_BYTES);
   }
 
-  #joinLater(before: OutputWindow, part: Part): void {
-    const { next } = part.window;
-    this.#window = before.joinedWith(part.window, this.#bounds, 'after');
-    this.#goOnAfter(next, next >= this.total);
+  #joinLater(before: OutputWindow, pending: PendingWindow): void {
+    const { next } = pending.window;
+    this.#window = before.joinedWith(pending.window, this.#bounds, 'after');
+    this.#continueAfter(next, next >= this.total);
   }
 
-  /** @param end where the window ends, unless joining it has cut it off there */
-  #goOnAfter(end: number, isLive: boolean): void {
+  /** @param end where the window ends, unless joining has cut its end off */
+  #continueAfter(end: number, isLive: boolean): void {
     this.#drawn = this.#window.start;
     if (isLive && this.#window.next === end) this.#switchTo({ kind: 'live' }, end);
     else this.#switchTo({ kind: 'parked' }, THE_END);
@@ -360,22 +361,22 @@ export class OutputFeed {
     if (this.#port.send({ type: 'ack', run: this.#run, offset })) this.#acked = offset;
   }
 
-  /** After `behind`: not before all that came is drawn, so that a flood is drawn as fast as the page can, and no faster. */
-  async #goOn(): Promise<void> {
+  /** Continues after `behind`, once all that arrived is drawn: a flood is sent only as fast as it can be drawn. */
+  async #continue(): Promise<void> {
     if (!this.#isBehind || this.#mode.kind !== 'live' || this.#drawn < this.#window.next) return;
     this.#isBehind = false;
-    // Who reads further up is not taken to the end.
+    // A reader further up isn't moved to the end.
     if (!this.#held) {
       this.#skipping = true;
       await this.#skipToEnd();
       this.#skipping = false;
-      // Meanwhile the reader went elsewhere, and has subscribed there.
+      // Meanwhile the reader may have gone elsewhere, with a subscription there.
       if (this.#mode.kind !== 'live' || this.#unconfirmed > 0) return;
     }
     this.#subscribe(this.#window.next);
   }
 
-  /** What is skipped can be loaded from there. */
+  /** The skipped output can be loaded from the end. */
   async #skipToEnd(): Promise<void> {
     const window = this.#window;
     const total = await this.#port.fetchTotal();

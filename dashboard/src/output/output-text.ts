@@ -1,15 +1,14 @@
 /**
  * A run's two streams as text for one terminal.
  *
- * Each stream has a decoder, colours and open sequences of its own, since the other may come in between at any byte. Two
- * attributes that output cannot have, because `sgr.ts` lets none of them through, carry what the page itself has to say,
- * through every wrap, overwriting and scroll of the terminal: blink (which xterm.js does not draw) says that a cell came
- * from stderr, overline that a line is the page's own.
+ * Each stream has its own decoder, colours and open sequences, because the other may interrupt it at any byte. Two
+ * attributes that `sgr.ts` removes from output mark cells for the dashboard, through every wrap, overwrite and scroll of
+ * the terminal: blink (which xterm.js does not draw) marks a cell from stderr, overline a line of the dashboard's own.
  */
 
 import type { StreamName } from '#protocol/output-frame';
 import { formatBytes } from '#shared/format-bytes';
-import type { Piece } from './output-window.ts';
+import type { OutputPart } from './output-window.ts';
 import { sgrCodes } from './sgr.ts';
 import { type Look, PLAIN_LOOK, TerminalText, type TerminalToken } from './terminal-text.ts';
 
@@ -23,8 +22,8 @@ const MAY_BE_WIDE = /[\u1100-\uffff]/;
 const STDERR_CODE = ';5';
 const OURS_CODE = ';53';
 /**
- * Leaves a mark in a row, and nothing that could be copied or found: a wide character of which the second half is written
- * over leaves an empty cell with the attributes that are on, and what was written over it is erased.
+ * Marks a row and leaves nothing to copy or find: a wide character whose second half is overwritten leaves an empty cell
+ * with the current attributes, and the character that overwrote it is erased.
  */
 const MARK_ALONE = '\u3000\b \b\x1b[K';
 /** No screen has more. */
@@ -38,42 +37,42 @@ interface Reader {
 export class OutputText {
   readonly #choice: StreamChoice;
   #readers = freshReaders();
-  /** Whether what comes next may begin in the middle of something. */
+  /** What the next bytes may begin in the middle of. */
   #cutOff: 'line' | 'character' | null;
   #codes = '';
   #link = '';
   #isAtLineStart = true;
-  /** How many rows further down the cursor may have been, at most. */
+  /** At most this many rows further down the cursor may have been. */
   #rowsBelow = 0;
   #width = 0;
   #widest = 0;
   #skipped = 0;
 
-  /** @param isCut whether what was before the first byte is unknown, and not known to have ended a line */
+  /** @param isCut whether the first byte may be in the middle of a line */
   constructor(choice: StreamChoice, isCut: boolean) {
     this.#choice = choice;
     this.#cutOff = isCut ? 'line' : null;
   }
 
-  /** How wide its widest line is, at most: as if each character that may be wide were. */
+  /** An upper bound of the widest line's cells: each character that may be wide counts as wide. */
   get widest(): number {
     return this.#widest;
   }
 
-  /** How many bytes at the beginning are the rest of a line, and left out. */
+  /** How many bytes at the beginning were left out as the rest of a line. */
   get skipped(): number {
     return this.#skipped;
   }
 
-  /** The next piece of the log, to be written. */
-  read(piece: Piece): string {
-    if (piece.kind === 'gap') return this.#gap(piece.end - piece.begin);
-    const bytes = piece.bytes.subarray(this.#skipCutOff(piece.bytes));
-    if (this.#choice !== 'both' && this.#choice !== piece.stream) return '';
-    const reader = this.#readers[piece.stream];
+  /** The next part of the output, as text to write. */
+  read(part: OutputPart): string {
+    if (part.kind === 'gap') return this.#gap(part.end - part.begin);
+    const bytes = part.bytes.subarray(this.#skipCutOff(part.bytes));
+    if (this.#choice !== 'both' && this.#choice !== part.stream) return '';
+    const reader = this.#readers[part.stream];
     let text = '';
     for (const token of reader.terminal.read(reader.decoder.decode(bytes, { stream: true }))) {
-      text += this.#tokenText(token, piece.stream);
+      text += this.#tokenText(token, part.stream);
     }
     return text;
   }
@@ -103,7 +102,7 @@ export class OutputText {
     this.#widest = Math.max(this.#widest, this.#width);
   }
 
-  /** What of the terminal's state has to change for this look. */
+  /** The sequences that change the terminal's state to this look. */
   #lookText(look: Look, mark: string): string {
     let text = '';
     const codes = sgrCodes(look.style) + mark;
@@ -115,7 +114,7 @@ export class OutputText {
   }
 
   #gap(missing: number): string {
-    // What was left of a character before the gap has nothing to do with what comes after it.
+    // The start of a character before the gap must not be joined with what follows the gap.
     this.#readers = freshReaders();
     this.#cutOff = 'character';
     const begin = this.#isAtLineStart ? '' : '\n';
@@ -125,8 +124,8 @@ export class OutputText {
   }
 
   /**
-   * A window that opens in the middle of a line begins with the next one: half a line may be half an escape sequence.
-   * After a gap what is left of a line is shown, but not what is left of a character.
+   * A window that opens in the middle of a line begins with the next line: half a line may be half an escape sequence.
+   * After a gap the rest of a line is shown, but not the rest of a character.
    */
   #skipCutOff(bytes: Uint8Array): number {
     if (this.#cutOff === null) return 0;
@@ -139,7 +138,7 @@ export class OutputText {
   }
 }
 
-/** How far up in the screen a sequence may take the cursor. */
+/** How many rows up a sequence may move the cursor. */
 function rowsUp(sequence: string): number {
   const final = sequence.at(-1) ?? '';
   if ('AF'.includes(final)) return Number.parseInt(sequence.slice(2), 10) || 1;
@@ -151,7 +150,7 @@ function freshReaders(): Record<StreamName, Reader> {
   return { stdout: reader(), stderr: reader() };
 }
 
-/** Whether a byte is a character's second, third or fourth. */
+/** Whether a byte is the second, third or fourth of a UTF-8 character. */
 function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80;
 }

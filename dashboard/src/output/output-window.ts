@@ -1,18 +1,18 @@
 /**
- * A stretch of a run's output, without holes: what came, in order, each piece with its stream.
+ * A contiguous range of a run's output as parts, in order; each part of bytes has its stream.
  *
- * It is bounded by what it weighs and by the rows that it may take on a screen, and slides over a log of any length: what
- * is dropped at one end can be asked for again.
+ * It is bounded by its weight and by the rows that it may take on a screen, and slides over output of any length: what it
+ * drops at one end can be requested again.
  */
 import { KIB } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
 
-export interface BytesPiece extends OutputFrame {
+export interface BytesPart extends OutputFrame {
   readonly kind: 'bytes';
 }
 
-/** Bytes [start, end) that are missing for ever. */
-export interface GapPiece {
+/** Bytes [start, end) that are permanently missing. */
+export interface GapPart {
   readonly kind: 'gap';
   readonly start: number;
   readonly end: number;
@@ -20,7 +20,7 @@ export interface GapPiece {
   readonly begin: number;
 }
 
-export type Piece = BytesPiece | GapPiece;
+export type OutputPart = BytesPart | GapPart;
 
 export interface WindowBounds {
   readonly weight: number;
@@ -36,16 +36,16 @@ interface Size {
 }
 
 interface Kept {
-  readonly piece: Piece;
+  readonly part: OutputPart;
   readonly size: Size;
 }
 
-/** Output comes byte by byte, or in large frames: it is kept in pieces of this size, and dropped by the piece. */
-const PIECE_BYTES = 4 * KIB;
-/** What a piece costs beside its bytes. */
-const PIECE_WEIGHT = 128;
+/** Output arrives byte by byte or in large frames: it is kept, and dropped, in parts of up to this size. */
+const PART_BYTES = 4 * KIB;
+/** What a part costs besides its bytes. */
+const PART_WEIGHT = 128;
 const NOTHING: Size = { weight: 0, newlines: 0, cells: 0 };
-/** Of what may be kept of two joined windows, the share of the one that the reader is on their way to. */
+/** Of the bounds of two joined windows, the share of the one that the reader is moving to. */
 const LARGE_SHARE = 0.7;
 
 const NEWLINE = 0x0a;
@@ -70,7 +70,7 @@ export class OutputWindow {
     return this.#start;
   }
 
-  /** The offset of the first byte that has not come yet. */
+  /** The offset of the first byte that has not arrived yet. */
   get next(): number {
     return this.#next;
   }
@@ -80,45 +80,45 @@ export class OutputWindow {
     return this.#isCut;
   }
 
-  /** Whether there is nothing in it but what is missing. */
+  /** Whether it holds nothing but gaps. */
   get isGap(): boolean {
-    return this.#kept.every(({ piece }) => piece.kind === 'gap');
+    return this.#kept.every(({ part }) => part.kind === 'gap');
   }
 
   isWithin(bounds: WindowBounds): boolean {
     return isWithin(this.#size, bounds);
   }
 
-  /** Takes a frame. Says 'hole' when bytes before it are missing: then it was not taken, and has to be asked for. */
-  push(frame: OutputFrame): 'taken' | 'known' | 'hole' {
+  /** Appends a frame. Returns 'gap', and appends nothing, when bytes before it are missing: they must be requested. */
+  push(frame: OutputFrame): 'taken' | 'known' | 'gap' {
     const end = frame.start + frame.bytes.length;
     if (end <= this.#next) return 'known';
-    if (frame.start > this.#next) return 'hole';
-    const piece = { kind: 'bytes', ...frame } as const;
-    while (this.#next < end) this.#append(this.#joined(slice(piece, this.#next, this.#next + PIECE_BYTES)));
+    if (frame.start > this.#next) return 'gap';
+    const part = { kind: 'bytes', ...frame } as const;
+    while (this.#next < end) this.#append(this.#joined(slice(part, this.#next, this.#next + PART_BYTES)));
     return 'taken';
   }
 
-  /** Notes that the bytes up to `to` are missing for ever. @param begin and those from there on as well */
+  /** Appends a gap up to `to`. @param begin where the gap begins, if before the window */
   gap(to: number, begin = this.#next): void {
     if (to <= this.#next) return;
     const gap = { kind: 'gap', start: this.#next, end: to, begin: Math.min(begin, this.#next) } as const;
     this.#append(this.#gapWithLast(gap));
   }
 
-  /** What begins at `offset`, as far as one piece goes, or up to `limit`; null at the end. */
-  read(offset: number, limit = Number.POSITIVE_INFINITY): Piece | null {
-    const piece = this.#kept[this.#indexOf(offset)]?.piece;
-    if (piece === undefined) return null;
-    return piece.kind === 'gap' ? piece : slice(piece, offset, Math.min(limit, endOf(piece)));
+  /** The part that begins at `offset`, at most up to `limit`; null at the end. */
+  read(offset: number, limit = Number.POSITIVE_INFINITY): OutputPart | null {
+    const part = this.#kept[this.#indexOf(offset)]?.part;
+    if (part === undefined) return null;
+    return part.kind === 'gap' ? part : slice(part, offset, Math.min(limit, endOf(part)));
   }
 
-  /** Lets go of the pieces that lie before `offset`. */
+  /** Drops the parts before `offset`. */
   dropBefore(offset: number): void {
     this.#dropFirst(this.#indexOf(offset));
   }
 
-  /** Lets go of the first pieces, until the others are within the bounds. */
+  /** Drops the first parts until the others are within the bounds. */
   dropToFit(bounds: WindowBounds): void {
     let drop = 0;
     let size = this.#size;
@@ -129,12 +129,12 @@ export class OutputWindow {
   }
 
   /**
-   * This window and the one that begins where it ends, as one: what is around that place stays, within the bounds.
+   * Joins this window with the one that begins where it ends, and keeps what is around that offset, within the bounds.
    *
-   * @param more where most of it is to be
+   * @param more which of them gets the larger share
    */
   joinedWith(later: OutputWindow, bounds: WindowBounds, more: 'before' | 'after'): OutputWindow {
-    const share = (part: number) => ({ ...bounds, weight: bounds.weight * part, rows: bounds.rows * part });
+    const share = (of: number) => ({ ...bounds, weight: bounds.weight * of, rows: bounds.rows * of });
     const [shareBefore, shareAfter] =
       more === 'before' ? [LARGE_SHARE, 1 - LARGE_SHARE] : [1 - LARGE_SHARE, LARGE_SHARE];
     const before = this.#kept.toReversed();
@@ -144,67 +144,67 @@ export class OutputWindow {
     joined.#kept = [...this.#kept];
     joined.#size = this.#size;
     joined.#next = this.#next;
-    for (const { piece } of later.#kept.slice(0, fitting(later.#kept, share(shareAfter)))) {
-      if (piece.kind === 'gap') joined.gap(piece.end, piece.begin);
-      else joined.#append(piece);
+    for (const { part } of later.#kept.slice(0, fitting(later.#kept, share(shareAfter)))) {
+      if (part.kind === 'gap') joined.gap(part.end, part.begin);
+      else joined.#append(part);
     }
     joined.#dropFirst(first);
     return joined;
   }
 
-  #append(piece: Piece): void {
-    const kept = { piece, size: sizeOf(piece) };
+  #append(part: OutputPart): void {
+    const kept = { part, size: sizeOf(part) };
     this.#kept.push(kept);
     this.#size = sum(this.#size, kept.size);
-    this.#next = endOf(piece);
+    this.#next = endOf(part);
   }
 
-  /** One gap that was told in two parts is one. */
-  #gapWithLast(gap: GapPiece): GapPiece {
+  /** Merges a gap with the one that it continues. */
+  #gapWithLast(gap: GapPart): GapPart {
     const last = this.#kept.at(-1);
-    if (last?.piece.kind !== 'gap') return gap;
+    if (last?.part.kind !== 'gap') return gap;
     this.#kept.pop();
     this.#size = difference(this.#size, last.size);
-    return { ...gap, start: last.piece.start, begin: last.piece.begin };
+    return { ...gap, start: last.part.start, begin: last.part.begin };
   }
 
-  /** The piece as it follows, or in one with the last, which it then takes the place of. */
-  #joined(piece: BytesPiece): BytesPiece {
+  /** The part itself, or joined with the last one, which it then replaces. */
+  #joined(part: BytesPart): BytesPart {
     const last = this.#kept.at(-1);
-    if (last?.piece.kind !== 'bytes' || last.piece.stream !== piece.stream) return piece;
-    if (last.piece.bytes.length + piece.bytes.length > PIECE_BYTES) return piece;
+    if (last?.part.kind !== 'bytes' || last.part.stream !== part.stream) return part;
+    if (last.part.bytes.length + part.bytes.length > PART_BYTES) return part;
     this.#kept.pop();
     this.#size = difference(this.#size, last.size);
-    const bytes = new Uint8Array(last.piece.bytes.length + piece.bytes.length);
-    bytes.set(last.piece.bytes);
-    bytes.set(piece.bytes, last.piece.bytes.length);
-    return { ...piece, start: last.piece.start, bytes };
+    const bytes = new Uint8Array(last.part.bytes.length + part.bytes.length);
+    bytes.set(last.part.bytes);
+    bytes.set(part.bytes, last.part.bytes.length);
+    return { ...part, start: last.part.start, bytes };
   }
 
   #dropFirst(count: number): void {
     if (count === 0) return;
     const gone = this.#kept.splice(0, count);
-    const { piece } = lastOf(gone);
-    this.#isCut = piece.kind === 'bytes' && piece.bytes.at(-1) !== NEWLINE;
-    this.#start = endOf(piece);
+    const { part } = lastOf(gone);
+    this.#isCut = part.kind === 'bytes' && part.bytes.at(-1) !== NEWLINE;
+    this.#start = endOf(part);
     this.#size = gone.reduce((size, kept) => difference(size, kept.size), this.#size);
   }
 
-  /** Of the piece that holds the byte, by bisection: a window may have thousands. */
+  /** The index of the part that holds the byte, by bisection: a window may have thousands of parts. */
   #indexOf(offset: number): number {
     let low = 0;
     let high = this.#kept.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       const kept = this.#kept[middle];
-      if (kept !== undefined && endOf(kept.piece) <= offset) low = middle + 1;
+      if (kept !== undefined && endOf(kept.part) <= offset) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 }
 
-/** How many of the first pieces are within the bounds. */
+/** How many parts, from the first, are within the bounds. */
 function fitting(kept: readonly Kept[], bounds: WindowBounds): number {
   let size = NOTHING;
   const beyond = kept.findIndex((next) => {
@@ -215,20 +215,20 @@ function fitting(kept: readonly Kept[], bounds: WindowBounds): number {
 }
 
 function isWithin({ weight, newlines, cells }: Size, bounds: WindowBounds): boolean {
-  // How each line wraps is not looked at: it may be fewer rows, never more.
+  // An upper bound: how each line wraps is not computed.
   return weight <= bounds.weight && newlines + cells / bounds.columns <= bounds.rows;
 }
 
-function sizeOf(piece: Piece): Size {
-  if (piece.kind === 'gap') return { weight: PIECE_WEIGHT, newlines: 2, cells: TAB_CELLS };
+function sizeOf(part: OutputPart): Size {
+  if (part.kind === 'gap') return { weight: PART_WEIGHT, newlines: 2, cells: TAB_CELLS };
   let newlines = 0;
   let tabs = 0;
-  for (const byte of piece.bytes) {
+  for (const byte of part.bytes) {
     if (byte === NEWLINE) newlines += 1;
     else if (byte === TAB) tabs += 1;
   }
-  const { length } = piece.bytes;
-  return { weight: length + PIECE_WEIGHT, newlines, cells: length + tabs * (TAB_CELLS - 1) };
+  const { length } = part.bytes;
+  return { weight: length + PART_WEIGHT, newlines, cells: length + tabs * (TAB_CELLS - 1) };
 }
 
 function sum(a: Size, b: Size): Size {
@@ -239,17 +239,17 @@ function difference(a: Size, b: Size): Size {
   return { weight: a.weight - b.weight, newlines: a.newlines - b.newlines, cells: a.cells - b.cells };
 }
 
-/** The offset that follows the piece. */
-export function endOf(piece: Piece): number {
-  return piece.kind === 'gap' ? piece.end : piece.start + piece.bytes.length;
+/** The offset that follows the part. */
+export function endOf(part: OutputPart): number {
+  return part.kind === 'gap' ? part.end : part.start + part.bytes.length;
 }
 
-function slice(piece: BytesPiece, from: number, to: number): BytesPiece {
-  return { ...piece, start: from, bytes: piece.bytes.subarray(from - piece.start, to - piece.start) };
+function slice(part: BytesPart, from: number, to: number): BytesPart {
+  return { ...part, start: from, bytes: part.bytes.subarray(from - part.start, to - part.start) };
 }
 
 function lastOf(kept: readonly Kept[]): Kept {
   const last = kept.at(-1);
-  if (last === undefined) throw new Error('there is no last piece of none');
+  if (last === undefined) throw new Error('no part was dropped');
   return last;
 }

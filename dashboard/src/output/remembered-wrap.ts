@@ -1,4 +1,4 @@
-/** Whether long lines are wrapped: as this reader last wanted it. */
+/** Whether long lines are wrapped, as this reader last chose. */
 
 const KEY = 'leash.output.wrap';
 
@@ -6,7 +6,7 @@ export function rememberedWrap(): boolean {
   try {
     return localStorage.getItem(KEY) !== 'no';
   } catch {
-    // Refused by the browser: then it is not remembered.
+    // If the browser refuses storage, the choice isn't remembered.
     return true;
   }
 }

@@ -1,4 +1,4 @@
-/** The gutter beside a terminal: says of each row whether stderr wrote on it, or the page itself. */
+/** The gutter next to a terminal: marks the rows that stderr or the dashboard itself wrote to. */
 import type { IBufferCell, IBufferLine, Terminal } from '@xterm/xterm';
 
 export type RowMark = 'none' | 'stderr' | 'ours';

@@ -1,7 +1,7 @@
-/** Colours and weights as a terminal's `ESC [ … m` sets them, read, and written again in one form. */
+/** Parses the colours and weights of `ESC [ … m`, and writes them in one canonical form. */
 
 export interface Style {
-  /** The colour's codes, as `31` or `38;5;196`; '' for the ordinary one. */
+  /** The colour's codes, as `31` or `38;5;196`; '' for the default one. */
   readonly foreground: string;
   readonly background: string;
   readonly bold: boolean;
@@ -23,7 +23,7 @@ export const PLAIN: Style = {
   inverse: false,
 };
 
-/** What conceals text, blinks, or draws over it is not among them: the page keeps two of these for marks of its own. */
+/** Without conceal, blink and overline: the dashboard uses two of these for its own marks. */
 const SWITCHES: ReadonlyMap<number, Partial<Style>> = new Map([
   [1, { bold: true }],
   [2, { dim: true }],
@@ -41,10 +41,10 @@ const SWITCHES: ReadonlyMap<number, Partial<Style>> = new Map([
   [49, { background: '' }],
 ]);
 
-/** Foreground, background, and the underline, which is read over. */
+/** Foreground, background, and underline, which is ignored. */
 const EXTENDED_COLOURS: ReadonlySet<number> = new Set([38, 48, 58]);
 
-/** @param parameters what stands between `ESC [` and `m` */
+/** @param parameters the text between `ESC [` and `m` */
 export function applySgr(style: Style, parameters: string): Style {
   const groups = parameters.split(';');
   let result = style;
@@ -63,9 +63,9 @@ export function applySgr(style: Style, parameters: string): Style {
 }
 
 /**
- * The codes that give this style, whatever was before.
+ * The codes that set this style, whatever was set before.
  *
- * Dim is written as the grey of the palette: half the contrast is what a terminal makes of it, and is too little to read.
+ * Dim is written as the palette's grey: a terminal halves the contrast for dim, which is too little to read.
  */
 export function sgrCodes(style: Style): string {
   const codes = ['0'];
@@ -93,9 +93,9 @@ function applyColour(style: Style, code: number, colour: string | null): Style {
 }
 
 interface Colour {
-  /** Null when it is none. */
+  /** Null if the codes aren't a colour. */
   readonly colour: string | null;
-  /** How many of the codes it took. */
+  /** How many codes were consumed. */
   readonly used: number;
 }
 

@@ -1,8 +1,8 @@
 /**
- * Keeps what the page itself has written into a terminal from being overwritten by the output.
+ * Keeps the output from overwriting the dashboard's own lines in a terminal.
  *
- * `terminal-text.ts` lets through what moves the cursor up, because displays of progress are drawn so. Past a line of the
- * page's own it may not go.
+ * `terminal-text.ts` lets sequences through that move the cursor up, because progress displays use them. The cursor must
+ * not move past one of the dashboard's own lines.
  */
 import type { Terminal } from '@xterm/xterm';
 import { rowMark } from './row-marks.ts';
@@ -13,7 +13,7 @@ export function guardOwnLines(terminal: Terminal): void {
   const buffer = () => terminal.buffer.active;
   const cursorLine = () => buffer().baseY + buffer().cursorY;
   const refuses = (target: number) => hasOwnLine(terminal, target, cursorLine());
-  // Said to be dealt with, it is not carried out.
+  // `true` means that it was handled: xterm.js then doesn't execute it.
   for (const final of ['A', 'F']) {
     terminal.parser.registerCsiHandler({ final }, (parameters) =>
       refuses(cursorLine() - Math.max(1, first(parameters))),

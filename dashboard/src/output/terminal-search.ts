@@ -1,12 +1,12 @@
-/** Finds text in what a terminal holds, and marks it there. */
+/** Finds text in a terminal and highlights it. */
 import { SearchAddon } from '@xterm/addon-search';
 import type { Terminal } from '@xterm/xterm';
 
 export interface Matches {
-  /** Which of them is selected, from 1; 0 for none. */
+  /** Which match is selected, from 1; 0 for none. */
   readonly current: number;
   readonly count: number;
-  /** Not all were counted. */
+  /** Whether there may be more matches than were counted. */
   readonly isMore: boolean;
 }
 
@@ -14,7 +14,7 @@ export interface FindRequest {
   readonly text: string;
   readonly caseSensitive: boolean;
   readonly direction: 'next' | 'previous';
-  /** The text is still being typed: what matched goes on matching. */
+  /** The text is still being typed: a selected match that still matches stays selected. */
   readonly isTyping: boolean;
 }
 
@@ -38,7 +38,7 @@ export class TerminalSearch {
   }
 
   find({ text, caseSensitive, direction, isTyping }: FindRequest): void {
-    // By itself the search does not see that another case is asked for.
+    // The add-on doesn't notice a change of case sensitivity.
     if (caseSensitive !== this.#isCaseSensitive) this.#addon.clearDecorations();
     this.#isCaseSensitive = caseSensitive;
     const options = { caseSensitive, incremental: isTyping, decorations: MATCH_COLOURS };

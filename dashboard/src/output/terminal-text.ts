@@ -1,6 +1,6 @@
 /**
- * What one stream says to a terminal: text, and those of its controls that a log may have. All others are left out: what
- * is not known here does not reach the terminal of the page.
+ * One stream as tokens for a terminal: text, and the controls that output may contain. All others are left out: an
+ * unknown sequence doesn't reach the dashboard's terminal.
  */
 import { applySgr, PLAIN, type Style } from './sgr.ts';
 
@@ -13,7 +13,7 @@ export type TerminalToken =
 
 export interface Look {
   readonly style: Style;
-  /** Where the text leads to; '' for nowhere. */
+  /** The link's address; '' for none. */
   readonly link: string;
 }
 
@@ -26,17 +26,17 @@ const ESCAPE = 0x1b;
 const STRING_TERMINATOR = 0x9c;
 const LAST_CONTROL = 0x9f;
 
-/** A sequence that goes on for longer than this is none, but binary data. */
+/** A longer sequence is binary data. */
 const LONGEST_SEQUENCE = 4096;
-/** Anything but text: controls, and the characters that would reorder what stands around them. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what is looked for
+/** Anything but text: controls, and the characters that would reorder the text around them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters
 const NOT_TEXT = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
 /**
- * Cursor movements, and what erases or moves characters within a line. Not among them: whole lines that are put in or
- * taken out, scrolling, and modes (another screen, the mouse, reports).
+ * Cursor movements, and what erases or moves characters within a line. Excluded: inserting and deleting lines,
+ * scrolling, and modes (alternate screen, mouse, reports).
  */
 const ALLOWED_FINALS = 'ABCDEFGHJKXPfd@`';
-/** The whole screen and what follows the cursor may be erased; not what is before it, nor what has scrolled away. */
+/** Output may erase the whole screen or what follows the cursor, not what is before it or in the scrollback. */
 const ALLOWED_ERASURES = ['', '0', '2'];
 
 type Inside =
@@ -44,9 +44,9 @@ type Inside =
   | { readonly kind: 'escape' }
   /** `ESC [` parameters, up to a letter. */
   | { readonly kind: 'control'; parameters: string }
-  /** `ESC ]` and its like: a title or a link, up to a bell or `ESC \`. */
+  /** `ESC ]` and similar: a title or a link, up to a bell or `ESC \`. */
   | { readonly kind: 'string'; readonly isOsc: boolean; content: string }
-  /** `ESC (` and its like: one more character. */
+  /** `ESC (` and similar: one more character. */
   | { readonly kind: 'one_more' };
 
 const TEXT: Inside = { kind: 'text' };
@@ -76,7 +76,7 @@ export class TerminalText {
 
   #next(code: number, character: string): TerminalToken | null {
     const inside = this.#inside;
-    // A line's end ends whatever was left open: one broken sequence must not swallow the log.
+    // A newline ends an open sequence: one broken sequence must not swallow the output.
     if (code === NEWLINE || code === RETURN) {
       this.#inside = TEXT;
       return { kind: 'control', text: code === NEWLINE ? '\n' : '\r' };
@@ -101,7 +101,7 @@ export class TerminalText {
   #special(code: number, character: string): TerminalToken | null {
     if (code === ESCAPE) this.#inside = { kind: 'escape' };
     if (character === '\b') return { kind: 'control', text: '\b' };
-    // That there was something is shown; what it would have done to its neighbours is not done.
+    // A reordering character is shown as U+FFFD, so that it can't affect the text around it.
     if (code > LAST_CONTROL) return { kind: 'text', text: '\ufffd', look: this.#look };
     return null;
   }
@@ -142,13 +142,13 @@ function afterEscape(character: string): Inside {
   return TEXT;
 }
 
-/** `8;parameters;address` begins a link, and one without an address ends it. Null when it is another sequence. */
+/** `8;parameters;address` begins a link; without an address it ends one. Null for another sequence. */
 function readLink(osc: string): string | null {
   const address = /^8;[^;]*;(.*)$/s.exec(osc)?.[1];
   return address === undefined ? null : webAddress(address);
 }
 
-/** The address in the one form that has no controls in it, or '' when it does not lead to a web page. */
+/** The address in its canonical form, without controls, or '' if it isn't a web address. */
 export function webAddress(text: string): string {
   if (!URL.canParse(text)) return '';
   const { protocol, href } = new URL(text);

@@ -1,10 +1,9 @@
 /**
- * Draws a window on a run's output with xterm.js. Loaded when it is needed: it is larger than all the rest of the page.
+ * Draws a window of a run's output with xterm.js. Loaded on demand: it is larger than the rest of the dashboard.
  *
- * The terminal is as high as its box, and sticks to it while the box scrolls over a sheet as high as all of its rows: so
- * scrolling, its bars, touch and momentum are the browser's own. What was printed is never changed by what is looked at:
- * another window, filter or width is written anew from the window's pieces, in parts, and the row under the reader's eye
- * stays where it is.
+ * The terminal is as high as its box and sticks to it, while the box scrolls over a sheet as high as all rows:
+ * scrolling, scroll bars, touch and momentum are the browser's own. Another window, filter or width rewrites the terminal from the
+ * window's parts, step by step, and the row at the top of the box stays there.
  */
 import '@xterm/xterm/css/xterm.css';
 import { WebLinksAddon } from '@xterm/addon-web-links';
@@ -15,39 +14,39 @@ import { linesBetween, offsetOfLine } from './line-offsets.ts';
 import { OutputText, type StreamChoice } from './output-text.ts';
 import { endOf, OutputWindow } from './output-window.ts';
 import { RowMarks } from './row-marks.ts';
-import { type Anchor, RowPlaces, type Selected } from './row-places.ts';
+import { type Anchor, RowOffsets, type Selected } from './row-offsets.ts';
 import { guardOwnLines } from './terminal-guard.ts';
 import { type FindRequest, type Matches, TerminalSearch } from './terminal-search.ts';
 import { webAddress } from './terminal-text.ts';
 import { monoFont, readTheme } from './theme.ts';
 import { wholeText, wholeTextAround } from './whole-lines.ts';
 
-/** How much is written between two frames of the page: more would be late for them. */
+/** How much is written per animation frame: more would delay the next frame. */
 const WRITE_BYTES = 48 * KIB;
-/** A row takes twelve bytes a cell, used or not. */
+/** Each cell of a row takes twelve bytes, used or not. */
 const MOST_CELLS = 4_000_000;
 const MOST_ROWS = 24_000;
-/** A line that is longer is wrapped all the same. */
+/** A longer line is wrapped in any case. */
 const MOST_COLUMNS = 1_000;
 const LEAST_COLUMNS = 20;
 const COLUMN_STEP = 40;
-/** Browsers place letters to a 64th of a pixel: a full row ends so far beyond its cells. As in output.css. */
+/** Browsers round letter widths to 1/64 px, so a full row ends this far beyond its cells. The same as in output.css. */
 const OVERHANG_PX = 4;
 const FONT_PX = 13;
 const NEWLINE = 0x0a;
 const HIDE_CURSOR = '\x1b[?25l';
 
 export interface TerminalViewPort {
-  /** All of the output up to here is in the terminal. */
+  /** The terminal holds all output up to here. */
   drawn(offset: number): void;
-  /** What is before has left it. */
+  /** The output before this offset has left the terminal. */
   shownFrom(offset: number): void;
-  /** How much it holds. */
+  /** How much the terminal holds. */
   fits(rows: number, columns: number): void;
   followed(following: boolean): void;
-  /** Where in the log the line begins that is at the top of the box. */
+  /** The offset of the line at the top of the box. */
   seen(offset: number): void;
-  /** The reader wants to go on beyond an end of what is shown. */
+  /** The reader scrolled beyond an end of what is shown. */
   reached(end: 'start' | 'end'): void;
   found(matches: Matches): void;
 }
@@ -57,7 +56,7 @@ export interface ViewSettings {
   readonly choice: StreamChoice;
 }
 
-/** What is to be found again when all of it has been written anew. */
+/** What is restored after a rewrite. */
 interface Kept {
   /** The row at the top of the box; null for the start. */
   readonly top: Anchor | null;
@@ -72,7 +71,7 @@ export class TerminalView {
   readonly #screen = element('div', 'output-screen');
   readonly #terminal: Terminal;
   readonly #search: TerminalSearch;
-  readonly #places: RowPlaces;
+  readonly #rowOffsets: RowOffsets;
   readonly #marks: RowMarks;
   readonly #gutter = element('div', 'output-gutter');
   readonly #ended = new AbortController();
@@ -81,22 +80,22 @@ export class TerminalView {
   #window = new OutputWindow(0);
   #wanted = this.#window;
   #text: OutputText;
-  /** All up to here has been written. */
+  /** The terminal was written up to here. */
   #offset = 0;
-  /** Writing all of it anew, up to `until`; what was seen before stays to be seen until then. */
+  /** A rewrite up to `until`; until then a picture of the old rows covers the terminal. */
   #rewrite: { readonly until: number; readonly kept: Kept; readonly still: HTMLElement | null } | null = null;
-  /** Lies over the terminal until that has drawn what took its place. */
+  /** The picture of the old rows, until the terminal has drawn the new ones. */
   #still: HTMLElement | null = null;
   #isWriting = false;
   #isPlanned = false;
   #following = true;
   #isLive = true;
-  /** The reader goes elsewhere, to that offset of the window that takes the place of this one. */
+  /** The reader goes to this offset of the window that will replace this one. */
   #leaving: { readonly window: OutputWindow; readonly offset: number } | null = null;
   #toFind: FindRequest | null = null;
   #cell = { width: 8, height: 16 };
-  #placedTop = 0;
-  /** Of the box, when all was laid out in it. */
+  #syncedTop = 0;
+  /** The height of the box at the last layout. */
   #heightPx = 0;
 
   constructor(box: HTMLElement, settings: ViewSettings, port: TerminalViewPort) {
@@ -111,7 +110,7 @@ export class TerminalView {
     box.append(this.#sheet);
     this.#terminal = this.#open();
     this.#search = new TerminalSearch(this.#terminal, (matches) => port.found(matches));
-    this.#places = new RowPlaces(this.#terminal);
+    this.#rowOffsets = new RowOffsets(this.#terminal);
     this.#listen();
     this.#resizes = new ResizeObserver(() => this.#layOut());
     this.#resizes.observe(box);
@@ -119,9 +118,9 @@ export class TerminalView {
   }
 
   /**
-   * Shows what the window holds by now; another window than the last takes its place.
+   * Shows what the window holds now; another window replaces the last.
    *
-   * @param isLive whether its end is that of the log: no other end is followed
+   * @param isLive whether its end is the end of the output: only then is it followed
    */
   show(window: OutputWindow, isLive: boolean): void {
     this.#wanted = window;
@@ -142,32 +141,32 @@ export class TerminalView {
     this.#leaving = null;
     this.#follow(true);
     this.#terminal.scrollToBottom();
-    this.#place();
+    this.#syncScroll();
   }
 
-  /** The next window is shown from there on; until it has come, this one stays as it is. */
+  /** Shows the next window from this offset; until it arrives, this one stays as it is. */
   leaveFor(offset: number): void {
     this.#follow(false);
     this.#leaving = { window: this.#wanted, offset };
   }
 
-  /** Goes to a place of the window that is shown. */
+  /** Goes to an offset of the window that is shown. */
   goTo(offset: number): void {
     const row = this.#rewrite === null ? this.#rowAt(offset) : null;
     if (row === null) return;
     this.#follow(this.#isLive && row >= this.#terminal.buffer.active.baseY);
     this.#terminal.scrollToLine(row);
-    this.#place();
+    this.#syncScroll();
   }
 
   find(request: FindRequest): void {
-    // What is only half written is searched when it is whole.
+    // A rewrite must be complete before it is searched.
     if (this.#rewrite !== null) this.#toFind = request;
     else this.#find(request);
   }
 
   #find(request: FindRequest): void {
-    // Who looks at a match is not to be taken to the end by the next line.
+    // The next line must not scroll a reader away from a match.
     if (request.text !== '' && this.#following) this.#pause();
     this.#search.find(request);
   }
@@ -186,12 +185,12 @@ export class TerminalView {
     return this.#terminal.hasSelection();
   }
 
-  /** What is selected, or else all that is shown, with each line whole however it is wrapped. */
+  /** The selection, or else all that is shown, with wrapped lines joined. */
   copyText(): string {
     return this.#terminal.hasSelection() ? this.#terminal.getSelection() : wholeText(this.#terminal.buffer.active);
   }
 
-  /** All that is shown as text, in two parts: what is before the line at the top of the box, and the rest. */
+  /** All that is shown, as text: what is before the line at the top of the box, and the rest. */
   shownText(): [before: string, after: string] {
     const buffer = this.#terminal.buffer.active;
     return wholeTextAround(buffer, buffer.viewportY);
@@ -207,7 +206,7 @@ export class TerminalView {
   #open(): Terminal {
     defineAdoptedStyle();
     const terminal = new Terminal({
-      // Nothing that is typed goes anywhere, and no question of the output is answered: nobody listens to `onData`.
+      // Without a listener for `onData`, typed text and replies to the output's queries are dropped.
       disableStdin: true,
       convertEol: true,
       scrollOnEraseInDisplay: true,
@@ -218,25 +217,25 @@ export class TerminalView {
       fontSize: FONT_PX,
       lineHeight: 1.3,
       theme: readTheme(),
-      // Only for the search's marks.
+      // The search's decorations need it.
       allowProposedApi: true,
       linkHandler: {
         activate: (_, address) => openLink(address),
-        hover: (_, address) => this.#tell(address),
-        leave: () => this.#tell(null),
+        hover: (_, address) => this.#showAddress(address),
+        leave: () => this.#showAddress(null),
       },
     });
     terminal.loadAddon(
       new WebLinksAddon((_, address) => openLink(address), {
-        hover: (_, address) => this.#tell(address),
-        leave: () => this.#tell(null),
+        hover: (_, address) => this.#showAddress(address),
+        leave: () => this.#showAddress(null),
       }),
     );
     terminal.open(this.#screen);
     guardOwnLines(terminal);
-    // All keys are the box's. Tab leaves it.
+    // The box handles all keys. Tab leaves it.
     terminal.attachCustomKeyEventHandler(() => false);
-    // A screen reader is told of the box; the rows are hidden from it, and the plain text is a link away.
+    // The box has a label for screen readers; the rows are hidden from them, and the plain text is a link away.
     terminal.textarea?.setAttribute('aria-label', 'Output of the run');
     terminal.textarea?.setAttribute('tabindex', '-1');
     return terminal;
@@ -266,15 +265,15 @@ export class TerminalView {
     this.#terminal.options.theme = readTheme();
   }
 
-  #tell(address: string | null): void {
-    // What a text says and where it leads may be two things.
+  #showAddress(address: string | null): void {
+    // A link's text may differ from its address.
     if (address === null) this.#screen.removeAttribute('title');
     else this.#screen.title = webAddress(address);
   }
 
   // Writing
 
-  /** A page in the background gets no frames: it draws nothing, acks nothing, and is sent no more. */
+  /** A page in the background gets no animation frames: it draws nothing, acks nothing, and is sent no more. */
   #plan(): void {
     if (this.#isPlanned) return;
     this.#isPlanned = true;
@@ -303,39 +302,39 @@ export class TerminalView {
 
   #written(): void {
     if (this.#ended.signal.aborted) return;
-    this.#places.skip(this.#window.start, this.#text.skipped);
-    this.#notePlace();
+    this.#rowOffsets.skip(this.#window.start, this.#text.skipped);
+    this.#noteOffset();
     if (this.#rewrite !== null && this.#offset < this.#rewrite.until) {
       this.#write();
       return;
     }
     if (this.#rewrite !== null) this.#endRewrite();
-    this.#place();
+    this.#syncScroll();
     this.#port.drawn(this.#offset);
-    const shownFrom = this.#places.forget();
+    const shownFrom = this.#rowOffsets.forget();
     if (shownFrom !== null) this.#port.shownFrom(shownFrom);
     this.#plan();
   }
 
   #nextText(): { readonly text: string; readonly end: number } {
-    const wanted = this.#wantedPlaces().find((offset) => offset > this.#offset) ?? Number.POSITIVE_INFINITY;
+    const wanted = this.#wantedOffsets().find((offset) => offset > this.#offset) ?? Number.POSITIVE_INFINITY;
     const limit = Math.min(wanted, this.#lineEndAfter(this.#offset + WRITE_BYTES));
     let text = '';
     let end = this.#offset;
     while (end < limit) {
-      const piece = this.#window.read(end, limit);
-      if (piece === null) break;
-      text += this.#text.read(piece);
-      end = endOf(piece);
+      const part = this.#window.read(end, limit);
+      if (part === null) break;
+      text += this.#text.read(part);
+      end = endOf(part);
     }
     return { text, end };
   }
 
-  /** Where a line ends the offset can be a place. */
+  /** Only at the end of a line can the offset be that of a row. */
   #lineEndAfter(offset: number): number {
-    const piece = this.#window.read(offset);
-    if (piece?.kind !== 'bytes') return offset;
-    return offset + piece.bytes.indexOf(NEWLINE) + 1;
+    const part = this.#window.read(offset);
+    if (part?.kind !== 'bytes') return offset;
+    return offset + part.bytes.indexOf(NEWLINE) + 1;
   }
 
   #beginRewrite(): void {
@@ -349,21 +348,21 @@ export class TerminalView {
     this.#terminal.reset();
     this.#terminal.write(HIDE_CURSOR);
     this.#fit(columns);
-    this.#places.clear();
-    this.#notePlace();
+    this.#rowOffsets.clear();
+    this.#noteOffset();
   }
 
   #endRewrite(): void {
     const rewrite = this.#rewrite;
     if (rewrite === null) return;
-    // Scrolled meanwhile, over the picture of what was there before.
-    const moved = this.#box.scrollTop - this.#placedTop;
-    this.#placedTop = this.#box.scrollTop;
+    // The reader may have scrolled during the rewrite.
+    const moved = this.#box.scrollTop - this.#syncedTop;
+    this.#syncedTop = this.#box.scrollTop;
     this.#rewrite = null;
     const { selected } = rewrite.kept;
     this.#terminal.scrollToLine(this.#topRow(rewrite.kept));
-    if (selected !== null) this.#places.select(selected);
-    this.#place();
+    if (selected !== null) this.#rowOffsets.select(selected);
+    this.#syncScroll();
     if (moved !== 0) this.#box.scrollBy(0, moved);
     if (this.#toFind !== null) this.#find(this.#toFind);
     this.#toFind = null;
@@ -376,19 +375,19 @@ export class TerminalView {
     return this.#leaving !== null && this.#leaving.window !== this.#wanted;
   }
 
-  /** The row for the top of the box, when all has been written anew. */
+  /** The row for the top of the box after a rewrite. */
   #topRow({ top }: Kept): number {
     if (this.#following) return this.#terminal.buffer.active.baseY;
     const row =
-      this.#leaving !== null && this.#hasArrived ? this.#rowAt(this.#leaving.offset) : this.#places.rowOf(top);
+      this.#leaving !== null && this.#hasArrived ? this.#rowAt(this.#leaving.offset) : this.#rowOffsets.rowOf(top);
     return row ?? 0;
   }
 
-  /** A picture of what is seen, to be seen while it is written anew. */
+  /** A copy of the rows that covers the terminal during a rewrite. */
   #takeStill(): HTMLElement | null {
     if (this.#still !== null) return this.#still;
     const rows = this.#terminal.element;
-    if (rows === undefined || this.#places.isEmpty) return null;
+    if (rows === undefined || this.#rowOffsets.isEmpty) return null;
     const still = rows.cloneNode(true) as HTMLElement;
     still.classList.add('output-still');
     still.setAttribute('aria-hidden', 'true');
@@ -397,27 +396,27 @@ export class TerminalView {
     return still;
   }
 
-  // Places
+  // Offsets
 
   /** The row of the line that holds the byte. */
   #rowAt(offset: number): number | null {
-    const place = this.#places.before(offset);
-    if (place === null) return null;
-    const lines = linesBetween(this.#window, place, offset, this.#settings.choice);
-    return this.#places.rowOf({ offset: place, lines, rows: 0 });
+    const known = this.#rowOffsets.before(offset);
+    if (known === null) return null;
+    const lines = linesBetween(this.#window, known, offset, this.#settings.choice);
+    return this.#rowOffsets.rowOf({ offset: known, lines, rows: 0 });
   }
 
-  #notePlace(): void {
-    this.#places.note(this.#offset, this.#wantedPlaces().includes(this.#offset));
+  #noteOffset(): void {
+    this.#rowOffsets.note(this.#offset, this.#wantedOffsets().includes(this.#offset));
   }
 
   #keep(): Kept {
-    const top = this.#following ? null : this.#places.anchorOf(this.#terminal.buffer.active.viewportY);
-    return { top, selected: this.#places.selected() };
+    const top = this.#following ? null : this.#rowOffsets.anchorOf(this.#terminal.buffer.active.viewportY);
+    return { top, selected: this.#rowOffsets.selected() };
   }
 
-  /** Offsets that are to be places, in order: what was kept is found from there. */
-  #wantedPlaces(): number[] {
+  /** Offsets whose rows must be known, in order, to restore what was kept. */
+  #wantedOffsets(): number[] {
     const kept = this.#rewrite?.kept;
     return [kept?.top, kept?.selected?.anchor].flatMap((anchor) => anchor?.offset ?? []).sort((a, b) => a - b);
   }
@@ -432,8 +431,8 @@ export class TerminalView {
     this.#cell = { width: screen.width / this.#terminal.cols, height: screen.height / this.#terminal.rows };
     this.#fit(this.#columns());
     if (this.#following) this.#terminal.scrollToBottom();
-    this.#placedTop = this.#box.scrollTop;
-    this.#place();
+    this.#syncedTop = this.#box.scrollTop;
+    this.#syncScroll();
   }
 
   #columns(): number {
@@ -449,7 +448,7 @@ export class TerminalView {
     return Math.min(MOST_COLUMNS, Math.ceil(this.#text.widest / COLUMN_STEP) * COLUMN_STEP);
   }
 
-  /** Lines that don't wrap need a terminal that is wide enough for them. */
+  /** Lines that don't wrap need a terminal as wide as they are. */
   #widen(): void {
     if (!this.#settings.wrap && this.#columnsOfText() > this.#terminal.cols) this.#fit(this.#columnsOfText());
   }
@@ -464,8 +463,8 @@ export class TerminalView {
 
   // Scrolling
 
-  /** Brings box and terminal into line. */
-  #place(): void {
+  /** Brings the box's scroll position and the terminal's into agreement. */
+  #syncScroll(): void {
     if (this.#rewrite !== null) return;
     this.#takeScroll();
     this.#stayAtEnd();
@@ -474,44 +473,44 @@ export class TerminalView {
     const top = viewportY * this.#cell.height;
     const isOff = Math.abs(this.#box.scrollTop - top) >= this.#cell.height;
     if (this.#following || isOff) this.#box.scrollTop = top;
-    this.#placedTop = this.#box.scrollTop;
-    this.#tellPlace();
+    this.#syncedTop = this.#box.scrollTop;
+    this.#reportSeen();
   }
 
-  #tellPlace(): void {
-    const anchor = this.#following ? null : this.#places.anchorOf(this.#terminal.buffer.active.viewportY);
+  #reportSeen(): void {
+    const anchor = this.#following ? null : this.#rowOffsets.anchorOf(this.#terminal.buffer.active.viewportY);
     if (anchor === null) return;
     this.#port.seen(offsetOfLine(this.#window, anchor.offset, anchor.lines, this.#settings.choice));
   }
 
-  /** The reader has scrolled the box: so does the terminal. */
+  /** Scrolls the terminal as the reader has scrolled the box. */
   #takeScroll(): void {
     const { scrollTop } = this.#box;
-    if (this.#rewrite !== null || scrollTop === this.#placedTop) return;
-    // In a box that has become higher the browser scrolls by itself: nobody has gone up.
+    if (this.#rewrite !== null || scrollTop === this.#syncedTop) return;
+    // A box that has become higher is scrolled by the browser, not by the reader.
     if (this.#box.clientHeight !== this.#heightPx) return;
-    const isUp = scrollTop < this.#placedTop;
-    this.#placedTop = scrollTop;
+    const isUp = scrollTop < this.#syncedTop;
+    this.#syncedTop = scrollTop;
     const row = scrollTop / this.#cell.height;
-    // Rounded the way the reader goes, so that the first pixel up ends the following, and the last one down begins it.
+    // Rounded in the direction of scrolling: the first pixel up stops following, and the last one down starts it.
     const line = isUp ? Math.floor(row + 0.01) : Math.ceil(row - 0.01);
     const { baseY } = this.#terminal.buffer.active;
     this.#follow(this.#isLive && line >= baseY);
     this.#terminal.scrollToLine(line);
-    this.#tellPlace();
+    this.#reportSeen();
     if (isUp && line <= 0) this.#askBeyond('start');
     if (!isUp && line >= baseY) this.#askBeyond('end');
   }
 
-  /** The terminal has scrolled: for output, a match that was found, or a selection that goes on beyond the edge. */
+  /** The terminal has scrolled: for output, a match, or a selection that extends beyond the edge. */
   #onTerminalScroll(): void {
     if (this.#isWriting || this.#rewrite !== null) return;
     const { baseY, viewportY } = this.#terminal.buffer.active;
     if (!this.#following) this.#follow(this.#isLive && viewportY >= baseY);
-    this.#place();
+    this.#syncScroll();
   }
 
-  /** Whoever follows is at the end, unless a selection, or a match, which is one, took them elsewhere. */
+  /** Keeps a following reader at the end, unless a selection (a match is one too) scrolled elsewhere. */
   #stayAtEnd(): void {
     const { baseY, viewportY } = this.#terminal.buffer.active;
     if (!this.#following || viewportY >= baseY) return;
@@ -532,19 +531,19 @@ export class TerminalView {
   }
 
   #onWheel(event: WheelEvent): void {
-    // The box scrolls by itself.
+    // The browser scrolls the box.
     event.stopPropagation();
     this.#reach(event.deltaY);
   }
 
-  /** Whoever is at an end and goes on does not scroll, but wants what is beyond. */
+  /** Scrolling at an end asks for the output beyond it. */
   #reach(direction: number): void {
     const { scrollTop, scrollHeight, clientHeight } = this.#box;
     if (direction < 0 && scrollTop <= 0) this.#askBeyond('start');
     if (direction > 0 && scrollTop >= scrollHeight - clientHeight - 1) this.#askBeyond('end');
   }
 
-  /** Not while what was asked for is being written: its ends are elsewhere than those that are seen. */
+  /** Not during a rewrite: the new window's ends are not those that are shown. */
   #askBeyond(end: 'start' | 'end'): void {
     if (this.#rewrite === null && this.#wanted === this.#window) this.#port.reached(end);
   }
@@ -595,7 +594,7 @@ function element(name: 'div', className: string): HTMLDivElement {
   return made;
 }
 
-/** A page that is opened from here learns nothing of this one. */
+/** `noopener,noreferrer` hides this page from the one that it opens. */
 function openLink(address: string): void {
   const href = webAddress(address);
   if (href !== '') window.open(href, '_blank', 'noopener,noreferrer');

@@ -1,4 +1,4 @@
-/** The terminal's colours, from the page's tokens. */
+/** The terminal's colours, from the dashboard's design tokens. */
 import type { ITheme } from '@xterm/xterm';
 
 const ANSI_NAMES = [

@@ -1,17 +1,17 @@
-/** A terminal's rows as the lines that were printed, however they are wrapped. */
+/** A terminal's rows as the lines that were printed, with wrapped lines joined. */
 import type { IBuffer } from '@xterm/xterm';
 
-/** Whether the row goes on with the line of the row before it. */
+/** Whether the row continues the line of the row before it. */
 export function isContinued(buffer: IBuffer, y: number): boolean {
   return buffer.getLine(y)?.isWrapped ?? false;
 }
 
-/** All that the terminal holds, each line in one piece. */
+/** All that the terminal holds. */
 export function wholeText(buffer: IBuffer): string {
   return `${textOf(buffer, 0, buffer.length).trimEnd()}\n`;
 }
 
-/** The same in two parts, the second of which begins with the line that the row is of. */
+/** The same in two parts; the second begins with the row's line. */
 export function wholeTextAround(buffer: IBuffer, row: number): [before: string, after: string] {
   let first = row;
   while (isContinued(buffer, first)) first -= 1;

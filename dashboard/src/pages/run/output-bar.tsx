@@ -1,4 +1,4 @@
-/** The whole of a log as a bar: which part is loaded, what is missing, where the reader is, and the way to any place. */
+/** The whole output as a slider: what is loaded, what is missing, where the reader is, and the way to any offset. */
 
 import type { Signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
@@ -14,15 +14,15 @@ interface OutputBarProps {
   readonly loaded: { readonly start: number; readonly next: number };
   readonly gaps: readonly Gap[];
   /** Where the reader is. */
-  readonly place: number;
-  /** Where the reader is about to go; null when nowhere. */
+  readonly offset: number;
+  /** The offset that the reader is about to go to; null if none. */
   readonly aim: Signal<number | null>;
   go(offset: number): void;
 }
 
-export function OutputBar({ total, loaded, gaps, place, aim, go }: OutputBarProps) {
+export function OutputBar({ total, loaded, gaps, offset, aim, go }: OutputBarProps) {
   const resting = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const value = Math.min(aim.value ?? place, total);
+  const value = Math.min(aim.value ?? offset, total);
   const land = () => {
     clearTimeout(resting.current);
     const offset = aim.value;
@@ -41,11 +41,11 @@ export function OutputBar({ total, loaded, gaps, place, aim, go }: OutputBarProp
 
   const share = (bytes: number) => `${(100 * bytes) / total}%`;
   return (
-    <div class="log-bar">
-      <div class="log-track" aria-hidden="true">
-        <i class="log-loaded" style={{ left: share(loaded.start), width: share(loaded.next - loaded.start) }} />
+    <div class="output-slider">
+      <div class="output-track" aria-hidden="true">
+        <i class="output-loaded" style={{ left: share(loaded.start), width: share(loaded.next - loaded.start) }} />
         {gaps.map(({ start, end }) => (
-          <i key={start} class="log-gap" style={{ left: share(start), width: share(end - start) }} />
+          <i key={start} class="output-gap" style={{ left: share(start), width: share(end - start) }} />
         ))}
       </div>
       <input

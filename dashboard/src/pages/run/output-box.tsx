@@ -37,7 +37,7 @@ export function OutputBox({ box, ...follow }: OutputBoxProps) {
 function Follow({ feed, total, terminal, toEnd }: FollowProps) {
   const isThere = terminal.following.value && feed.isLive;
   const leftAt = useRef(total);
-  // What is new is counted from when the reader left.
+  // New output is counted from when the reader left the end.
   if (isThere) leftAt.current = total;
   if (isThere || total === 0) return null;
   const news = Math.max(0, total - leftAt.current);

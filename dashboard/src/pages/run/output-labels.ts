@@ -1,18 +1,18 @@
-/** What the output's pane says, in words. */
+/** The texts of the output's pane. */
 
 import type { Run, RunEvent } from '#protocol/api';
 import { type EndReason, isLive } from '#protocol/run-state';
 import { formatBytes } from '#shared/format-bytes';
 import type { Matches } from '../../output/terminal-search.ts';
 
-/** Which part of the log is loaded; what of that can be seen depends on what was printed. */
+/** Which part of the output is loaded; how much of it is visible depends on what was printed. */
 export function loadedText(start: number, end: number, total: number): string {
   if (start === 0 && end >= total) return 'Complete output';
   if (end >= total) return `Last ${formatBytes(total - start)} of ${formatBytes(total)}`;
   return `${formatBytes(start)} to ${formatBytes(end)} of ${formatBytes(total)}`;
 }
 
-/** Where the reader is about to be, if anywhere else; else what there is to see. */
+/** The position that the reader is about to go to, or else what is shown. */
 export function positionText(
   run: Run,
   loaded: { readonly start: number; readonly next: number },
@@ -62,19 +62,19 @@ export function matchesText(matches: Matches | null): string {
   return matches.current === 0 ? `${count} found` : `${matches.current} of ${count}`;
 }
 
-/** What the whole log is called on the reader's disk. */
+/** The file name for a download of the whole output. */
 export function fileName(run: Pick<Run, 'job' | 'machine' | 'id'>): string {
   return `${run.job}-${run.machine}-${run.id}.log`;
 }
 
-/** What its wrapper has reported and not delivered yet: it may be uploaded long after the end. */
+/** Output that the wrapper has reported and not delivered yet: it may be uploaded long after the end. */
 function owedBytes(run: Run, total: number): number {
   return Math.max(0, (run.output_total_bytes ?? 0) - total);
 }
 
 /**
- * What is known of a run of which no output has arrived. That it printed nothing can only be said by a wrapper that read
- * its output from the start to the end.
+ * The text for a run without output. Only a wrapper that read all of the output, from start to end, knows that the run
+ * printed nothing.
  */
 export function noOutputText(run: Run): string {
   const owed = owedBytes(run, 0);

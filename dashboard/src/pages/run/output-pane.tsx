@@ -31,7 +31,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
   const box = useRef<HTMLElement>(null);
   const [settings, change] = useViewSettings();
   const terminal = useTerminal(box, feed, follower.outputVersion, settings);
-  // Read so that the numbers are drawn again.
+  // Reading it subscribes this component, which draws the numbers again.
   follower.outputVersion.value;
   const total = Math.max(run.output_bytes, feed.total);
   const find = useFind(terminal);

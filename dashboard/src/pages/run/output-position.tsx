@@ -17,11 +17,11 @@ interface OutputPositionProps {
   toEnd(): void;
 }
 
-/** Which part of the log is shown, and the ways to the others. */
+/** Which part of the output is shown, and the ways to the others. */
 export function OutputPosition({ run, events, feed, total, terminal, isCopied, toEnd }: OutputPositionProps) {
   const { window } = feed;
-  const { isLong, gaps, place, go } = useOutputNavigation({ run, events, feed, total, terminal, toEnd });
-  /** Where the reader is about to go by the bar. */
+  const { isLong, gaps, offset, go } = useOutputNavigation({ run, events, feed, total, terminal, toEnd });
+  /** The offset that the reader is about to go to with the slider. */
   const aim = useSignal<number | null>(null);
   const toStart = () => {
     go(0);
@@ -38,7 +38,7 @@ export function OutputPosition({ run, events, feed, total, terminal, isCopied, t
       </span>
       {window.start > 0 && <LoadEarlier feed={feed} toStart={toStart} />}
       {!feed.isLive && window.next < total && <LoadLater feed={feed} />}
-      {isLong && <OutputBar total={total} loaded={window} gaps={gaps} place={place} aim={aim} go={go} />}
+      {isLong && <OutputBar total={total} loaded={window} gaps={gaps} offset={offset} aim={aim} go={go} />}
     </div>
   );
 }

@@ -1,10 +1,10 @@
-/** Places in a log as a reader goes to them. */
+/** Offsets in the output that a reader can go to. */
 import type { Gap } from '../../api/calls.ts';
 
-/** Of the whole log, with an arrow key; ten times as far with Page Up and Page Down. */
+/** How much of the output an arrow key moves; Page Up and Page Down move ten times as far. */
 const STEP_SHARE = 0.01;
 
-/** Where a key of a slider leads to: as everywhere, up and to the right is more. Null for any other key. */
+/** The offset that a slider's key leads to: up and right mean more. Null for any other key. */
 export function keyStep(
   { key, ctrlKey, metaKey, altKey }: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>,
   from: number,
@@ -26,18 +26,18 @@ export function keyStep(
   const by = steps[key];
   if (by === undefined) return null;
   const to = Math.round(Math.min(total, Math.max(0, from + by)));
-  // A gap is one place: the next one is behind it.
+  // A step from inside a gap must leave it.
   return by > 0 ? (gaps.find((gap) => holds(gap, from) && holds(gap, to))?.end ?? to) : to;
 }
 
-/** Where to begin to see what is at the offset: in a gap, at its start, so that the whole gap is shown. */
+/** Where to begin in order to show the offset: in a gap, at its start, so that the whole gap is shown. */
 export function beginningOf(offset: number, gaps: readonly Gap[]): number {
   return gaps.find((gap) => holds(gap, offset))?.start ?? offset;
 }
 
 /**
- * Where the log is opened for that: a byte before. A log that is opened in the middle begins with the first line of which
- * the beginning is known, and of a line that begins at the offset that is told by the byte before.
+ * Where to open the output for that: one byte earlier. Output that is opened in the middle begins with the first line
+ * whose start is known, and only the byte before the offset shows that a line begins there.
  */
 export function openingFor(offset: number, gaps: readonly Gap[]): number {
   return offset === 0 || gaps.some((gap) => holds(gap, offset) || gap.end === offset) ? offset : offset - 1;

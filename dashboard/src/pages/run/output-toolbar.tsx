@@ -9,7 +9,7 @@ interface OutputToolbarProps {
   readonly run: Run;
   readonly settings: ViewSettings;
   change(settings: ViewSettings): void;
-  /** What is not in the log, in words. */
+  /** What is missing from the output, as text. */
   readonly missing: string | null;
   readonly isFinding: boolean;
   find(): void;
@@ -77,7 +77,7 @@ export function OutputToolbar({
   );
 }
 
-/** The arrow keys go from one of a toolbar's parts to the next. */
+/** The arrow keys move between a toolbar's controls. */
 function moveFocus(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void {
   const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
   if (step === 0 || event.target instanceof HTMLSelectElement) return;

@@ -1,4 +1,4 @@
-/** Where the reader is in a log, and the way to any other place in it. */
+/** The reader's position in the output, and the way to any other. */
 import { useRef } from 'preact/hooks';
 import type { RunEvent } from '#protocol/api';
 import type { Gap } from '../../api/calls.ts';
@@ -19,11 +19,11 @@ export interface OutputNavigationOptions {
 }
 
 export interface OutputNavigation {
-  /** Whether there has been more of it than what is loaded. */
+  /** Whether the output was ever longer than what was loaded. */
   readonly isLong: boolean;
   readonly gaps: readonly Gap[];
-  /** Where the reader is, or is on the way to. */
-  readonly place: number;
+  /** The reader's position, or the one that is being opened. */
+  readonly offset: number;
   go(offset: number): void;
 }
 
@@ -37,7 +37,7 @@ export function useOutputNavigation({
 }: OutputNavigationOptions): OutputNavigation {
   const { window } = feed;
   const isLong = useRef(false);
-  // Once there, the bar stays: what has the focus must not go because all is loaded now.
+  // The bar stays once it was shown: it may have the focus when everything is loaded.
   isLong.current ||= window.start > 0 || (!feed.isLive && window.next < total);
   const gaps = useGaps(run, events, isLong.current);
 
@@ -56,10 +56,10 @@ export function useOutputNavigation({
   const isAtEnd = terminal.following.value && feed.isLive;
   const seen = Math.min(Math.max(terminal.seen.value, window.start), window.next);
   usePositionInAddress({
-    place: isAtEnd ? null : seen,
+    offset: isAtEnd ? null : seen,
     isThere: feed.opening === null,
     isReady: terminal.status.value === 'ready' && (gaps !== null || !isLong.current),
     go,
   });
-  return { isLong: isLong.current, gaps: gaps ?? [], place: feed.opening ?? (isAtEnd ? total : seen), go };
+  return { isLong: isLong.current, gaps: gaps ?? [], offset: feed.opening ?? (isAtEnd ? total : seen), go };
 }

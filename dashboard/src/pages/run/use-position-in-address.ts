@@ -6,16 +6,16 @@ import { query, setFilter } from '../../router.tsx';
 const REST_MS = 500;
 
 interface Whereabouts {
-  /** Null at the end, to which no place has to lead. */
-  readonly place: number | null;
+  /** Null at the end, which needs no offset in the address. */
+  readonly offset: number | null;
   /** Whether the reader is there, and not only on the way. */
   readonly isThere: boolean;
-  /** Whether one can go anywhere yet. */
+  /** Whether `go` works yet. */
   readonly isReady: boolean;
   go(offset: number): void;
 }
 
-export function usePositionInAddress({ place, isThere, isReady, go }: Whereabouts): void {
+export function usePositionInAddress({ offset, isThere, isReady, go }: Whereabouts): void {
   const isLed = useRef(false);
   useEffect(() => {
     if (!isReady || isLed.current) return;
@@ -25,7 +25,7 @@ export function usePositionInAddress({ place, isThere, isReady, go }: Whereabout
   }, [isReady, go]);
   useEffect(() => {
     if (!isReady || !isThere) return;
-    const resting = setTimeout(() => setFilter({ at: place === null ? null : String(place) }), REST_MS);
+    const resting = setTimeout(() => setFilter({ at: offset === null ? null : String(offset) }), REST_MS);
     return () => clearTimeout(resting);
-  }, [place, isThere, isReady]);
+  }, [offset, isThere, isReady]);
 }

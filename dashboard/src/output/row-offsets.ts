@@ -1,21 +1,21 @@
 /**
- * Which rows of a terminal stand where in the log: by that a row, and what is selected, is found again when all of it has
- * been written anew, however it is wrapped then.
+ * The offsets in the output of a terminal's rows: they find a row and the selection again after a rewrite, even if the
+ * lines wrap differently.
  */
 import type { IMarker, Terminal } from '@xterm/xterm';
 import { KIB } from '#protocol/limits';
 import { isContinued } from './whole-lines.ts';
 
-/** How far places of which the offset is known lie apart. */
-const PLACE_BYTES = 16 * KIB;
+/** How far apart rows with a known offset are. */
+const ROW_SPACING_BYTES = 16 * KIB;
 
-/** A row of which the offset in the log is known. */
-interface Place {
+/** A row with a known offset in the output. */
+interface RowOffset {
   readonly marker: IMarker;
   offset: number;
 }
 
-/** A row, wherever it will be: so many lines after a place, and so many rows into that line. */
+/** A row, wherever it will be: `lines` lines after the row at `offset`, and `rows` rows into that line. */
 export interface Anchor {
   readonly offset: number;
   readonly lines: number;
@@ -25,56 +25,56 @@ export interface Anchor {
 export interface Selected {
   readonly anchor: Anchor;
   readonly column: number;
-  /** In cells of rows that are so wide. */
+  /** In cells of rows that are `columns` wide. */
   readonly length: number;
   readonly columns: number;
 }
 
-export class RowPlaces {
+export class RowOffsets {
   readonly #terminal: Terminal;
-  #places: Place[] = [];
+  #rows: RowOffset[] = [];
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
   get isEmpty(): boolean {
-    return this.#places.length === 0;
+    return this.#rows.length === 0;
   }
 
   clear(): void {
-    this.#places = [];
+    this.#rows = [];
   }
 
-  /** The cursor's row is where the offset is. Not each such row becomes a place, unless it is wanted as one. */
+  /** Records that the cursor's row is at the offset, if that is wanted or the last recorded row is far enough away. */
   note(offset: number, isWanted: boolean): void {
-    const last = this.#places.at(-1);
-    const isFar = last === undefined || offset - last.offset >= PLACE_BYTES;
+    const last = this.#rows.at(-1);
+    const isFar = last === undefined || offset - last.offset >= ROW_SPACING_BYTES;
     if (!isWanted && !(isFar && this.#terminal.buffer.active.cursorX === 0)) return;
-    this.#places.push({ marker: this.#terminal.registerMarker(0), offset });
+    this.#rows.push({ marker: this.#terminal.registerMarker(0), offset });
   }
 
-  /** What begins at `start` is the rest of a line, and left out: the first row is the first whole line. */
+  /** The rest of a line at `start` is left out: the first row is the first whole line. */
   skip(start: number, skipped: number): void {
-    const [first] = this.#places;
+    const [first] = this.#rows;
     if (first?.offset === start) first.offset += skipped;
   }
 
-  /** Lets go of the places that have left the terminal. Returns what it begins with by now, if any have. */
+  /** Removes the rows that have left the terminal. Returns the offset of the first one left, if any were removed. */
   forget(): number | null {
-    const before = this.#places.length;
-    this.#places = this.#places.filter(({ marker }) => !marker.isDisposed);
-    const [first] = this.#places;
-    return first !== undefined && this.#places.length < before ? first.offset : null;
+    const before = this.#rows.length;
+    this.#rows = this.#rows.filter(({ marker }) => !marker.isDisposed);
+    const [first] = this.#rows;
+    return first !== undefined && this.#rows.length < before ? first.offset : null;
   }
 
   anchorOf(row: number): Anchor | null {
-    const place = this.#places.findLast(({ marker }) => !marker.isDisposed && marker.line <= row);
-    if (place === undefined) return null;
+    const known = this.#rows.findLast(({ marker }) => !marker.isDisposed && marker.line <= row);
+    if (known === undefined) return null;
     const buffer = this.#terminal.buffer.active;
     let lines = 0;
     let rows = 0;
-    for (let y = place.marker.line + 1; y <= row; y += 1) {
+    for (let y = known.marker.line + 1; y <= row; y += 1) {
       if (isContinued(buffer, y)) {
         rows += 1;
       } else {
@@ -82,15 +82,15 @@ export class RowPlaces {
         rows = 0;
       }
     }
-    return { offset: place.offset, lines, rows };
+    return { offset: known.offset, lines, rows };
   }
 
   /** Where the anchor's row is now; null when it is not in the terminal. */
   rowOf(anchor: Anchor | null): number | null {
-    const place = this.#places.find(({ marker, offset }) => !marker.isDisposed && offset === anchor?.offset);
-    if (anchor === null || place === undefined) return null;
+    const known = this.#rows.find(({ marker, offset }) => !marker.isDisposed && offset === anchor?.offset);
+    if (anchor === null || known === undefined) return null;
     const buffer = this.#terminal.buffer.active;
-    let y = place.marker.line;
+    let y = known.marker.line;
     for (let lines = anchor.lines; lines > 0 && y < buffer.length; lines -= 1) {
       y += 1;
       while (isContinued(buffer, y)) y += 1;
@@ -99,12 +99,12 @@ export class RowPlaces {
     return y;
   }
 
-  /** The last place at or before the offset; null when the terminal begins after it. */
+  /** The last known row's offset at or before this one; null when the terminal begins after it. */
   before(offset: number): number | null {
-    return this.#places.findLast((place) => !place.marker.isDisposed && place.offset <= offset)?.offset ?? null;
+    return this.#rows.findLast((known) => !known.marker.isDisposed && known.offset <= offset)?.offset ?? null;
   }
 
-  /** What is selected; null when nothing is. */
+  /** The selection; null if there is none. */
   selected(): Selected | null {
     const position = this.#terminal.getSelectionPosition();
     const anchor = position === undefined ? null : this.anchorOf(position.start.y);
