@@ -1,4 +1,4 @@
-/** Whether an answer is what the OpenAPI document says. */
+/** Whether a response conforms to the OpenAPI document. */
 import { type Schema, Validator } from '@cfworker/json-schema';
 
 interface Operation {
@@ -21,7 +21,7 @@ const PROBLEM: Schema = { $ref: '#/components/schemas/Problem' };
 export class Conformance {
   readonly #document: OpenApiDocument;
   readonly #paths: readonly (readonly [pattern: RegExp, path: string])[];
-  /** To make one costs many times what it costs to use it. */
+  /** Compiling a validator costs many times more than using it. */
   readonly #validators = new Map<Schema, Validator>();
 
   constructor(document: OpenApiDocument) {
@@ -32,10 +32,10 @@ export class Conformance {
     ]);
   }
 
-  /** @returns what is wrong with the answer, or null. It is left to be read by others. */
+  /** @returns what is wrong with the response, or null. Its body can still be read. */
   async check(request: { method: string; pathname: string }, response: Response): Promise<string | null> {
     const { pathname } = request;
-    // HEAD asks what GET would answer, without its content.
+    // HEAD has the response of GET without its body.
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const path = this.#paths.find(([pattern]) => pattern.test(pathname))?.[1];
     const operation = path === undefined ? undefined : this.#document.paths[path]?.[method.toLowerCase()];
@@ -46,7 +46,7 @@ export class Conformance {
     return wrong === null ? null : `${request.method} ${pathname}, ${response.status}: ${wrong}`;
   }
 
-  /** Nothing is there, and that is what the answer must say. */
+  /** No route matches, and the response must say that. */
   async #checkNothing(response: Response): Promise<string | null> {
     if (![404, 405].includes(response.status)) return 'not in the document';
     if (mediaType(response.headers.get('Content-Type')) !== 'application/problem+json') return 'not a problem';
@@ -83,7 +83,7 @@ export class Conformance {
   }
 }
 
-/** As the document and an answer may be compared: without spaces, and small. */
+/** Without spaces and in lower case, to compare the document with a response. */
 function mediaType(name: string | null): string | null {
   return name === null ? null : name.replaceAll(' ', '').toLowerCase();
 }

@@ -34,7 +34,7 @@ import {
 import { waitFor } from '#testing/wait-for';
 
 export interface Script {
-  /** Answers the upgrade by this status instead; null takes it. */
+  /** Responds to the upgrade with this status; null accepts it. */
   refuse: number | null | ((token: string) => number | null);
   /** Accepts the TCP connection and never answers the upgrade. */
   hangUpgrade: boolean;
@@ -45,21 +45,21 @@ export interface Script {
   answerHeartbeats: boolean;
   flow: LinkTerms['flow'];
   heartbeatMs: number;
-  /** Long: that a wrapper hangs up because this machine is busy is no test's subject. */
+  /** Long, so that no wrapper disconnects because this machine is busy. */
   silenceMs: number;
   reconnectCapMs: number;
-  /** How much it says that it keeps of a run's output; null: it says nothing of it. */
+  /** How many bytes of a run's output it says that it keeps; null: it doesn't say. */
   outputLimitBytes: number | null;
-  /** Cuts each connection on which so many bytes have been stored, without an ack of the last of them. */
+  /** Cuts each connection after storing this many bytes from it, without an ack of the last of them. */
   cutEveryBytes: number | null;
-  /** Sent as they are in answer to each start, after its ack. */
+  /** Sent unchanged after the ack of each start. */
   afterStart: readonly (string | Uint8Array)[];
 }
 
 export interface FakeControlPlaneOptions {
-  /** Its certificate and key; without, it speaks plain HTTP. */
+  /** Its certificate and key; without them, it serves plain HTTP. */
   readonly tls?: https.ServerOptions;
-  /** Whether the bytes of the output are kept, too. */
+  /** Whether the bytes of the output are kept as well. */
   readonly keepsOutput?: boolean;
 }
 
@@ -67,7 +67,7 @@ export interface FakeControlPlaneOptions {
 export interface ConnectRequest {
   readonly url: string;
   readonly authorization: string | undefined;
-  /** When it came (performance.now()). */
+  /** When it arrived (performance.now()). */
   readonly at: number;
 }
 
@@ -87,11 +87,11 @@ export class FakeControlPlane {
     cutEveryBytes: null,
     afterStart: [],
   };
-  /** By id, in the order in which they came. */
+  /** By id, in the order of arrival. */
   readonly runs = new Map<string, FakeRun>();
-  /** Of all runs, in the order in which they came. */
+  /** Of all runs, in the order of arrival. */
   readonly messages: WrapperMessage[] = [];
-  /** What broke the protocol: there must be nothing. */
+  /** Violations of the protocol; a test expects none. */
   readonly violations: string[] = [];
   readonly requests: ConnectRequest[] = [];
   heartbeats = 0;
@@ -122,7 +122,7 @@ export class FakeControlPlane {
   async listen(): Promise<this> {
     const server = this.#tls === null ? http.createServer() : https.createServer(this.#tls);
     server.on('tlsClientError', () => {
-      // Who does not trust us says so itself.
+      // A client that doesn't trust the certificate reports that itself.
     });
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#server = server;
@@ -140,7 +140,7 @@ export class FakeControlPlane {
     await new Promise((resolve) => server.close(resolve));
   }
 
-  /** Cuts every connection without a word. What they still held is ignored. */
+  /** Cuts every connection without a close. What they still held is ignored. */
   drop(): void {
     for (const run of this.runs.values()) run.socket = null;
     for (const socket of this.#connections) socket.destroy();
@@ -152,12 +152,12 @@ export class FakeControlPlane {
     return this.#newest;
   }
 
-  /** Whether the run that connected last still is. */
+  /** Whether the run that connected last is still connected. */
   get connected(): boolean {
     return this.#newest?.socket?.readyState === WebSocket.OPEN;
   }
 
-  /** How often a link was asked for. */
+  /** How often a link was requested. */
   get attempts(): number {
     return this.requests.length;
   }
@@ -167,13 +167,13 @@ export class FakeControlPlane {
     this.sendRaw(JSON.stringify(message));
   }
 
-  /** The same for anything. */
+  /** The same for any message. */
   sendRaw(frame: string | Uint8Array): void {
     if (this.#newest?.socket == null) throw new Error('no wrapper is connected');
     this.#transmit(this.#newest, this.#newest.socket, frame);
   }
 
-  /** The same without a look at what it is: for very many. */
+  /** The same without a check of the message: for very many. */
   sendUnseen(frame: string | Uint8Array): void {
     this.#newest?.socket?.send(frame);
   }
@@ -188,7 +188,7 @@ export class FakeControlPlane {
     this.#newest?.socket?.close(code);
   }
 
-  /** Reads nothing any more that the run that connected last sends. */
+  /** Stops reading from the run that connected last. */
   pauseReading(): void {
     this.#run.socket?.pause();
   }
@@ -207,7 +207,7 @@ export class FakeControlPlane {
     });
   }
 
-  /** What is stored of all runs, in the order in which they came, with zeros in gaps. */
+  /** What is stored of all runs, in the order of arrival, with zeros in gaps. */
   get stored(): Buffer {
     const outputs = [...this.runs.values()].map(({ output }) => output);
     return outputs[0] !== undefined && outputs.length === 1 ? outputs[0] : Buffer.concat(outputs);
@@ -217,7 +217,7 @@ export class FakeControlPlane {
     return [...this.runs.values()].reduce((sum, { end }) => sum + end, 0);
   }
 
-  /** Forgets all output, as a control plane does that was restored from nothing. */
+  /** Deletes all output, like a control plane whose storage was lost. */
   forgetOutput(): void {
     for (const run of this.runs.values()) run.forgetOutput();
   }
@@ -249,11 +249,11 @@ export class FakeControlPlane {
   }
 
   #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Accepted before `stop`, and asked for an upgrade only now: `close` of the server would wait for its end.
+    // Accepted before `stop`, with an upgrade requested only now: the server's `close` would wait for its end.
     if (this.#server === null) return void socket.destroy();
     this.#connections.add(socket);
     socket.on('error', () => {
-      // Its end is told by 'close'.
+      // 'close' reports its end.
     });
     socket.on('close', () => this.#connections.delete(socket));
     const { url = '/', headers } = request;
@@ -276,13 +276,13 @@ export class FakeControlPlane {
     run.socket = socket;
     const connection = { hasStarted: false, storedBytes: 0, unackedBytes: 0 };
     socket.on('error', () => {
-      // Its end is told by 'close'.
+      // 'close' reports its end.
     });
     socket.on('close', () => {
       if (run.socket === socket) run.socket = null;
     });
     socket.on('message', (data: Buffer, isBinary) => {
-      // What a connection of before still held is ignored.
+      // What an earlier connection still held is ignored.
       if (run.socket === socket) this.#receive(run, socket, connection, isBinary ? data : data.toString());
     });
   }
@@ -362,7 +362,7 @@ export class FakeControlPlane {
   }
 
   #transmit(run: FakeRun, socket: WebSocket, frame: string | Uint8Array): void {
-    // A kill is stored before it is sent, whoever made it up.
+    // A kill is stored before it is sent, even one that a test made up.
     const read = typeof frame === 'string' && frame !== HEARTBEAT ? readObjectMessage(frame) : null;
     if (read?.kind === 'message' && read.message.type === 'kill') run.stored = requestKill(run.stored, read.message);
     if (socket.readyState === WebSocket.OPEN) socket.send(frame);
@@ -386,14 +386,14 @@ interface ConnectionState {
   unackedBytes: number;
 }
 
-/** Whether what is sent again is what was sent before. */
+/** Whether repeated output equals what was sent before. */
 function isRepeatedRight(run: FakeRun, { start, bytes }: OutputFrame): boolean {
   if (start >= run.end) return true;
   const known = run.output.subarray(start, start + bytes.length);
   return known.equals(bytes.subarray(0, known.length));
 }
 
-/** The answer to an upgrade that is not granted: its detail tries to reach a terminal. */
+/** The response to a refused upgrade; its detail holds an escape sequence. */
 function refusal(status: number): string {
   const problem: Problem = {
     type: 'about:blank',

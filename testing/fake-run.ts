@@ -1,4 +1,4 @@
-/** One run at the fake control plane: what it has said, and what is stored of it. */
+/** One run at the fake control plane: what it has sent, and what is stored of it. */
 import type { WebSocket } from 'ws';
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
 import type { Complete, Killing, ObjectMessage, Start, WrapperMessage } from '#protocol/wrapper-link';
@@ -9,12 +9,12 @@ export type MessageOf<Type extends WrapperMessage['type']> = Extract<WrapperMess
 export class FakeRun {
   readonly id: string;
   readonly messages: WrapperMessage[] = [];
-  /** The tokens by which it came. */
+  /** The tokens with which it connected. */
   readonly tokens = new Set<string>();
   stored: StoredRun = UNKNOWN_RUN;
-  /** The newest, while it is open. */
+  /** The newest connection, while it is open. */
   socket: WebSocket | null = null;
-  #pieces: OutputFrame[] = [];
+  #frames: OutputFrame[] = [];
   #merged = Buffer.alloc(0);
 
   constructor(id: string) {
@@ -33,7 +33,7 @@ export class FakeRun {
     return this.of('killing');
   }
 
-  /** The end that is stored, if it is one: never more, however often it was said. */
+  /** The stored end, if any: at most one, however often it was reported. */
   get completions(): Complete[] {
     const { end } = this.stored;
     return end === null || end === 'abandoned' ? [] : [end];
@@ -53,7 +53,7 @@ export class FakeRun {
     return this.completions.length > 0 && this.#isWhole;
   }
 
-  /** Whether its wrapper died and all that was left of it is stored. */
+  /** Whether its wrapper died and all that it left is stored. */
   get isLost(): boolean {
     return this.stored.end === 'abandoned' && this.#isWhole;
   }
@@ -64,7 +64,7 @@ export class FakeRun {
 
   /** What is stored of one stream, without gaps. */
   bytes(stream: StreamName): Buffer {
-    return Buffer.concat(this.#pieces.flatMap((each) => (each.stream === stream ? [each.bytes] : [])));
+    return Buffer.concat(this.#frames.flatMap((each) => (each.stream === stream ? [each.bytes] : [])));
   }
 
   /** The same as text, a character for each byte. */
@@ -74,21 +74,21 @@ export class FakeRun {
 
   /** What is stored of both streams, as it was merged, with zeros in gaps. */
   get output(): Buffer {
-    // Asked again and again by who waits.
+    // Waiting tests read this repeatedly.
     if (this.#merged.length === this.end) return this.#merged;
     this.#merged = Buffer.alloc(this.end);
-    for (const { start, bytes } of this.#pieces) this.#merged.set(bytes, start);
+    for (const { start, bytes } of this.#frames) this.#merged.set(bytes, start);
     return this.#merged;
   }
 
   /** Keeps the bytes of new output. */
   keep({ stream, start, bytes }: OutputFrame): void {
-    this.#pieces.push({ stream, start, bytes: Buffer.from(bytes) });
+    this.#frames.push({ stream, start, bytes: Buffer.from(bytes) });
   }
 
-  /** As an object does that was restored from nothing. */
+  /** Like a Durable Object whose storage was lost. */
   forgetOutput(): void {
-    this.#pieces = [];
+    this.#frames = [];
     this.#merged = Buffer.alloc(0);
     this.stored = { ...this.stored, outputEnd: 0, gaps: [] };
   }

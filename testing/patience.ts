@@ -1,8 +1,8 @@
 /**
- * How long tests wait for what must come.
+ * How long tests wait for what must happen.
  *
- * These are safety nets that end a hang, minutes long, and no expectation: a machine may be slow, or busy with something
- * else. LEASH_TEST_PATIENCE multiplies them, for a machine that is slower still, or for less patience while something
+ * These are safety nets, minutes long, that end a hang; they aren't expectations: a machine may be slow, or busy with
+ * something else. LEASH_TEST_PATIENCE multiplies them, for a machine that is slower still, or for less patience while something
  * is broken on purpose (`LEASH_TEST_PATIENCE=0.1`).
  */
 const patience = Number(process.env.LEASH_TEST_PATIENCE ?? 1);
@@ -10,8 +10,8 @@ if (!(patience > 0)) throw new Error('LEASH_TEST_PATIENCE must be a number great
 
 /** For one thing to happen. */
 export const WAIT_LIMIT_MS = 120_000 * patience;
-/** For a whole test, or a hook: longer, so that the wait that fails says what it waited for. */
+/** For a whole test or a hook: longer, so that a wait fails first and says what it waited for. */
 export const TEST_LIMIT_MS = 2.5 * WAIT_LIMIT_MS;
 
-/** For vitest's own `vi.waitFor`, which by itself gives up after a second. */
+/** For vitest's own `vi.waitFor`, whose default is one second. */
 export const WAIT = { timeout: WAIT_LIMIT_MS };

@@ -1,9 +1,9 @@
-/** What the projects of vitest have in common. */
+/** The options that all vitest projects share. */
 import { TEST_LIMIT_MS, WAIT_LIMIT_MS } from '#testing/patience';
 
 /**
- * The projects run one after another, in this order: what fails soonest first, fork storms last. To take turns would cost
- * CPU, because a worker serves one project, and starting one costs more than most test files do.
+ * The projects run one after another, in this order: what fails soonest first, fork storms last. Interleaving them would
+ * cost CPU, because a worker serves one project, and starting a worker costs more than most test files do.
  */
 const ORDER = ['protocol', 'dashboard', 'worker', 'wrapper', 'wrapper-node18', 'test', 'wrapper-storms'] as const;
 
@@ -15,7 +15,7 @@ export function projectOptions(name: (typeof ORDER)[number], maxWorkers: number)
   return {
     name,
     maxWorkers,
-    // The files of a worker share its process and what they import. What they must not share, a setup file separates.
+    // The files of a worker share its process and what they import. A setup file resets what they must not share.
     isolate: false,
     testTimeout: TEST_LIMIT_MS,
     hookTimeout: TEST_LIMIT_MS,

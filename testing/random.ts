@@ -1,10 +1,10 @@
-/** Chance that can be repeated. */
+/** A random generator with a seed, so that a run can be repeated. */
 export interface Random {
   /** From [0, 1). */
   next(): number;
   /** Whole, from [0, below). */
   below(below: number): number;
-  /** True in so many of a hundred cases. */
+  /** True with this probability in percent. */
   percent(percent: number): boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a job's Durable Object stores of one run, and what it answers: written from docs/protocol.md, without a network, a
- * clock, or the bytes of the output. A state is never changed in place, so that a restart can go back to what was stored.
+ * What a job's Durable Object stores of one run, and its responses: written from docs/protocol.md, without a network, a
+ * clock, or the bytes of the output. A state is immutable, so that a restart can return to what was stored.
  */
 import { HEARTBEAT } from '#protocol/limits';
 import { decodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
@@ -31,7 +31,7 @@ export interface StoredRun {
   readonly runKey: string | null;
   /** The output is stored up to here. */
   readonly outputEnd: number;
-  /** What of it the machine had to drop. */
+  /** The ranges of it that the machine had to drop. */
   readonly gaps: readonly ByteRange[];
   /** How it ended: by its completion, or by the loss of its wrapper. */
   readonly end: Complete | 'abandoned' | null;
@@ -49,18 +49,18 @@ export const UNKNOWN_RUN: StoredRun = {
   kills: {},
 };
 
-/** What follows from a frame. */
+/** The effect of a frame. */
 export interface Reaction {
   readonly run: StoredRun;
   /** To be sent once `run` is stored; errors need not wait. An error means that the frame was out of order. */
   readonly answers: readonly ObjectMessage[];
   /** The bytes that were not stored before. */
   readonly newOutput: OutputFrame | null;
-  /** What no wrapper may do, whatever the network does. */
+  /** Violations of the protocol that no network failure explains. */
   readonly faults: readonly string[];
 }
 
-/** How the wrapper is told to behave on a link. */
+/** The settings of a link that the wrapper receives. */
 export type LinkTerms = Pick<
   Extract<ObjectMessage, { type: 'ack'; of: 'start' }>,
   'flow' | 'heartbeat_ms' | 'silence_ms' | 'reconnect_cap_ms' | 'output_limit_bytes'
@@ -133,10 +133,10 @@ function receiveStart(known: StoredRun, start: Start, terms: LinkTerms): Reactio
     return reactionOf(ended, [ack], faults);
   }
   const applied = new Set(start.applied_kills.map(({ kill }) => kill));
-  const unheard = Object.values(progressed.kills).filter(
+  const unapplied = Object.values(progressed.kills).filter(
     ({ kill, phase }) => RANK[phase] < RANK.gone && !applied.has(kill.kill),
   );
-  return reactionOf(progressed, [ack, ...unheard.map(({ kill }) => kill)], faults);
+  return reactionOf(progressed, [ack, ...unapplied.map(({ kill }) => kill)], faults);
 }
 
 function receiveComplete(run: StoredRun, complete: Complete): Reaction {
@@ -150,7 +150,7 @@ function receiveComplete(run: StoredRun, complete: Complete): Reaction {
   return reactionOf(endRun(progressed, complete, Math.max(complete.final_offset, run.outputEnd)), answers, faults);
 }
 
-/** The first end stands. */
+/** The first end is final. */
 function endRun(run: StoredRun, end: Complete | 'abandoned', finalOffset: number): StoredRun {
   const open = end === 'abandoned' ? 'lost' : 'refused';
   const kills = Object.entries(run.kills).map(([id, each]) => [
@@ -160,7 +160,7 @@ function endRun(run: StoredRun, end: Complete | 'abandoned', finalOffset: number
   return { ...run, end, finalOffset, kills: Object.fromEntries(kills) };
 }
 
-/** Output, or the lack of it, from `start` to `end`. */
+/** Output or a gap from `start` to `end`. */
 function advance(run: StoredRun, start: number, end: number): Reaction {
   const { outputEnd, finalOffset } = run;
   const error = { type: 'error', message: `${start} to ${end}, stored up to ${outputEnd}`, retry: null } as const;
@@ -174,7 +174,7 @@ function advance(run: StoredRun, start: number, end: number): Reaction {
 
 const RANK: Readonly<Record<KillPhase, number>> = { pending: 0, term: 1, kill: 2, gone: 3, refused: 3, lost: 3 };
 
-/** How far the wrapper is with kills: never back. */
+/** The phases of kills, which never go back. */
 function progress(run: StoredRun, steps: readonly Pick<AppliedKill, 'kill' | 'phase'>[]): Reaction {
   const kills = { ...run.kills };
   const faults: string[] = [];

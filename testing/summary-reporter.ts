@@ -1,5 +1,5 @@
 /**
- * Closes a run with the line `N passed, N failed`, for whoever reads runs by a program, and says how to repeat a run that
+ * Closes a run with the line `N passed, N failed`, for programs that read the output, and says how to repeat a run that
  * failed. A run in which a project had no test at all fails: a glob that matches nothing must not look like success.
  */
 import type { Reporter, TestModule, Vitest } from 'vitest/node';
@@ -31,7 +31,7 @@ export default class SummaryReporter implements Reporter {
 
   #emptyProjects(modules: readonly TestModule[]): string[] {
     const names = (this.#vitest?.projects ?? []).map((project) => project.name);
-    // With a filter on the command line it is meant that others stay out.
+    // A filter on the command line excludes the others on purpose.
     if (process.argv.slice(2).some((word) => !word.startsWith('-') && word !== 'run')) return [];
     return names.filter((name) => !modules.some((module) => module.project.name === name && hasRun(module)));
   }

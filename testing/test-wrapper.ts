@@ -1,4 +1,4 @@
-/** A wrapper in the hands of a test: it says what the test wants, and keeps what it is told. */
+/** A wrapper that a test controls: it sends what the test wants, and keeps what it receives. */
 import { ulid } from 'ulid';
 import type { KillPhase } from '#protocol/kill';
 import type { StreamName } from '#protocol/output-frame';
@@ -16,7 +16,7 @@ import {
 
 type Of<Type extends ObjectMessage['type']> = Extract<ObjectMessage, { type: Type }>;
 
-/** What a WebSocket of the runtime and one of `ws` have in common. */
+/** The interface that a WebSocket of the runtime and one of `ws` share. */
 export interface Socket {
   addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
   addEventListener(type: 'close', listener: (event: { code: number }) => void): void;
@@ -24,7 +24,7 @@ export interface Socket {
   close(code: number): void;
 }
 
-/** Of a connection that is open already: how to open one is each side's own. */
+/** Uses an open connection: how to open one differs between the runtimes. */
 export class TestWrapper {
   readonly received: (ObjectMessage | 'hb')[] = [];
   closed: { code: number } | null = null;
@@ -62,7 +62,7 @@ export class TestWrapper {
     this.say(killingMessage(kill, phase, { reason: 'operator', survivors }));
   }
 
-  /** Ends as an operator's kill ends a run, or in the way that is given. */
+  /** Ends as after an operator's kill, or as given. */
   complete(fields: Partial<CompleteMessage> = {}): void {
     this.say(completeMessage(fields));
   }
@@ -77,7 +77,7 @@ export class TestWrapper {
     await this.next('the ack of start', (message) => message.type === 'ack' && message.of === 'start');
   }
 
-  /** Everything that was sent so far has been dealt with: frames of one socket come in order. */
+  /** Resolves when everything sent so far has been handled: frames of one socket arrive in order. */
   async settled(): Promise<void> {
     const marker = `marker-${ulid()}`;
     this.raw(JSON.stringify({ type: marker }));

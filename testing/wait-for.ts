@@ -1,19 +1,19 @@
-/** Waiting for something to become true, by looking at it. */
+/** Waiting for a condition, by polling. */
 import { WAIT_LIMIT_MS } from '#testing/patience';
 
 const SHORTEST_PAUSE_MS = 10;
-/** Who has waited for long can wait a little longer: to look costs time, too, that what is waited for may need. */
+/** The interval grows with the wait: polling takes CPU time that the condition may need. */
 const PAUSE_SHARE = 1 / 8;
 const LONGEST_PAUSE_MS = 250;
 
-// Taken before any test replaces them by fake ones: a test that controls the clock waits in real time all the same.
+// Taken before any test replaces them by fakes: a test that controls the clock still waits in real time.
 const realSetTimeout = setTimeout;
 const clock = performance;
 
 /**
  * Calls `probe` until it returns something other than null, undefined or false.
  *
- * @param what what is waited for, for the message when it never comes
+ * @param what the condition, for the message on timeout
  * @returns what the probe returned
  */
 export async function waitFor<Found>(

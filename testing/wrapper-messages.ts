@@ -1,4 +1,4 @@
-/** What a wrapper says on its connection, correct and dull unless a test wants it otherwise. */
+/** A wrapper's messages, valid and with default values unless a test overrides them. */
 import { randomBytes } from 'node:crypto';
 import { ulid } from 'ulid';
 import type { KillPhase } from '#protocol/kill';
@@ -66,7 +66,7 @@ export function killingMessage(
   };
 }
 
-/** What a wrapper that connects again says of a kill that it has applied. */
+/** What a wrapper that reconnects reports of an applied kill. */
 export function appliedKill(kill: string, phase: KillPhase, fields: Partial<AppliedKill> = {}): AppliedKill {
   return { kill, ...progressIn(phase), ...fields };
 }

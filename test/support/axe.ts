@@ -1,4 +1,4 @@
-/** What axe-core finds wrong with a page: WCAG 2.2 A and AA, and what its authors hold to be good practice. */
+/** What axe-core finds wrong with a page: WCAG 2.2 A and AA, and axe's best practices. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { AxeResults, RunOptions } from 'axe-core';

@@ -1,4 +1,4 @@
-/** Every answer that a test gets from a control plane must be what the control plane's own OpenAPI document says. */
+/** Every response of a control plane must conform to the control plane's own OpenAPI document. */
 import { afterEach, expect } from 'vitest';
 import { violations } from './checked-fetch.ts';
 

@@ -1,11 +1,11 @@
-/** A `fetch` that looks at every answer of a control plane. A module, because it takes the place of the bare one once. */
+/** A `fetch` that checks every response of a control plane. A module, because it replaces the original only once. */
 import { Conformance, type OpenApiDocument } from '#testing/conformance';
 
 const bare = globalThis.fetch;
 const AT_ROOT = ['/healthz', '/openapi.json', '/metrics'];
 const conformances = new Map<string, Promise<Conformance>>();
 
-/** What was found and has not been told yet. */
+/** Violations that no test has reported yet. */
 export const violations: string[] = [];
 
 globalThis.fetch = async (input, init) => {

@@ -9,14 +9,14 @@ import { promisify } from 'node:util';
 
 const library = createRequire(import.meta.url).resolve('@sparticuz/chromium');
 const packageFolder = join(dirname(library), '..');
-/** Inside of the package, so that it goes when another version comes. */
+/** Inside the package, so that another version removes it. */
 const unpacked = join(packageFolder, 'unpacked');
 
 /**
- * Unpacks the program where it is not yet. It takes seconds.
+ * Unpacks the program if it isn't there yet. It takes seconds.
  *
  * By itself the package unpacks to a fixed place among the temporary files, where a second process finds the program
- * half written and takes it. So it is made to do that in a new folder, which gets its name when it is whole.
+ * half written and uses it. This function lets it unpack to a new folder, and renames that when it is complete.
  *
  * @returns the path of the program
  */

@@ -1,6 +1,6 @@
 /** Commands for wrappers to run. */
 
-/** Goes on until it is ended, and says so once. */
+/** Runs until it is ended, and prints once that it runs. */
 export const FOREVER = ['sh', '-c', 'echo ready; while :; do sleep 1; done'] as const;
 
 /** Ignores SIGTERM, as does its child: `trap ""` is inherited. */
@@ -10,7 +10,7 @@ export const STUBBORN = [
   'trap "" TERM; (while :; do sleep 1; done) & echo ready; while :; do sleep 1; done',
 ] as const;
 
-/** Prints `line 1`, `line 2`, …, a line every `pauseSeconds`, and then goes on without a word. */
+/** Prints `line 1`, `line 2`, …, a line every `pauseSeconds`, and then runs silently. */
 export function numberedLines(count: number, pauseSeconds: number): string[] {
   return [
     'sh',

@@ -1,4 +1,4 @@
-/** Programs as a person would start them, in a directory of their own, with nothing left of them after a test. */
+/** Programs as a user would start them, each test in its own directory; a test leaves nothing behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -74,7 +74,7 @@ export class Program {
   }
 }
 
-/** A port that nobody listens on, for a program that wants to be told one. */
+/** A free port, for a program that needs one as an argument. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,4 @@
-/** A wrapper's connection in the hands of a test, to say on it what no wrapper would. */
+/** A wrapper's connection that a test controls, to send what no wrapper would. */
 import { WebSocket } from 'ws';
 import { type ObjectMessage, WRAPPER_SUBPROTOCOL, type WrapperMessage } from '#protocol/wrapper-link';
 import { WAIT_LIMIT_MS } from '#testing/patience';

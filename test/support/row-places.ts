@@ -1,9 +1,9 @@
-/** Where rows of runs stand in the window. */
+/** The positions of runs' rows in the browser's window. */
 import type { Page } from 'playwright-core';
 
 interface RowPlace {
   readonly run: string;
-  /** The middle of the link. */
+  /** The middle of the row's link. */
   readonly x: number;
   readonly y: number;
   readonly hasFocus: boolean;
@@ -22,7 +22,7 @@ function placesOf(page: Page, selector: string): Promise<RowPlace[]> {
   }, selector);
 }
 
-/** One in the middle of the window; null while there is none. */
+/** A row in the middle of the window; null while there is none. */
 export async function rowInView(page: Page): Promise<RowPlace | null> {
   const heightPx = await page.evaluate(() => innerHeight);
   const places = await placesOf(page, '[data-run]');

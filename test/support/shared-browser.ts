@@ -4,7 +4,7 @@ import { atWorkerEnd } from './worker-end.ts';
 
 let opening: Promise<Browser> | null = null;
 
-/** The browser of this worker. What a file does in it is in contexts of its own. */
+/** The browser of this worker. Each file uses its own contexts in it. */
 export async function sharedBrowser(): Promise<Browser> {
   opening ??= open();
   const browser = await opening;

@@ -1,4 +1,4 @@
-/** What of a run's output the page shows, read as a person would: the rows on the screen, or what "Copy" copies. */
+/** The output that the dashboard shows: the rows on the screen, or what "Copy" copies. */
 import type { Page } from 'playwright-core';
 
 export const CLIPBOARD = ['clipboard-read', 'clipboard-write'];
@@ -6,7 +6,7 @@ export const CLIPBOARD = ['clipboard-read', 'clipboard-write'];
 /** The rows on the screen, without the empty ones at the end. */
 export async function shownRows(page: Page): Promise<string[]> {
   const rows = await page.evaluate(() => {
-    // While it is written anew, a picture of what was there before lies over it.
+    // During a rewrite a copy of the old rows covers the terminal.
     const seen = document.querySelector('.output-still') ?? document.querySelector('.output-screen');
     const elements = [...(seen?.querySelectorAll('.xterm-rows > div') ?? [])];
     return elements.map((row) => (row.textContent ?? '').replaceAll('\u00a0', ' ').trimEnd());

@@ -1,6 +1,6 @@
 /**
- * A run without a process: its wrapper's side of the link, spoken by the test. It is for tests of the page, to which a run
- * is what the control plane says of it; a real wrapper, which costs half a second of CPU, would tell them no more.
+ * A run without a process: the test speaks its wrapper's side of the link. It is for tests of the dashboard, which sees
+ * only what the control plane reports; a real wrapper costs half a second of CPU and would show them nothing more.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,9 +14,9 @@ import { WAIT_LIMIT_MS } from '#testing/patience';
 export interface SimulatedRunOptions {
   readonly job: string;
   readonly machine: string;
-  /** It only notes a SIGTERM. */
+  /** It reports a SIGTERM and doesn't end. */
   readonly ignoresSigterm?: boolean;
-  /** How long it has been running when it is first heard of. */
+  /** How long it has been running when it connects. */
   readonly ageMs?: number;
 }
 
@@ -61,7 +61,7 @@ export class SimulatedRun {
   static async start(url: string, token: string, options: SimulatedRunOptions): Promise<SimulatedRun> {
     const run = new SimulatedRun(url, token, options);
     await once(run.#socket, 'open');
-    run.#say({
+    run.#send({
       type: 'start',
       run: run.id,
       run_key: randomBytes(16).toString('hex'),
@@ -103,7 +103,7 @@ export class SimulatedRun {
     if (read.kind !== 'message') return;
     const { message } = read;
     if (message.type === 'error') throw new Error(`the control plane does not understand: ${message.message}`);
-    if (message.type === 'kill') this.#obey(message);
+    if (message.type === 'kill') this.#applyKill(message);
     if (message.type !== 'ack') return;
     if (message.of === 'start') this.#started.resolve();
     if (message.of === 'complete') {
@@ -112,10 +112,10 @@ export class SimulatedRun {
     }
   }
 
-  #obey({ kill, signal }: KillMessage): void {
+  #applyKill({ kill, signal }: KillMessage): void {
     if (!this.#isRunning) return;
-    const tell = (phase: 'term' | 'kill' | 'gone', sent: string | null) =>
-      this.#say({
+    const sendProgress = (phase: 'term' | 'kill' | 'gone', sent: string | null) =>
+      this.#send({
         type: 'killing',
         kill,
         reason: 'operator',
@@ -125,16 +125,16 @@ export class SimulatedRun {
         survivors: [],
         unnamed_survivors: false,
       });
-    tell(signal === 'SIGKILL' ? 'kill' : 'term', signal);
+    sendProgress(signal === 'SIGKILL' ? 'kill' : 'term', signal);
     if (this.#ignoresSigterm && signal !== 'SIGKILL') return;
-    tell('gone', null);
+    sendProgress('gone', null);
     this.#complete({ exit_code: EXIT_KILLED, command_exit_code: null, signal, reason: 'operator' }, this.#ageMs());
   }
 
   #complete(end: Pick<Complete, 'exit_code' | 'command_exit_code' | 'signal' | 'reason'>, durationMs: number): void {
     this.#isRunning = false;
     this.#exitCode = end.exit_code;
-    this.#say({
+    this.#send({
       type: 'complete',
       ...end,
       duration_ms: durationMs,
@@ -147,7 +147,7 @@ export class SimulatedRun {
     return Math.round(performance.now() - this.#startedAt);
   }
 
-  #say(message: object): void {
+  #send(message: object): void {
     this.#socket.send(JSON.stringify(message));
   }
 }

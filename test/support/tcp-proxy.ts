@@ -1,4 +1,4 @@
-/** A network between two ends that can be cut, stall without a word, and come back. */
+/** A network between two ends that can be cut, stall silently, and recover. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
@@ -6,7 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  * - `cut`: existing connections are reset, new ones refused at once
  * - `stalled`: half open, as behind a middlebox that forgot the connection: everything stays up and no byte passes,
  *   in neither direction, not even the news that an end has hung up
- * - `slow`: what comes is passed on late, and a little at a time
+ * - `slow`: bytes are passed on late, and a few at a time
  */
 export type LinkCondition = 'open' | 'cut' | 'stalled' | 'slow';
 
@@ -121,7 +121,7 @@ export class TcpProxy {
     });
   }
 
-  /** Nothing more is read meanwhile, so the order stays. */
+  /** Nothing more is read meanwhile, which preserves the order. */
   #passLate(pair: Pair, from: Socket, to: Socket, chunk: Buffer): void {
     from.pause();
     setTimeout(() => {

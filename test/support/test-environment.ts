@@ -1,4 +1,4 @@
-/** A control plane, its tokens, and the wrappers and networks of one test file, with nothing left of it afterwards. */
+/** A control plane, its tokens, and the wrappers and networks of one test file; all of it is removed afterwards. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,8 +14,8 @@ import { SimulatedRun, type SimulatedRunOptions } from './simulated-run.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 /**
- * The settings for tests that are not about deadlines: long ones, because a machine that is busy must not be told that it has
- * lost a run, and few heartbeats. What has lost its link dials again soon all the same.
+ * The settings for tests that aren't about deadlines: long deadlines, so that no run is declared lost because the machine
+ * is busy, and few heartbeats. A wrapper that has lost its link still reconnects soon.
  */
 export const CALM = {
   HEARTBEAT_MS: '20000',
@@ -30,8 +30,8 @@ export const CALM = {
 } as const;
 
 /**
- * For tests about deadlines, which come soon. A slow machine may miss one that it was to keep: only what comes after what
- * is sure, and in which order.
+ * For tests about deadlines, with short ones. A slow machine may miss a deadline: such tests rely only on the order of
+ * events.
  */
 export const SHORT_DEADLINES = {
   HEARTBEAT_MS: '500',
@@ -132,7 +132,7 @@ export class TestEnvironment {
     return wrapper;
   }
 
-  /** A run that no wrapper is behind, on a machine of its own or on the one that all have. */
+  /** A simulated run, on a given machine or on the shared one. */
   async simulate(job: string, options: Partial<SimulatedRunOptions> = {}): Promise<SimulatedRun> {
     const settings = { job, machine: 'm1.example.com', ...options };
     const run = await SimulatedRun.start(this.url, this.machineToken, settings);
@@ -164,7 +164,7 @@ export class TestEnvironment {
     return this.controlPlane.crash();
   }
 
-  /** Starts it again where it was, with what it had stored, and with other settings where they are given. */
+  /** Restarts it on the same port with the same storage, and with other settings if given. */
   async restart(vars: Record<string, string> = this.#vars): Promise<void> {
     this.#vars = vars;
     this.controlPlane = await spawnControlPlane(
@@ -202,7 +202,7 @@ export class TestEnvironment {
     return waitFor(what, async () => (await this.operator.events(run)).find(holds));
   }
 
-  /** Orders a kill, and waits until it is settled. */
+  /** Requests a kill, and waits until it is settled. */
   async kill(job: string, body: KillRequestBody = {}): Promise<Kill> {
     const { kill } = await this.operator.kill(job, body, CALL_WAIT_SECONDS);
     return kill.state === 'settled' ? kill : this.settled(kill.id);
@@ -224,12 +224,12 @@ export class TestEnvironment {
     });
   }
 
-  /** Whether its control plane is gone: a test has crashed it, and has not come to starting it again. */
+  /** Whether its control plane is gone: a test has crashed it and not restarted it. */
   get isOver(): boolean {
     return groupMembers(this.controlPlane.group).length === 0;
   }
 
-  /** Ends the wrappers and the networks: nobody goes on talking to the control plane. */
+  /** Ends the wrappers and the networks, so that no client talks to the control plane any more. */
   async clear(): Promise<void> {
     const [wrappers, proxies] = [this.#wrappers, this.#proxies];
     this.#wrappers = [];

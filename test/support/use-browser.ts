@@ -1,4 +1,4 @@
-/** A page in a real browser for each test, and what must not happen on any of them. */
+/** A page in a real browser for each test, with checks that all pages must pass. */
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { WAIT_LIMIT_MS } from '#testing/patience';
@@ -9,16 +9,16 @@ import type { TestEnvironment } from './test-environment.ts';
 export interface BrowserUse {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Goes on in another browser, as it were: nothing of the first one is known to it. */
+  /** Continues in a new context, as if in another browser: it shares nothing with the first. */
   reopen(options: BrowserContextOptions): Promise<void>;
 }
 
 /**
- * Fails a test in the end whose page threw an error, broke its own content security policy, or asked anybody but its
- * own origin for anything.
+ * Fails a test at its end if its page threw an error, violated its content security policy, or sent a request to another
+ * origin.
  *
- * The tests of a file take turns with one context, because to make one, and to load everything into it, is most of what
- * many of them would do; each finds it as new: without cookies, storage, pages and what was done to the network.
+ * The tests of a file share one context, because creating one and loading everything into it would be most of their cost;
+ * each test gets it clean: without cookies, storage, pages and changes to the network.
  */
 export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   let browser: Browser;
@@ -37,7 +37,7 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
     const context = await browser.newContext({ reducedMotion: 'reduce', ...wanted });
     context.setDefaultTimeout(WAIT_LIMIT_MS);
     await context.exposeFunction('blocked', (what: string) => mistakes.push(`blocked: ${what}`));
-    await context.addInitScript(tellWhatIsBlocked);
+    await context.addInitScript(reportBlockedRequests);
     return context;
   };
   const openPage = async (context: BrowserContext) => {
@@ -60,12 +60,12 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   beforeEach(async () => {
     mistakes = [];
     shared ??= await newContext(options);
-    // The process that draws pages ends with the last of them, and to start it is most of what a page costs.
+    // The renderer process ends with its last page, and starting it is most of a page's cost.
     anchor ??= await shared.newPage();
     await openPage(shared);
   });
   afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await tellWhatIsThere(opened().page);
+    if (task.result?.state === 'fail') await logPageContent(opened().page);
     await leave();
     expect(mistakes).toEqual([]);
   });
@@ -94,20 +94,20 @@ async function makeAsNew(context: BrowserContext, anchor: Page | null): Promise<
   await context.clearCookies();
   for (const page of context.pages()) {
     if (page === anchor) continue;
-    // A page that has gone nowhere has no storage.
+    // A page that never navigated has no storage.
     if (page.url().startsWith('http')) await page.evaluate(() => localStorage.clear());
     await page.close();
   }
 }
 
-/** For who can't repeat the failure. */
-async function tellWhatIsThere(page: Page): Promise<void> {
+/** Helps when the failure can't be repeated. */
+async function logPageContent(page: Page): Promise<void> {
   const there = await page.locator('body').ariaSnapshot();
   console.info(`${page.url()} shows:\n${there}`);
 }
 
 /** Runs in the page, before its own script. */
-function tellWhatIsBlocked(): void {
+function reportBlockedRequests(): void {
   document.addEventListener('securitypolicyviolation', ({ violatedDirective, sourceFile, lineNumber }) => {
     (globalThis as unknown as { blocked(what: string): void }).blocked(
       `${violatedDirective} at ${sourceFile}:${lineNumber}`,

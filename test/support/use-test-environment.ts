@@ -2,14 +2,14 @@ import { afterAll, beforeAll } from 'vitest';
 import { TestEnvironment } from './test-environment.ts';
 import { atWorkerEnd } from './worker-end.ts';
 
-/** To be called inside of tests only. */
+/** Call it only inside tests. */
 type GetEnvironment = () => TestEnvironment;
 
 let shared: TestEnvironment | null = null;
 
 /**
- * The environment that this worker's files take turns with. A job's name belongs to one file, and lists show what earlier
- * files have left: a test finds its own by a filter.
+ * The environment that this worker's files share, one after another. A job's name belongs to one file, and lists show what
+ * earlier files have left: a test filters for its own.
  */
 export function useTestEnvironment(): GetEnvironment {
   return useEnvironment(
@@ -24,7 +24,7 @@ export function useTestEnvironment(): GetEnvironment {
   );
 }
 
-/** One for this file alone: with settings of its own, or because nothing else may be in it. */
+/** An environment for this file alone: with its own settings, or without other files' jobs. */
 export function useOwnTestEnvironment(vars?: Record<string, string>): GetEnvironment {
   return useEnvironment(
     () => TestEnvironment.create(vars),

@@ -1,16 +1,16 @@
 /**
- * What lives as long as a worker of vitest, because to start it costs more than many files' tests: a browser, a control
- * plane. vitest tells a worker's end to its environment alone, which is why this is one: that of Node, and an end.
+ * What lives as long as a vitest worker, because starting it costs more than many files' tests: a browser, a control plane.
+ * vitest notifies only its environment of a worker's end, so this is an environment: Node's, with a teardown.
  */
 import { builtinEnvironments, type Environment } from 'vitest/runtime';
 
 type Close = () => Promise<void>;
 
-/** Vitest loads the environment apart from the tests, so that they have no module in common. */
+/** Vitest loads the environment separately from the tests, so they share no module. */
 const CLOSES = Symbol.for('leash.worker-end');
 const shared = globalThis as typeof globalThis & { [CLOSES]?: Close[] };
 
-/** Has something closed when the worker has run its last file. The last to come goes first. */
+/** Registers a function that runs after the worker's last file, in reverse order of registration. */
 export function atWorkerEnd(close: Close): void {
   shared[CLOSES] ??= [];
   shared[CLOSES].push(close);

@@ -10,7 +10,7 @@ export const ORIGIN = 'https://leash.test';
 
 let conformance: Promise<Conformance> | null = null;
 
-/** Makes a call, and holds that its answer is what the OpenAPI document says. */
+/** Makes a call, and checks that its response conforms to the OpenAPI document. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const response = await send(path, init);
   conformance ??= openApi().then((document) => new Conformance(document));
@@ -51,7 +51,7 @@ export async function postKill(job: string, body: unknown = {}, headers: Record<
   return (await response.json<v.InferOutput<typeof KillBody>>()).kill;
 }
 
-/** A kill as it stands in the queue, for someone who never comes. */
+/** A kill in the queue, for an instance that never connects. */
 export function aKill(job: string): Kill {
   const now = Date.now();
   return {
@@ -87,14 +87,14 @@ export async function newToken(token: v.InferInput<typeof NewToken>) {
   return response.json<v.InferOutput<typeof TokenBody>>();
 }
 
-/** A token that has ended, as time would end it: none is made so. */
+/** An expired token; the API can't create one. */
 export async function expiredToken(token: v.InferInput<typeof NewToken>) {
   const made = await newToken(token);
   await env.DB.prepare('UPDATE tokens SET expires_at = 1577836800000 WHERE id = ?').bind(made.token.id).run();
   return made;
 }
 
-/** Signs a page in: the headers by which it is known from then on. */
+/** Signs a dashboard in. @returns the headers that authenticate it */
 export async function signedIn(token: string): Promise<{ Cookie: string; Origin: string }> {
   const response = await request('/api/v1/session', {
     method: 'POST',
@@ -104,7 +104,7 @@ export async function signedIn(token: string): Promise<{ Cookie: string; Origin:
   return { Cookie: response.headers.get('Set-Cookie')?.split(';')[0] ?? '', Origin: ORIGIN };
 }
 
-/** The status and the stable code of a refusal. */
+/** The status and the stable error code of a refusal. */
 export async function refusal(response: Response | Promise<Response>): Promise<string> {
   const answered = await response;
   const { code } = await answered.json<{ code: string }>();

@@ -1,16 +1,16 @@
 /**
- * Time that passes when a test says so, and at once.
+ * Time that passes only when a test advances it.
  *
- * Tests run in the isolate of the Worker and its objects, so what is faked here is theirs too. However slow the machine
- * is, no limit of the code under test is over and no alarm rings before a test lets time pass. The runtime's own stamps,
- * as those of heartbeats, stay where they are, which is what a silent wrapper looks like.
+ * Tests run in the isolate of the Worker and its objects, so these fakes apply to them too. However slow the machine is,
+ * no limit of the code under test expires and no alarm fires before a test advances time. The runtime's own timestamps,
+ * such as those of heartbeats, don't advance, which looks like a silent wrapper.
  */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { beforeEach, vi } from 'vitest';
 import { env } from './env.ts';
 import { jobObject } from './objects.ts';
 
-/** An alarm may not be set to a time that the runtime could live to see. */
+/** Alarms must be set to times that the runtime never reaches. */
 const NEVER_MS = 100 * 365 * 24 * 60 * 60 * 1000;
 
 const TIMERS = ['setTimeout', 'clearTimeout'] as const;
@@ -18,26 +18,26 @@ const TIMERS = ['setTimeout', 'clearTimeout'] as const;
 /** Files that share a runtime share its classes. */
 let areAlarmsHeld = false;
 
-/** From here on timers stand still, and alarms ring by `runDurableObjectAlarm` alone. */
+/** Stops timers, and lets only `runDurableObjectAlarm` fire alarms. */
 export async function holdTime(): Promise<void> {
   await holdAlarms();
   beforeEach(holdTimers);
 }
 
-/** In this file `Date` stands still too. */
+/** Stops `Date` in this file, too. */
 export function useFakeDate(): void {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['Date', ...TIMERS] });
   });
 }
 
-/** Lets so much time pass, and then rings the alarm of a job's object if that is due. */
+/** Advances time, and then fires the alarm of a job's object if it is due. */
 export async function pass(job: string, ms: number): Promise<void> {
   vi.setSystemTime(Date.now() + ms);
   await runDurableObjectAlarm(jobObject(job));
 }
 
-/** Does something as if it were that time, in a file whose `Date` goes on otherwise. */
+/** Runs a function at another time, in a file whose `Date` is real otherwise. */
 export async function at<Result>(time: number, what: () => Promise<Result>): Promise<Result> {
   vi.useFakeTimers({ toFake: ['Date', ...TIMERS], now: time });
   try {

@@ -1,4 +1,4 @@
-/** What D1 knows, and D1 that is away. */
+/** What D1 has, and outages of D1. */
 
 import { waitFor } from '#testing/wait-for';
 import { env } from './env.ts';
@@ -13,7 +13,7 @@ export async function indexed(id: string): Promise<void> {
   await waitFor('D1 to know the run', () => indexedState(id));
 }
 
-/** While it lasts, every query of these tables fails, as all of them do when D1 is away. */
+/** Until it ends, every query of these tables fails, as in an outage of D1. */
 export async function without(tables: readonly string[], what: () => Promise<void>): Promise<void> {
   for (const table of tables) await env.DB.exec(`ALTER TABLE ${table} RENAME TO ${table}_away`);
   try {

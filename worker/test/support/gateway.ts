@@ -1,4 +1,4 @@
-/** The gateway to D1 under observation: how often it is called, what it asks, and its answers held back. */
+/** Observes the gateway to D1: counts its calls, records its queries, and can delay its responses. */
 import { runInDurableObject } from 'cloudflare:test';
 import { type MockInstance, vi } from 'vitest';
 import { D1GatewayObject } from '../../durable/d1-gateway/d1-gateway-object.ts';
@@ -19,7 +19,7 @@ export class ObservedGateway {
   }
 
   static async observe(purpose: string, method: Method): Promise<ObservedGateway> {
-    // Of the prototype: the runtime calls no method that an object has of its own.
+    // On the prototype: the runtime doesn't call an instance's own methods.
     const observed = new ObservedGateway(vi.spyOn(D1GatewayObject.prototype, method).mockClear());
     await runInDurableObject(env.D1_GATEWAY.getByName(purpose), (object) => {
       Object.assign(object, { env: { ...env, DB: observed.#database() } });
@@ -32,7 +32,7 @@ export class ObservedGateway {
     return this.#calls.mock.calls.length;
   }
 
-  /** From now on D1 is asked, and its answers do not come before `release`. */
+  /** From now on queries reach D1, and their responses wait for `release`. */
   hold(): void {
     this.#held = new Promise((resolve) => {
       this.#release = resolve;
@@ -56,7 +56,7 @@ export class ObservedGateway {
         bind: (...values: unknown[]) => {
           const statement = env.DB.prepare(query).bind(...values);
           bindings.set(statement, values);
-          // What stands alone is read with `all`; what is part of a batch is handed on as it is.
+          // A single statement is run with `all`; one of a batch is passed on unchanged.
           const all = statement.all.bind(statement);
           return Object.assign(statement, { all: () => answer(values, all()) });
         },

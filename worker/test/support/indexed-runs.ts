@@ -1,4 +1,4 @@
-/** Runs as the index has them, without the objects behind them: for lists of more than one can start. */
+/** Runs in the index only, without their objects: for lists of more runs than a test can start. */
 import { ulid } from 'ulid';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
@@ -7,7 +7,7 @@ import { env } from './env.ts';
 
 const ROWS_PER_STATEMENT = 1_000;
 
-/** A run that started at a time and took so long; null: it has not ended. */
+/** A run with a start time and a duration; null: it has not ended. */
 export function indexedRun(startedAt: number, tookMs: number | null, fields: Partial<Run> = {}): Run {
   const state = fields.state ?? (tookMs === null ? 'running' : 'succeeded');
   return {
@@ -48,7 +48,7 @@ export async function index(runs: readonly Run[]): Promise<void> {
   }
 }
 
-/** How many rows D1 reads for what is asked of it. */
+/** How many rows D1 reads for these queries. */
 export async function rowsRead(ask: (db: D1Database) => Promise<unknown>): Promise<number> {
   let read = 0;
   const counting = (statement: D1PreparedStatement): D1PreparedStatement =>

@@ -20,7 +20,7 @@ export async function eventTypes(job: string, id: string): Promise<RunEvent['typ
   return (await runEvents(job, id)).map(({ type }) => type);
 }
 
-/** What a crash or a deploy does: memory is gone and every socket is closed, whether or not anyone was told. */
+/** What a crash or a deploy does: memory is lost and every socket is closed, with or without a close frame. */
 export async function restart(job: string): Promise<void> {
   const aborted = runInDurableObject(jobObject(job), async (_object, state) => {
     await state.storage.sync();
@@ -30,7 +30,7 @@ export async function restart(job: string): Promise<void> {
   await aborted.catch(() => {});
 }
 
-/** What hibernation does: memory is gone and the sockets are still there. */
+/** What hibernation does: memory is lost and the sockets stay open. */
 export async function hibernate(job: string): Promise<void> {
   await evictDurableObject(jobObject(job), { webSockets: 'hibernate' });
 }
@@ -49,7 +49,7 @@ export function deadlines(job: string, kind: DeadlineKind): Promise<number> {
   );
 }
 
-/** While it lasts, the object's storage fails at this statement, as `UPDATE ON kills`: a fault of ours. */
+/** Until it ends, the object's storage fails at this statement, such as `UPDATE ON kills`, as if by a bug. */
 export async function withFault(job: string, statement: string, what: () => Promise<void>): Promise<void> {
   const exec = (query: string) =>
     runInDurableObject(jobObject(job), (_object, state) => void state.storage.sql.exec(query));

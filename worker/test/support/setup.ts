@@ -6,7 +6,7 @@ import { holdLogs } from './logs.ts';
 
 const MOST_TRIES = 20;
 
-/** As `wrangler d1 migrations apply` notes them. */
+/** As `wrangler d1 migrations apply` records them. */
 const NOTED_MIGRATIONS = [
   'CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP)',
   ...env.TEST_MIGRATIONS.map(({ name }) => `INSERT INTO d1_migrations (name) VALUES ('${name}')`),
@@ -22,7 +22,7 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
-/** The schema, which schema.test.ts compares with what the migrations lead to: in one go it costs a tenth of them. */
+/** The schema, which schema.test.ts compares with the migrations' result: it takes a tenth of their time. */
 async function beginEmpty(): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     await reset();

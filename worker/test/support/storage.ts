@@ -1,4 +1,4 @@
-/** What an object's storage holds, seen past the object. */
+/** An object's storage, read without the object's methods. */
 import { runInDurableObject } from 'cloudflare:test';
 import { ROW_COST_BYTES } from '../../durable/job/output-trim.ts';
 import { jobObject } from './objects.ts';
@@ -24,7 +24,7 @@ export function outputRows(job: string, run: string): Promise<StoredRow[]> {
   return query(job, 'SELECT start, "end", stream IS NULL AS gap FROM output WHERE run = ? ORDER BY start', run);
 }
 
-/** The sums that are kept, beside what they are sums of. */
+/** The stored sums, next to the sums of the rows. */
 export async function sums(job: string): Promise<{ kept: number; ofRuns: number; ofRows: number }> {
   const [row] = await query<{ kept: number; ofRuns: number; ofRows: number }>(
     job,

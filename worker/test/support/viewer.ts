@@ -1,4 +1,4 @@
-/** A page's side of a watch socket. */
+/** A dashboard's side of a watch socket. */
 import { runInDurableObject } from 'cloudflare:test';
 import { HEARTBEAT } from '#protocol/limits';
 import { decodeOutputFrame } from '#protocol/output-frame';
@@ -13,7 +13,7 @@ export class TestViewer {
   /** The offset that follows the last byte received. */
   offset = 0;
   closed: { code: number } | null = null;
-  /** Whether it says how far it has read, when it is asked. */
+  /** Whether it responds with how far it has read. */
   answersPings = true;
   #beats = 0;
   readonly #socket: WebSocket;
@@ -25,7 +25,7 @@ export class TestViewer {
     });
     socket.addEventListener('message', ({ data }) => {
       if (data === HEARTBEAT) this.#beats += 1;
-      else if (typeof data === 'string') this.#hear(JSON.parse(data) as WatchMessage);
+      else if (typeof data === 'string') this.#receive(JSON.parse(data) as WatchMessage);
       else this.#take(data as ArrayBuffer);
     });
     socket.accept({ allowHalfOpen: halfOpen });
@@ -88,7 +88,7 @@ export class TestViewer {
     this.#socket.close(1000);
   }
 
-  #hear(message: WatchMessage): void {
+  #receive(message: WatchMessage): void {
     this.messages.push(message);
     if (message.type === 'ping' && this.answersPings) this.say({ type: 'pong', sent: message.sent });
   }
@@ -102,8 +102,8 @@ export class TestViewer {
 }
 
 /**
- * Lets all viewers of an object say something now, so that they are not taken for dead. The runtime stamps answered
- * heartbeats with the true time: where `Date` is faked they show no life.
+ * Lets all viewers of an object send a frame now, so that they aren't considered dead. The runtime stamps heartbeats with
+ * the real time, which doesn't count where `Date` is faked.
  */
 export async function sayAlive(object: DurableObjectStub, ...viewers: TestViewer[]): Promise<void> {
   for (const viewer of viewers) viewer.say({ type: 'pong', sent: 0 });

@@ -8,7 +8,7 @@ import { env } from './env.ts';
 export { type Identity, newIdentity } from '#testing/wrapper-messages';
 
 export class TestWrapper extends SharedTestWrapper {
-  /** Connects, and says `start` unless told not to. */
+  /** Connects, and sends `start` unless the options disable it. */
   static connect(
     identity: Identity,
     start: Partial<StartMessage> | null = {},

@@ -141,14 +141,14 @@ test.each([
 ])('%s does no harm', async (_what, frame) => {
   const plane = await controlPlane();
   plane.script.afterStart = [frame];
-  const { link, output, told } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
+  const { link, output, warnings } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
   // By now it is sent. Connected is what the link may be for a moment only.
   await plane.started();
   plane.script.afterStart = [];
   output.append('stdout', Buffer.from('still here'));
   link.outputGrew();
   await waitFor('the output', () => plane.stored.includes('still here'));
-  expect(told).toEqual([]);
+  expect(warnings).toEqual([]);
 });
 
 test('a flood of kills, probes and nonsense is worked through, and the link continues', async () => {
@@ -187,12 +187,12 @@ test.each(sampleOf(FLOODS, 2))(
   'a flood of %s is hung up on once it is more than anyone has to say, and the link tried again',
   async (_what, send) => {
     const plane = await controlPlane();
-    const { link, output, told, kills } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
+    const { link, output, warnings, kills } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
     await waitFor('connected', () => link.state === 'connected' && plane.connected);
     for (let each = 0; each < FLOOD; each += 1) send(plane);
     await waitFor('a link again', () => plane.of('start').length > 1 && link.state === 'connected');
     expect(plane.of('alive').length + kills.length).toBeLessThan(FLOOD);
-    expect(told).toEqual([
+    expect(warnings).toEqual([
       'disconnected: the control plane sends too much data; the command keeps running, and leash will reconnect',
     ]);
     output.append('stdout', Buffer.from('still here'));

@@ -84,9 +84,9 @@ test('the file is read again for each attempt', async () => {
 
 test('a link that was refused reports so once, and counts as out of reach', async () => {
   const plane = await controlPlane({ tls: { key: KEY, cert: SELF_SIGNED } });
-  const { link, told } = linkTo({ baseUrl: wss(plane) });
+  const { link, warnings } = linkTo({ baseUrl: wss(plane) });
   await waitFor('refused', () => link.state === 'refused');
-  expect(told).toEqual([expect.stringMatching(/^not supervised: .*LEASH_CA_FILE.*; the command keeps running$/)]);
+  expect(warnings).toEqual([expect.stringMatching(/^not supervised: .*LEASH_CA_FILE.*; the command keeps running$/)]);
   expect(link.unreachableSince).not.toBeNull();
 });
 

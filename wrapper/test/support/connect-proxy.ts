@@ -1,4 +1,4 @@
-/** A web proxy that knows CONNECT, and misbehaves when it is told to. */
+/** A web proxy with CONNECT that misbehaves on request. */
 import http from 'node:http';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 import { GOOD, KEY } from './certificates.ts';
 
 export class ConnectProxy {
-  /** What to do with a CONNECT: pass it on, answer with a status, or something that is no answer. */
+  /** What to do with a CONNECT: pass it on, answer with a status, or something that isn't a response. */
   answer: 'tunnel' | number | 'silence' | 'garbage' | 'hang_up' = 'tunnel';
   readonly requests: { readonly target: string; readonly authorization: string | undefined }[] = [];
   readonly #server: http.Server;
@@ -51,7 +51,7 @@ export class ConnectProxy {
   #respond(near: Duplex, head: Buffer): void {
     near.on('error', () => {});
     if (this.answer === 'silence') {
-      // Nobody else sees to its end.
+      // No other code ends it.
       near.on('end', () => near.destroy()).resume();
     } else if (this.answer === 'hang_up') {
       near.destroy();

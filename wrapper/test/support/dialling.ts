@@ -46,7 +46,7 @@ export class Dialled {
 const LONG_MS = 60_000;
 
 /**
- * How an attempt ends whose time is up.
+ * How an attempt ends that times out.
  *
  * @param isStuck whether it has come as far as it will: until then no time passes for it
  */
@@ -62,8 +62,8 @@ export async function timedOut(to: To, isStuck: () => boolean): Promise<Connecti
 export interface Linked {
   readonly link: Link;
   readonly output: OutputBuffer;
-  /** The lines that an operator was told. */
-  readonly told: string[];
+  /** The warnings that an operator would see. */
+  readonly warnings: string[];
   readonly kills: string[];
 }
 
@@ -87,16 +87,16 @@ export function linkTo(to: To): Linked {
     () => 0,
     () => [],
   );
-  const told: string[] = [];
+  const warnings: string[] = [];
   const kills: string[] = [];
   const link = new Link(
     { ...addressOf(to), run },
     record,
     { kill: ({ kill }) => kills.push(kill), changed: () => {} },
-    { warn: (line) => told.push(line), info: () => {} },
+    { warn: (line) => warnings.push(line), info: () => {} },
   );
   onTestFinished(() => link.close());
-  return { link, output, told, kills };
+  return { link, output, warnings, kills };
 }
 
 function addressOf(to: To): RunAddress {

@@ -85,7 +85,7 @@ const planes: FakeControlPlane[] = [];
 const leashes: Leash[] = [];
 const markers: string[] = [];
 
-/** A control plane that is gone, and was never told nonsense, when the test is over. */
+/** A control plane that stops after the test, and fails it if a wrapper violated the protocol. */
 export async function controlPlane(options?: FakeControlPlaneOptions): Promise<FakeControlPlane> {
   const plane = await new FakeControlPlane(options).listen();
   planes.push(plane);
@@ -132,7 +132,7 @@ export function leash(
   return started;
 }
 
-/** What must stand in the environment of every `leash` that a test starts, by whatever means. */
+/** The variables that every `leash` needs that a test starts, by whatever means. */
 export function ofThisTest(): NodeJS.ProcessEnv {
   const state = stateOfThisFile();
   // The launcher's note of a Node is the file's own, too. The mark is for endWhatIsLeft: the state directory may be another.
@@ -173,7 +173,7 @@ export function stderrOf(leash: Leash): string {
   return leash.stderr.replace(/^leash: the control plane does not have .*\n/m, '');
 }
 
-/** Time stands still in the wrapper: it waits as long as it must for the control plane. */
+/** Stops the wrapper's clock: it waits for the control plane as long as needed. */
 export const STANDING_CLOCK = sabotage(
   `const at = performance.now(); Object.defineProperty(performance, 'now', { value: () => at });`,
 );
@@ -188,7 +188,7 @@ export const WITHOUT_CGROUP = sabotage(`
   };
 `);
 
-/** Of runs that nobody will take over any more. Those of other files' runs are none of our business. */
+/** Of runs without a successor. Other files' runs are excluded. */
 function journalsIn(directory: string | null): string[] {
   if (directory === null || !fs.existsSync(directory)) return [];
   const records = fs

@@ -1,8 +1,8 @@
 import { sabotage } from './leash.ts';
 
 /**
- * A wrapper that waits for a second or more waits for ever: one that ends has not waited so long for anything. The flusher
- * that it starts is not to be touched by that.
+ * Makes every wait of a second or more endless: a wrapper that ends has not waited that long for anything. The flusher
+ * that it starts is unaffected.
  */
 export const noPatience = sabotage(`
   if (process.argv[2] === 'run') {

@@ -19,7 +19,7 @@ const SCRIPTS = { WAIT, STUBBORN: `trap "" TERM; ${WAIT}` };
 
 let runs = 0;
 
-/** A command as a wrapper starts it. Its processes tell their pids on stdout, one a line. */
+/** A command as a wrapper starts it. Its processes print their pids on stdout, one a line. */
 export class Run {
   readonly origin: ProcessTreeOrigin;
   readonly tree: ProcessTree;
@@ -43,7 +43,7 @@ export class Run {
     if (leader === null) throw new Error('it was not started');
     this.origin = { leader, cookie, pipes: [], cgroup: own?.path ?? null };
     this.tree = openProcessTree(this.origin);
-    this.#child.stdout?.on('data', (bytes: Buffer) => this.#hear(bytes.toString()));
+    this.#child.stdout?.on('data', (bytes: Buffer) => this.#receive(bytes.toString()));
     this.#child.stdout?.on('close', () => {
       this.#isClosed = true;
     });
@@ -56,7 +56,7 @@ export class Run {
     });
   }
 
-  #hear(text: string): void {
+  #receive(text: string): void {
     this.#said += text;
     for (const pid of this.pids) if (!this.#refs.has(pid)) this.#refs.set(pid, refOf(pid));
   }
@@ -80,7 +80,7 @@ export class Run {
     return ref !== null && ref !== undefined && isRunning(ref);
   }
 
-  /** Resolves when nobody holds its stdout any more: nobody is left who has not closed it. */
+  /** Resolves when no process has its stdout open any more. */
   async closed(): Promise<void> {
     await waitFor('the end of its output', () => this.#isClosed);
   }
@@ -90,7 +90,7 @@ export function shell(script: string, { cgroup = false } = {}): Run {
   return new Run(['sh', '-c', script], cgroup);
 }
 
-/** Ends it, and makes sure that nobody is left. */
+/** Ends it, and checks that no process is left. */
 export async function end(run: Run, graceMs = 10_000): Promise<void> {
   expect(await killTree(run.tree, { signal: 'SIGTERM', graceMs }, silent)).toEqual([]);
   expect(run.pids.filter((pid) => run.isAlive(pid))).toEqual([]);

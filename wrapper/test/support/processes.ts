@@ -26,13 +26,13 @@ export async function endAll(marker: string, where: Place = 'cmdline'): Promise<
   await endEach(() => (where === 'cmdline' ? living(marker) : having(marker, where)));
 }
 
-/** Ends whatever `find` finds, without a word. Resolves when nothing is found any more, and nothing of what was still runs. */
+/** Kills whatever `find` finds. Resolves when nothing is found any more, and nothing of what was still runs. */
 export async function endEach(find: () => readonly number[]): Promise<void> {
   const ended: ProcessEntry[] = [];
   await waitFor('an end of what a test has left behind', () => {
     const found = find().flatMap((pid) => procTable.entry(pid) ?? []);
     ended.push(...found);
-    // Stopped first: none may see another go, and act on it. (One that did so before is found by the next look.)
+    // Stopped first, so that none reacts to another's death. (The next round finds one that already did.)
     for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const { pid } of found) signalIfThere(pid, signal);
     // One that was sent SIGKILL still ends the call that it is in: it may make a file where all files have been removed.
     return found.length === 0 && ended.every(hasEnded);

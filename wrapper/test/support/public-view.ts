@@ -5,7 +5,7 @@ import path from 'node:path';
 /**
  * Where a text can be seen: in arguments, in the names of cgroups, and in names of files that everyone can list.
  *
- * @param directories where something of the run may be, beside memory
+ * @param directories where something of the run may be, besides memory
  */
 export function placesShowing(text: string, directories: readonly string[]): string[] {
   const files = ['/dev/shm', ...directories].flatMap((directory) => [...listed(directory)]);

@@ -1,4 +1,4 @@
-/** Something between the wrapper and the control plane: passes TCP connections on, and may stop doing so without a word. */
+/** Passes TCP connections on between the wrapper and the control plane, and can stop silently. */
 
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';

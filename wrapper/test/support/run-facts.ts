@@ -1,4 +1,4 @@
-/** What a run may be like that is kept on disk. */
+/** Properties that a run on disk may have. */
 import type { RunFacts } from '../../src/state/run-file.ts';
 
 let runs = 0;

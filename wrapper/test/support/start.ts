@@ -16,7 +16,7 @@ export const greedy: Writer = {
   isTerminal: false,
 };
 
-/** A launch of which nothing has to be given back: no shim is needed. */
+/** A launch that needs no shim: nothing has to be restored. */
 export const plainLaunch: CommandSpec['launch'] = {
   noFileSoft: null,
   stackSoft: null,
@@ -60,7 +60,7 @@ export interface Ran {
   readonly pid: number;
 }
 
-/** Runs a command to its end; the text is latin1, so that every byte is told. */
+/** Runs a command to its end; the text is latin1, so that every byte is visible. */
 export async function ran(command: CommandSpec['command'], more: Partial<CommandSpec> = {}): Promise<Ran> {
   const started = await start(command, more);
   const chunks: Record<StreamName, Buffer[]> = { stdout: [], stderr: [] };

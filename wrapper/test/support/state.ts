@@ -13,7 +13,7 @@ export function flushers(stateDirectory: string): number[] {
   return usersOf(stateDirectory).filter((pid) => read(pid, 'cmdline').split('\0')[2] === 'flush');
 }
 
-/** Ends them without a word. */
+/** Kills them. */
 export async function killFlushers(stateDirectory: string): Promise<void> {
   await endEach(() => flushers(stateDirectory));
 }

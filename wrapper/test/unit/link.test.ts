@@ -99,7 +99,7 @@ test('a connection that lasted is followed by a short pause again', async () => 
 });
 
 test('a refusal is reported once, and retried at a person’s pace', async () => {
-  const { link, told } = linkTo({ baseUrl: BASE_URL });
+  const { link, warnings } = linkTo({ baseUrl: BASE_URL });
   for (let refusal = 0; refusal < 3; refusal += 1) {
     last().ended({ kind: 'refused', why: 'the token is wrong (401)' });
     expect(link.state).toBe('refused');
@@ -107,7 +107,7 @@ test('a refusal is reported once, and retried at a person’s pace', async () =>
     expect(pause).toBeGreaterThanOrEqual(30_000);
     expect(pause).toBeLessThanOrEqual(60_001);
   }
-  expect(told).toEqual(['not supervised: the token is wrong (401); the command keeps running']);
+  expect(warnings).toEqual(['not supervised: the token is wrong (401); the command keeps running']);
 });
 
 test.each([
@@ -117,11 +117,11 @@ test.each([
   ],
   ['the close code 4409', () => last().ended({ kind: 'rejected', why: 'the run id belongs to another wrapper' })],
 ])('after %s nobody dials again, not even when the run ends', async (_what, reject) => {
-  const { link, told } = linkTo({ baseUrl: BASE_URL });
+  const { link, warnings } = linkTo({ baseUrl: BASE_URL });
   last().opened();
   reject();
   expect(link.state).toBe('rejected');
-  expect(told).toEqual([expect.stringContaining('the command keeps running')]);
+  expect(warnings).toEqual([expect.stringContaining('the command keeps running')]);
   link.completed();
   await vi.advanceTimersByTimeAsync(24 * 60 * 60 * 1_000);
   expect(dialled).toHaveLength(1);

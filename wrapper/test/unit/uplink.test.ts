@@ -26,7 +26,7 @@ async function uplink() {
     completed: () => {},
     close: async () => {},
   };
-  const told: string[] = [];
+  const warnings: string[] = [];
   let events: LinkEvents | null = null;
   const made = new Uplink(
     async (its) => {
@@ -34,7 +34,7 @@ async function uplink() {
       return link as unknown as Link;
     },
     () => {},
-    { warn: (line) => told.push(line), info: () => {} },
+    { warn: (line) => warnings.push(line), info: () => {} },
   );
   await vi.advanceTimersByTimeAsync(0);
   const enter = (state: LinkState, lastFailure: string | null = null) => {
@@ -45,39 +45,39 @@ async function uplink() {
     });
     events?.changed();
   };
-  return { made, enter, told };
+  return { made, enter, warnings };
 }
 
 test('an outage is reported when it has lasted for a minute, once', async () => {
-  const { enter, told } = await uplink();
+  const { enter, warnings } = await uplink();
   enter('offline', 'connect ECONNREFUSED');
   await vi.advanceTimersByTimeAsync(59_000);
   enter('offline', 'connect ECONNREFUSED');
-  expect(told).toEqual([]);
+  expect(warnings).toEqual([]);
   await vi.advanceTimersByTimeAsync(1_000);
-  expect(told).toHaveLength(1);
-  expect(told[0]).toMatch(/unreachable for 1m \(connect ECONNREFUSED\); the command keeps running/);
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]).toMatch(/unreachable for 1m \(connect ECONNREFUSED\); the command keeps running/);
   enter('offline', 'connect ECONNREFUSED');
   await vi.advanceTimersByTimeAsync(3_600_000);
-  expect(told).toHaveLength(1);
+  expect(warnings).toHaveLength(1);
 });
 
 test('each outage is one, and a hiccup is none', async () => {
-  const { enter, told } = await uplink();
+  const { enter, warnings } = await uplink();
   for (const seconds of [30, 90, 30, 90]) {
     enter('connected');
     await vi.advanceTimersByTimeAsync(1_000);
     enter('connecting', 'closed');
     await vi.advanceTimersByTimeAsync(seconds * 1_000);
   }
-  expect(told).toHaveLength(2);
+  expect(warnings).toHaveLength(2);
 });
 
 test('a refusal is reported by the link, and not again at the end of the run', async () => {
   const refused = await uplink();
   refused.enter('refused', 'unknown token');
   await vi.advanceTimersByTimeAsync(3_600_000);
-  expect(refused.told).toEqual([]);
+  expect(refused.warnings).toEqual([]);
   const over = await uplink();
   over.enter('offline', 'connect ECONNREFUSED');
   await vi.advanceTimersByTimeAsync(59_500);
@@ -85,7 +85,7 @@ test('a refusal is reported by the link, and not again at the end of the run', a
   over.enter('offline', 'connect ECONNREFUSED');
   await vi.advanceTimersByTimeAsync(60_000);
   await drained;
-  expect(over.told).toEqual([]);
+  expect(over.warnings).toEqual([]);
 });
 
 test('a control plane that answers is not given up because this machine is so busy that we get no turn', async () => {

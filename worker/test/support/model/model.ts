@@ -25,7 +25,7 @@ export interface ModelSocket {
   /** Whether its `start` said that the run had ended. */
   isKeeper: boolean;
   acceptedAt: number;
-  heardAt: number;
+  lastReceivedAt: number;
   /** What must have been sent on it, in order. */
   expected: string[];
 }
@@ -134,7 +134,7 @@ export class Model {
       open: true,
       isKeeper: false,
       acceptedAt: this.now,
-      heardAt: this.now,
+      lastReceivedAt: this.now,
       expected: [],
     };
     (run === null ? this.silentSockets : run.sockets).push(socket);
@@ -223,8 +223,8 @@ export class Model {
   }
 
   /** Any frame of the run's current socket. */
-  #heard(run: ModelRun, socket: ModelSocket): void {
-    socket.heardAt = this.now;
+  #received(run: ModelRun, socket: ModelSocket): void {
+    socket.lastReceivedAt = this.now;
     if (run.suspectedSince === null) return;
     this.#cancel('probe', run.id);
     run.suspectedSince = null;
@@ -232,12 +232,12 @@ export class Model {
   }
 
   alive(run: ModelRun, socket: ModelSocket): void {
-    this.#heard(run, socket);
+    this.#received(run, socket);
   }
 
   /** Bytes, or a gap. @returns where the new part starts, if any */
   output(run: ModelRun, socket: ModelSocket, start: number, end: number, lost: boolean): number | null {
-    this.#heard(run, socket);
+    this.#received(run, socket);
     if (run.finalOffset !== null && end > run.finalOffset) {
       socket.expected.push('error bad_offset');
       return null;
@@ -262,12 +262,12 @@ export class Model {
   }
 
   killing(run: ModelRun, socket: ModelSocket, kill: string | null, phase: KillPhase): void {
-    this.#heard(run, socket);
+    this.#received(run, socket);
     if (!run.final || (kill !== null && run.left > 0)) this.#progress(run, kill, phase);
   }
 
   complete(run: ModelRun, socket: ModelSocket, { reason, left }: StepOf<'complete'>, finalOffset: number): void {
-    this.#heard(run, socket);
+    this.#received(run, socket);
     if (!run.final || run.left > 0) {
       for (const [kill, phase] of run.applied) this.#progress(run, kill, phase);
     }
@@ -302,7 +302,7 @@ export class Model {
   }
 
   leftRunning(run: ModelRun, socket: ModelSocket, count: number): void {
-    this.#heard(run, socket);
+    this.#received(run, socket);
     if (!run.final) {
       socket.expected.push('error bad_frame');
       return;
@@ -486,11 +486,11 @@ export class Model {
     for (const run of this.runs) {
       const socket = current(run);
       if (!run.connected || socket === null) continue;
-      const quietAt = socket.heardAt + SILENCE_MS;
+      const quietAt = socket.lastReceivedAt + SILENCE_MS;
       if (quietAt > this.now) {
         next = Math.min(next, quietAt);
       } else if (isLive(run.state)) {
-        if (run.suspectedSince === null) this.#suspect(run, socket, socket.heardAt);
+        if (run.suspectedSince === null) this.#suspect(run, socket, socket.lastReceivedAt);
         next = Math.min(next, this.now + SILENCE_MS);
       } else {
         this.#close(socket, 4002);

@@ -29,7 +29,7 @@ export class RealSocket {
   readonly #socket: WebSocket;
   #marker = 0;
   #isOver = false;
-  #heard = () => {};
+  #onReceived = () => {};
 
   constructor(run: string, socket: WebSocket) {
     this.run = run;
@@ -38,14 +38,14 @@ export class RealSocket {
     socket.addEventListener('close', ({ code }) => {
       this.received.push(`close ${code}`);
       this.#isOver = true;
-      this.#heard();
+      this.#onReceived();
     });
     socket.accept({ allowHalfOpen: true });
   }
 
   /** Everything has arrived that the object sent before this marker, or before it closed. */
   async receivedUpTo(marker: number): Promise<void> {
-    while (!this.#isOver && this.#marker < marker) await new Promise<void>((resolve) => (this.#heard = resolve));
+    while (!this.#isOver && this.#marker < marker) await new Promise<void>((resolve) => (this.#onReceived = resolve));
   }
 
   /** The object or this end has closed. */
@@ -61,7 +61,7 @@ export class RealSocket {
   #take(frame: string): void {
     if (frame.startsWith(MARKER)) this.#marker = Number(frame.slice(MARKER.length));
     else this.received.push(summarize(frame));
-    this.#heard();
+    this.#onReceived();
   }
 }
 

@@ -8,39 +8,45 @@ import type { VirtualTime } from './virtual-time.ts';
 
 export class FetchedOutput implements OutputSource {
   onReadable: () => void = () => {};
-  /** What the source truly had to drop, as far as it was asked for. What was freed was not dropped. */
+  /** What the source had to drop, of what was requested. Freed output isn't dropped. */
   readonly dropped: ByteRange[] = [];
-  readonly #log: OutputBuffer;
-  readonly #holes: readonly ByteRange[];
+  readonly #buffer: OutputBuffer;
+  readonly #missing: readonly ByteRange[];
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #laterPercent: number;
-  /** Where reading may go on at once. */
+  /** Where reading can continue at once. */
   #fetched: number | null = null;
   #fetching = 0;
 
   /**
-   * @param holes what is missing although `log` has it
-   * @param laterPercent how often what is asked for must be fetched
+   * @param missing what is missing although `buffer` has it
+   * @param laterPercent how often requested output must be fetched
    */
-  constructor(log: OutputBuffer, holes: readonly ByteRange[], time: VirtualTime, random: Random, laterPercent: number) {
-    this.#log = log;
-    this.#holes = holes;
+  constructor(
+    buffer: OutputBuffer,
+    missing: readonly ByteRange[],
+    time: VirtualTime,
+    random: Random,
+    laterPercent: number,
+  ) {
+    this.#buffer = buffer;
+    this.#missing = missing;
     this.#time = time;
     this.#random = random;
     this.#laterPercent = laterPercent;
   }
 
   get start(): number {
-    return this.#log.start;
+    return this.#buffer.start;
   }
 
   get end(): number {
-    return this.#log.end;
+    return this.#buffer.end;
   }
 
   free(offset: number): void {
-    this.#log.free(offset);
+    this.#buffer.free(offset);
   }
 
   read(offset: number, maxBytes: number): OutputChunk | { readonly kind: 'later' } | null {
@@ -54,7 +60,7 @@ export class FetchedOutput implements OutputSource {
     return { kind: 'later' };
   }
 
-  /** A newer fetch takes the place of one under way, as with one file that is read at a time. */
+  /** A newer fetch replaces a pending one, as if one file were read at a time. */
   #fetch(offset: number): void {
     this.#fetching += 1;
     const fetching = this.#fetching;
@@ -66,10 +72,10 @@ export class FetchedOutput implements OutputSource {
   }
 
   #read(offset: number, maxBytes: number): OutputChunk | null {
-    if (offset < this.start) return this.#log.read(offset, maxBytes);
-    const hole = this.#holes.find((each) => each.from <= offset && offset < each.to);
-    if (hole !== undefined) return { kind: 'gap', from: offset, to: hole.to };
-    const next = Math.min(...this.#holes.map((each) => each.from).filter((from) => from > offset));
-    return this.#log.read(offset, Math.min(maxBytes, next - offset));
+    if (offset < this.start) return this.#buffer.read(offset, maxBytes);
+    const gap = this.#missing.find((each) => each.from <= offset && offset < each.to);
+    if (gap !== undefined) return { kind: 'gap', from: offset, to: gap.to };
+    const next = Math.min(...this.#missing.map((each) => each.from).filter((from) => from > offset));
+    return this.#buffer.read(offset, Math.min(maxBytes, next - offset));
   }
 }

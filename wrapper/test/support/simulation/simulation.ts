@@ -1,5 +1,5 @@
 /**
- * One run from its first byte to the moment nothing is owed any more, in virtual time: a command that prints and is
+ * One run from its first byte until all of it is delivered, in virtual time: a command that prints and is
  * killed, a wrapper that may die and be taken over by what its spool holds, a network that fails, an object that restarts.
  */
 import type { StreamName } from '#protocol/output-frame';
@@ -45,7 +45,7 @@ export interface Death {
   readonly takeoverAfterMs: number;
 }
 
-/** What came of it. */
+/** The result. */
 export interface Outcome {
   /** What should never happen, and did. */
   readonly faults: readonly string[];
@@ -54,7 +54,7 @@ export interface Outcome {
   /** What the object has stored. */
   readonly stored: JobObject['stored'];
   readonly printed: number;
-  /** Where the log of whoever spoke last ends. */
+  /** Where the output of the last wrapper ends. */
   readonly held: number;
   readonly abandoned: boolean;
   /** The kills that the wrapper has carried out, with how often. */
@@ -75,7 +75,7 @@ const FACTS: StartFacts = {
 const LONGEST_MS = 30 * 60_000;
 const MOST_STEPS = 200_000;
 
-/** Lets it happen. Throws when it comes to no end. */
+/** Runs the scenario. Throws if it doesn't end. */
 export function simulate(scenario: Scenario): Outcome {
   return new Simulation(scenario).run();
 }
@@ -204,8 +204,8 @@ class Simulation {
     return wire;
   }
 
-  #speakFor(record: RunReport, log: OutputBuffer, holes: readonly ByteRange[]): void {
-    const source = new FetchedOutput(log, holes, this.#time, this.#random, this.#scenario.laterPercent);
+  #speakFor(record: RunReport, log: OutputBuffer, missing: readonly ByteRange[]): void {
+    const source = new FetchedOutput(log, missing, this.#time, this.#random, this.#scenario.laterPercent);
     const run: ReportableRun = {
       output: source,
       get completion() {
@@ -275,13 +275,13 @@ class Simulation {
     });
   }
 
-  /** Another process speaks for the run, with what the spool holds: the log up to `end`, less `holes`. */
-  #takeOver(start: number, end: number, holes: readonly ByteRange[]): void {
+  /** Another process speaks for the run, with what the spool holds: the output up to `end` without `missing`. */
+  #takeOver(start: number, end: number, missing: readonly ByteRange[]): void {
     const log = new OutputBuffer(Number.POSITIVE_INFINITY);
     for (const { stream, bytes } of this.#printed.upTo(end)) log.append(stream, bytes);
     log.free(start);
     const completion = this.#abandoned ? null : this.#record.completion;
-    this.#speakFor(this.#newRecord(log, { completion, unreportedSteps: [] }), log, holes);
+    this.#speakFor(this.#newRecord(log, { completion, unreportedSteps: [] }), log, missing);
   }
 }
 

@@ -6,7 +6,7 @@ export type Frame = string | Uint8Array;
 
 export interface End {
   received(frame: Frame): void;
-  /** The connection is known to be over. Told at most once; of a half-open connection never. */
+  /** The connection is known to be over. Called at most once; never for a half-open connection. */
   closed(): void;
 }
 
@@ -49,7 +49,7 @@ export class Wire {
   /**
    * Cuts it: of what is under way in each direction a part still arrives, however late, and nothing after that.
    *
-   * @param noticed who learns of it
+   * @param noticed which ends notice it
    */
   cut(noticed: readonly Side[]): void {
     if (this.#cut) return;

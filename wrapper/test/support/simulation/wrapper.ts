@@ -77,7 +77,7 @@ export class SimulatedWrapper {
     wire.attach('wrapper', {
       received: (frame) => {
         if (this.#session !== session || typeof frame !== 'string') return;
-        this.#noteHeard(frame);
+        this.#noteReceived(frame);
         this.#talk(() => session.received(frame, this.#time.now));
       },
       closed: () => {
@@ -150,7 +150,7 @@ export class SimulatedWrapper {
     if (!session.accepted) this.faults.push(`${what} before the start was acked`);
   }
 
-  /** What is sent has no holes and repeats nothing, unless it was asked for. */
+  /** What is sent has no gaps and repeats nothing, unless it was asked for. */
   #mustContinue(start: number, end: number): void {
     if (start !== this.#next) this.faults.push(`sent ${start} where ${this.#next} is next`);
     this.#next = end;
@@ -163,7 +163,7 @@ export class SimulatedWrapper {
     if (inFlight > MAX_UNACKED_BYTES) this.faults.push(`${inFlight} bytes in flight`);
   }
 
-  #noteHeard(frame: string): void {
+  #noteReceived(frame: string): void {
     const read = readObjectMessage(frame);
     if (read.kind !== 'message') return;
     const { message } = read;
