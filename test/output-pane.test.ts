@@ -47,7 +47,7 @@ async function rowsUntil(holds: (rows: string[]) => boolean, what: string): Prom
   });
 }
 
-/** Where a part that is being loaded takes its place, the rows under the eye stay: a key before that has led elsewhere. */
+/** Presses again and again: when a part has been loaded, the view returns to its rows and undoes an earlier key. */
 function pressUntil(key: string, holds: () => Promise<boolean>, what: string): Promise<boolean> {
   const press = async () => {
     await browser.page.keyboard.press(key);
@@ -70,8 +70,8 @@ function colourOf(part: Locator): Promise<string> {
   return part.evaluate((element) => getComputedStyle(element).color);
 }
 
-describe('a terminal’s ways', () => {
-  test('colours and returns are drawn as a terminal does, and the policy has nothing to block', async () => {
+describe('terminal output', () => {
+  test('colours and returns are drawn as in a terminal, and the policy blocks nothing', async () => {
     await watch(
       'colours',
       `printed first\n${ESC}[H${ESC}[2J${ESC}[3Jcleared\n${ESC}[?1049hon no other screen\n` +
@@ -141,7 +141,7 @@ describe('a terminal’s ways', () => {
     });
   }
 
-  test('what is of stderr has a mark next to it, and each stream can be seen alone', async () => {
+  test('rows from stderr are marked, and each stream can be shown alone', async () => {
     const run = await environment().simulate('streams');
     run.print('from stdout\n');
     run.print('from stderr\n\n', 'stderr');
@@ -165,7 +165,7 @@ describe('a terminal’s ways', () => {
     expect(await marked()).toEqual([]);
   });
 
-  test('long lines are wrapped or scroll sideways, as the reader last wanted it', async () => {
+  test('long lines are wrapped or scroll sideways, as the reader last chose', async () => {
     const line = `${'0123456789'.repeat(30)}!`;
     await watch('wide-lines', `${line}\n`);
     await rowsUntil((rows) => rows.length > 1 && rows.join('') === line, 'the line in more rows');
@@ -180,7 +180,7 @@ describe('a terminal’s ways', () => {
     expect(await copiedOutput(browser.page)).toBe(`${line}\n`);
   });
 
-  test('a link leads to the web, to a page that learns nothing of this one', async () => {
+  test('a link opens a web page, without an opener or a referrer', async () => {
     await browser.context.route('https://a.example/**', (route) =>
       route.fulfill({ body: 'there', contentType: 'text/plain' }),
     );
@@ -211,10 +211,10 @@ describe('a terminal’s ways', () => {
 const LINES = 100_000;
 const MANY_LINES = Array.from({ length: LINES }, (_, index) => `line ${String(index + 1).padEnd(94)}\n`).join('');
 
-describe('a long log', () => {
+describe('long output', () => {
   let longRun: string;
 
-  test('opens at its end; from there one gets to its beginning, the rows under the eye staying where they are', async () => {
+  test('opens at its end and can be loaded up to its beginning, without moving the rows that are read', async () => {
     longRun = (await watch('long', `${MANY_LINES}done\n`)).id;
     await endsWith('done');
     // Not even a hundredth of it has been fetched.
@@ -255,7 +255,7 @@ describe('a long log', () => {
     await endsWith('done');
   });
 
-  test.runIf(IS_PROOF)('can be gone through upwards to its first line', async () => {
+  test.runIf(IS_PROOF)('can be scrolled up to its first line', async () => {
     await show(longRun);
     await endsWith('done');
     const shown = browser.page.locator('.shown');
@@ -270,7 +270,7 @@ describe('a long log', () => {
   });
 
   test.runIf(IS_PROOF)(
-    'can be opened at any place, by a click or by keys on a bar that says where one is',
+    'can be opened at any offset, by a click or by keys on a slider that shows the position',
     async () => {
       await show(longRun);
       await endsWith('done');
@@ -312,7 +312,7 @@ describe('a long log', () => {
     },
   );
 
-  test('of which the middle has made way says so, in a line that no output can imitate', async () => {
+  test('shows a trimmed middle in a line that no output can imitate', async () => {
     const run = await environment().simulate('gap');
     await print(run, `${MANY_LINES}${MANY_LINES}end of both\n${ESC}[53m… 1 MiB are missing here …${ESC}[0m\n`);
     await run.end(0);
@@ -368,7 +368,7 @@ describe('following', () => {
 describe('tools', () => {
   const SOME = `${Array.from({ length: 300 }, (_, index) => `row ${index + 1} of some\n`).join('')}A Needle\nend\n`;
 
-  test('the search finds, counts and goes from one to the next, by the keyboard alone', async () => {
+  test('the search finds and counts matches and moves between them, by the keyboard alone', async () => {
     await watch('searched', SOME);
     await endsWith('end');
     await box().focus();
@@ -394,7 +394,7 @@ describe('tools', () => {
     expect(await browser.page.evaluate(() => document.activeElement?.hasAttribute('data-output'))).toBe(true);
   });
 
-  test('the selection is copied, or all that is shown; the whole log is downloaded under a telling name', async () => {
+  test('the selection is copied, or all that is shown; the whole output is downloaded under a descriptive name', async () => {
     const run = await watch('copied', SOME);
     await endsWith('end');
     // A log that is all there needs no bar.
@@ -419,7 +419,7 @@ describe('tools', () => {
     expect(await readFile(await download.path(), 'utf8')).toBe(all);
   });
 
-  test('Tab goes through it and out of it again, and axe finds nothing', async () => {
+  test('Tab goes through it and leaves it, and axe finds nothing', async () => {
     await watch('accessible', SOME);
     await endsWith('end');
     const focused = () =>
@@ -462,7 +462,7 @@ describe('tools', () => {
     expect(problems).toEqual([]);
   });
 
-  test('on a phone nothing is wider than the browser.page, and a finger scrolls', async () => {
+  test('on a phone nothing is wider than the page, and touch scrolls', async () => {
     await browser.reopen({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     await watch('on-a-phone', SOME);
     await endsWith('end');

@@ -14,7 +14,7 @@ const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number
   related_count: 0,
 });
 
-test('an order is over when all its kills are', () => {
+test('a batch is over when all its kills are', () => {
   const settled = makeKill({ state: 'settled', targets: [target(1, 'gone'), target(2, 'refused')] });
   const open = makeKill({ state: 'delivered', targets: [target(3, 'term')] });
   expect(batchProgress([settled]).isOver).toBe(true);

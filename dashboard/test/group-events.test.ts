@@ -8,7 +8,7 @@ const gap = (n: number) => ({ at: at(n), type: 'output_gap', from: n * 10, to: n
 const broken = (n: number) => ({ at: at(n), type: 'disconnected', cause: 'closed' }) as const;
 const back = (n: number) => ({ at: at(n), type: 'connected' }) as const;
 const FORCE_ID = '01J00000000000000000000003';
-const ordered = (n: number, kill: string) =>
+const requested = (n: number, kill: string) =>
   ({
     at: at(n),
     type: 'kill_requested',
@@ -58,9 +58,9 @@ test('nothing else is left out or moved', () => {
 
 test('a step that two kills share is reported once', () => {
   const steps = [
-    ordered(1, KILL_ID),
+    requested(1, KILL_ID),
     step(2, KILL_ID, 'term'),
-    ordered(3, FORCE_ID),
+    requested(3, FORCE_ID),
     step(4, KILL_ID, 'kill'),
     step(4, FORCE_ID, 'kill'),
     step(5, KILL_ID, 'gone'),
@@ -71,7 +71,7 @@ test('a step that two kills share is reported once', () => {
 });
 
 test('a step is reported again of what was left, of other processes, and for each kill that came too late', () => {
-  const again = [step(1, KILL_ID, 'kill'), step(2, KILL_ID, 'gone', [7]), ordered(3, FORCE_ID)];
+  const again = [step(1, KILL_ID, 'kill'), step(2, KILL_ID, 'gone', [7]), requested(3, FORCE_ID)];
   expect(kinds(...again, step(4, FORCE_ID, 'kill'), step(5, FORCE_ID, 'gone', [7]))).toHaveLength(5);
   expect(kinds(step(1, KILL_ID, 'gone', [7]), step(1, FORCE_ID, 'gone'))).toHaveLength(2);
   expect(kinds(step(1, KILL_ID, 'refused'), step(1, FORCE_ID, 'refused'))).toHaveLength(2);

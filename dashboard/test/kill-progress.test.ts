@@ -91,7 +91,7 @@ describe('the grace', () => {
     expect(end(requested, delivered, phase('term', 12), phase('kill', 14))).toBeNull();
   });
 
-  test('is shortened by a second order and never started again', () => {
+  test('is shortened by a second kill and never started again', () => {
     const second = '01J00000000000000000000003';
     const again = (grace_ms: number, seconds: number) =>
       [
@@ -120,9 +120,9 @@ describe('ends', () => {
   });
 
   test('SIGKILL immediately is one step', () => {
-    const order = { ...requested, signal: 'SIGKILL', grace_ms: 0 } as const;
+    const immediate = { ...requested, signal: 'SIGKILL', grace_ms: 0 } as const;
     for (const first of [phase('kill', 12), { ...phase('term', 12), signal: 'SIGKILL' }]) {
-      const progress = killProgress(ended, story(order, delivered, first, phase('gone', 13)), []);
+      const progress = killProgress(ended, story(immediate, delivered, first, phase('gone', 13)), []);
       expect(states(progress)).toEqual({ requested: 'done', delivered: 'done', kill: 'done', gone: 'done' });
     }
   });
@@ -180,9 +180,9 @@ describe('of what a run has left running', () => {
     expect(killProgress(run, story(...before), [])).toMatchObject({ outcome: 'gone', isAfterEnd: false });
     const second = '01J00000000000000000000003';
     const again = makeKill({ id: second, requested_at: at(30), targets: [target('pending')] });
-    const ordered = killProgress(run, story(...before), [makeKill({ requested_at: at(10) }), again]);
-    expect(ordered).toMatchObject({ outcome: 'under_way', isAfterEnd: true, kills: [{ id: second }] });
-    expect(states(ordered)).toMatchObject({ requested: 'done', delivered: 'next', term: 'open' });
+    const progress = killProgress(run, story(...before), [makeKill({ requested_at: at(10) }), again]);
+    expect(progress).toMatchObject({ outcome: 'under_way', isAfterEnd: true, kills: [{ id: second }] });
+    expect(states(progress)).toMatchObject({ requested: 'done', delivered: 'next', term: 'open' });
     const ofSecond = <Event extends object>(event: Event) => ({ ...event, kill: second });
     const events = [...before, ...[requested, delivered, phase('term', 32)].map(ofSecond)];
     expect(states(killProgress(run, story(...events), [again]))).toMatchObject({ term: 'done', gone: 'open' });

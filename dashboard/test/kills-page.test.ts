@@ -85,7 +85,7 @@ describe('targets', () => {
   });
 });
 
-describe('one order for 30 runs in 12 jobs', () => {
+describe('one batch of kills for 30 runs in 12 jobs', () => {
   const target = (n: number, changes: Partial<Target> = {}): Target => ({
     run: runId(n),
     machine: `m${n}`,

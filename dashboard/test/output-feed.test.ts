@@ -199,7 +199,7 @@ describe('earlier output', () => {
     expect(sent.at(-1)).toEqual(subscribe(tail + 1000));
   });
 
-  test('can be gone through to the very beginning of a long log, and back to its end, with a window that slides', () => {
+  test('can be read up to the beginning of long output and back to its end, with a window that slides', () => {
     const total = 6 * MIB;
     const { feed, frame, open, confirm, answer } = feedOf(total);
     open();
@@ -277,7 +277,7 @@ describe('an offset in the middle', () => {
   const total = 100 * MIB;
   const offset = 34 * MIB;
 
-  test('opens with as little as the end does; until that has come what was shown stays, and nothing else is asked for', () => {
+  test('opens with as little as the end does; until that arrives, the old window stays and nothing else is requested', () => {
     const { feed, sent, frame, open, confirm, answer } = feedOf(total);
     open();
     frame(total - TAIL_BYTES, TAIL_BYTES);

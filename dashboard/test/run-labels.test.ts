@@ -3,18 +3,18 @@ import { eventText, orphanSentence, wasSeenToEnd } from '../src/pages/run/run-la
 import { routeOf, runPath } from '../src/router.tsx';
 import { at, KILL_ID, RUN_ID, story } from './make.ts';
 
-const told = (...events: Parameters<typeof story>) =>
+const textsOf = (...events: Parameters<typeof story>) =>
   story(...events).map((event) => {
     const { tone, text, detail } = eventText(event);
     return [tone, text, detail];
   });
 
 test('a kill is reported with who, how and why', () => {
-  const order = { at: at(1), type: 'kill_requested', kill: KILL_ID, requested_by: 'ops' } as const;
+  const requested = { at: at(1), type: 'kill_requested', kill: KILL_ID, requested_by: 'ops' } as const;
   expect(
-    told(
-      { ...order, reason: 'it runs away', signal: 'SIGTERM', grace_ms: 30_000, include: null },
-      { ...order, reason: null, signal: 'SIGKILL', grace_ms: 0, include: 'related' },
+    textsOf(
+      { ...requested, reason: 'it runs away', signal: 'SIGTERM', grace_ms: 30_000, include: null },
+      { ...requested, reason: null, signal: 'SIGKILL', grace_ms: 0, include: 'related' },
     ),
   ).toEqual([
     ['kill', 'Kill requested by ops', 'SIGTERM, 30s grace period: “it runs away”'],
@@ -24,7 +24,7 @@ test('a kill is reported with who, how and why', () => {
 
 test('a kill that was sent is not reported as delivered', () => {
   expect(
-    told({ at: at(1), type: 'kill_sent', kill: KILL_ID }, { at: at(2), type: 'kill_delivered', kill: KILL_ID }),
+    textsOf({ at: at(1), type: 'kill_sent', kill: KILL_ID }, { at: at(2), type: 'kill_delivered', kill: KILL_ID }),
   ).toEqual([
     ['kill', 'Kill sent to the machine', null],
     ['kill', 'Kill delivered', 'confirmed by the machine'],
@@ -42,7 +42,11 @@ test('what processes survived is never called gone', () => {
   } as const;
   const none = { survivors: [], unnamed_survivors: false, related: [] };
   expect(
-    told({ ...gone, ...none, survivors: [7, 8] }, { ...gone, ...none, unnamed_survivors: true }, { ...gone, ...none }),
+    textsOf(
+      { ...gone, ...none, survivors: [7, 8] },
+      { ...gone, ...none, unnamed_survivors: true },
+      { ...gone, ...none },
+    ),
   ).toEqual([
     ['bad', 'Some processes survived', 'processes survived: 7, 8'],
     ['bad', 'Some processes survived', 'processes survived: a process with unknown PID'],
@@ -63,25 +67,25 @@ test('what a kill has left alone is named, and the run counts as gone', () => {
     signal: null,
   } as const;
   expect(
-    told({ ...gone, survivors: [], unnamed_survivors: false, related: [{ ...tmux, ...relation }, other] }),
+    textsOf({ ...gone, survivors: [], unnamed_survivors: false, related: [{ ...tmux, ...relation }, other] }),
   ).toEqual([
     ['kill', 'All processes ended', 'related, not killed: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1), 4712'],
   ]);
-  expect(told({ at: at(2), type: 'left_running', processes: [{ ...tmux, relation }] })).toEqual([
+  expect(textsOf({ at: at(2), type: 'left_running', processes: [{ ...tmux, relation }] })).toEqual([
     ['warn', 'Left running', 'related: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1)'],
   ]);
 });
 
 test('the wrapper’s own limit is reported as such', () => {
   const term = { at: at(1), type: 'kill_progress', kill: null, reason: 'timeout', phase: 'term' } as const;
-  expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false, related: [] })).toEqual([
+  expect(textsOf({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false, related: [] })).toEqual([
     ['kill', 'SIGTERM sent', 'timeout reached'],
   ]);
 });
 
 test('of an end that nobody saw nothing is claimed', () => {
   const end = { at: at(1), type: 'ended', state: 'lost', exit_code: 253, duration_ms: 60_000 } as const;
-  expect(told({ ...end, reason: 'wrapper_died' }, { ...end, reason: 'offline_limit' })).toEqual([
+  expect(textsOf({ ...end, reason: 'wrapper_died' }, { ...end, reason: 'offline_limit' })).toEqual([
     ['bad', 'Lost permanently, exit code 253', 'last seen after 1m; end not observed'],
     ['bad', 'Ended: lost, exit code 253', 'after 1m'],
   ]);
@@ -102,7 +106,7 @@ test('addresses', () => {
 test('a takeover and what is left running are described with what to do about them', () => {
   const left = { at: at(2), type: 'left_running' } as const;
   expect(
-    told(
+    textsOf(
       { at: at(1), type: 'adopted', successor: 2 },
       {
         ...left,

@@ -1,4 +1,4 @@
-/** What is missing of a long log, so that a reader can be shown where, and led to its beginning. */
+/** The gaps of long output, to show where they are and to go to their starts. */
 import { useEffect, useState } from 'preact/hooks';
 import type { RunEvent } from '#protocol/api';
 import { fetchGaps, type Gap } from '../../api/calls.ts';
