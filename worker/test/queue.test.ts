@@ -6,7 +6,7 @@ import { call, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { deadlines, jobObject, restart } from './support/objects.ts';
+import { deadlines, inMemory, jobObject, restart } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 describe('the queue in D1', () => {
@@ -71,14 +71,17 @@ describe('the queue in D1', () => {
 
   test('is not asked again for each wrapper that connects: the next look is taken by alarm', async () => {
     const who = newIdentity('queue-once');
-    await TestWrapper.connect(who);
-    const id = await leaveInQueue(who.job);
-    const wrapper = await TestWrapper.connect(newIdentity(who.job), { age_ms: 60_000 });
-    await waitFor('the deadline of the next look', async () => (await deadlines(who.job, 'drain')) === 1);
-    await wrapper.settled();
-    expect(wrapper.of('kill')).toEqual([]);
-    await pass(who.job, 10_001);
-    expect((await wrapper.kill()).kill).toBe(id);
+    // When it asked last is in its memory.
+    await inMemory(who.job, async () => {
+      await TestWrapper.connect(who);
+      const id = await leaveInQueue(who.job);
+      const wrapper = await TestWrapper.connect(newIdentity(who.job), { age_ms: 60_000 });
+      await waitFor('the deadline of the next look', async () => (await deadlines(who.job, 'drain')) === 1);
+      await wrapper.settled();
+      expect(wrapper.of('kill')).toEqual([]);
+      await pass(who.job, 10_001);
+      expect((await wrapper.kill()).kill).toBe(id);
+    });
   });
 
   test('is asked again when D1 was away', async () => {

@@ -35,6 +35,22 @@ export async function hibernate(job: string): Promise<void> {
   await evictDurableObject(jobObject(job), { webSockets: 'hibernate' });
 }
 
+/** Keeps the object in memory meanwhile. The runtime evicts one that is idle for some seconds of real time. */
+export async function inMemory(job: string, what: () => Promise<void>): Promise<void> {
+  let release = () => {};
+  // Made here: an object's own promise can't be resolved from outside of it.
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const held = runInDurableObject(jobObject(job), () => released);
+  try {
+    await what();
+  } finally {
+    release();
+    await held;
+  }
+}
+
 /** The object has noticed that a run's link is gone. */
 export async function disconnected({ job, run: id }: { job: string; run: string }): Promise<void> {
   await waitFor('the object to notice', async () => (await run(job, id))?.connected === false);
