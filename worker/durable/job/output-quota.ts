@@ -30,11 +30,6 @@ export const BYTES_PER_STEP = 8 * MIB;
 /** Between two steps, so that what has arrived meanwhile is handled. */
 const PAUSE_MS = 10;
 
-export interface OutputLimits {
-  readonly runOutputMaxBytes: number;
-  readonly jobOutputMaxBytes: number;
-}
-
 export class OutputQuota {
   readonly #job: JobContext;
 

@@ -42,16 +42,24 @@ export function columnName(field: string): string {
   return field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+interface TableField extends Column<unknown> {
+  readonly field: string;
+  /** The column's name. */
+  readonly name: string;
+}
+
 /** A table of records with an `id`. */
 export class Table<Fields extends Columns> {
   protected readonly sql: SqlStorage;
   readonly #name: string;
-  readonly #columns: Fields;
+  readonly #fields: readonly TableField[];
+  readonly #selectAll: string;
 
   constructor(sql: SqlStorage, name: string, columns: Fields) {
     this.sql = sql;
     this.#name = name;
-    this.#columns = columns;
+    this.#fields = Object.entries(columns).map(([field, column]) => ({ ...column, field, name: columnName(field) }));
+    this.#selectAll = `SELECT ${this.#fields.map((field) => field.name).join(', ')} FROM ${name}`;
   }
 
   get(id: string): RecordOf<Fields> | null {
@@ -60,14 +68,12 @@ export class Table<Fields extends Columns> {
 
   /** @param clause what follows `FROM`, such as `WHERE id = ?` */
   protected select(clause: string, ...bindings: SqlStorageValue[]): RecordOf<Fields>[] {
-    const fields = Object.entries(this.#columns);
-    const names = fields.map(([field]) => columnName(field));
     return Array.from(
-      this.sql.exec(`SELECT ${names.join(', ')} FROM ${this.#name} ${clause}`, ...bindings).raw(),
+      this.sql.exec(`${this.#selectAll} ${clause}`, ...bindings).raw(),
       // Each column's value as its definition reads it, which is what RecordOf says.
       (row) =>
         Object.fromEntries(
-          fields.map(([field, { read }], index) => [field, read(row[index] ?? null)]),
+          this.#fields.map(({ field, read }, index) => [field, read(row[index] ?? null)]),
         ) as RecordOf<Fields>,
     );
   }
@@ -94,7 +100,7 @@ export class Table<Fields extends Columns> {
   }
 
   #toSql(record: Partial<RecordOf<Fields>>): [names: string[], values: SqlStorageValue[]] {
-    const given = Object.entries(this.#columns).filter(([field]) => field in record);
-    return [given.map(([field]) => columnName(field)), given.map(([field, column]) => column.write(record[field]))];
+    const given = this.#fields.filter(({ field }) => field in record);
+    return [given.map(({ name }) => name), given.map(({ field, write }) => write(record[field]))];
   }
 }
