@@ -1,6 +1,5 @@
 /** Imports run one way, between the parts of the repository and between the folders of each part. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -83,24 +82,16 @@ test.each(Object.keys(LAYERS))('the layers of %s import only earlier ones', (fol
   expect(wrong.map(described).filter((text) => !EXCEPTIONS.some((exception) => exception.test(text)))).toEqual([]);
 });
 
-/** Tracked files, and new ones: not their tests, and not what configures them. */
+/** Not the tests, and not what configures them. */
 function sourceFiles(): string[] {
-  const listing = ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.tsx'];
-  return execFileSync('git', listing, { cwd: ROOT, encoding: 'utf8' })
-    .split('\n')
-    .filter(
-      (file) => partOf(file) in PARTS && file.includes('/') && !/\/test\/|vite(st)?\.[\w.]*config\.ts$/.test(file),
-    );
+  return globSync(
+    Object.keys(PARTS).map((part) => `${part}/**/*.{ts,tsx}`),
+    { cwd: ROOT },
+  ).filter((file) => !/\/(?:test|node_modules)\/|vite(st)?\.[\w.]*config\.ts$/.test(file));
 }
 
 function importsOf(file: string): Import[] {
-  let text: string;
-  try {
-    text = readFileSync(join(ROOT, file), 'utf8');
-  } catch {
-    // Tracked, and removed since.
-    return [];
-  }
+  const text = readFileSync(join(ROOT, file), 'utf8');
   return [...text.matchAll(/(?:from |import |import\()'([^']+)'/g)].flatMap(([, specifier = '']) => {
     if (specifier.startsWith('#')) return [{ from: file, to: `${specifier.slice(1)}.ts` }];
     return specifier.startsWith('.') ? [{ from: file, to: normalize(join(dirname(file), specifier)) }] : [];
