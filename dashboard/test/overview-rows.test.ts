@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { parseFilter } from '../src/pages/overview/filter.ts';
 import { machinesText } from '../src/pages/overview/row.tsx';
 import { keyOf, type OverviewOptions, overviewOf, type Row } from '../src/pages/overview/rows.ts';
 import type { Fleet } from '../src/state/fleet.ts';
 import { machineCount, NO_LAST_ENDS } from '../src/state/last-ends.ts';
+import { parseFilter } from '../src/state/text-filter.ts';
 import { at, makeEnd, makeFleet, makeJob, makeLastEnd, makeRun, runId } from './make.ts';
 
 let made = 0;

@@ -8,7 +8,7 @@ import type { Fleet } from '../../state/fleet.ts';
 import { NO_LAST_ENDS } from '../../state/last-ends.ts';
 import { refOf } from '../../state/run-ref.ts';
 import type { JobSummary } from '../../state/store.ts';
-import { type Filter, matches } from './filter.ts';
+import { type Filter, findable, matches } from '../../state/text-filter.ts';
 
 export const SECTIONS = ['attention', 'running', 'idle'] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -124,12 +124,6 @@ export function runsOf(row: Row): readonly Run[] {
 /** The run's state is uncertain. */
 function needsAttention(run: Run): boolean {
   return !isLive(run.state) || !run.connected;
-}
-
-export function findable(run: Run) {
-  const state =
-    isLive(run.state) && !run.connected ? `${STATE_LABELS[run.state]} disconnected` : STATE_LABELS[run.state];
-  return { job: run.job, machine: run.machine, state };
 }
 
 function shownOf({ machine, state }: LastEnd) {

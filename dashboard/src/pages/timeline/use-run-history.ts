@@ -2,8 +2,7 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { query } from '../../router.tsx';
 import { syncStatus } from '../../state/fleet.ts';
-import { matches, parseFilter } from '../overview/filter.ts';
-import { findable } from '../overview/rows.ts';
+import { findable, matches, parseFilter } from '../../state/text-filter.ts';
 import type { LaneKind } from './lanes.ts';
 import { RunHistory } from './run-history.ts';
 import type { ViewControl } from './use-view.ts';

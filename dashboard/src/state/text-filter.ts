@@ -1,13 +1,22 @@
 /**
- * The overview's filter, as typed: each word must match the job, the machine or the state.
+ * The filter of the overview and the timeline, as typed: each word must match the job, the machine or the state.
  * A prefix `job:`, `machine:` or `state:` restricts a word to one field. Pure.
  */
+import type { Run } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { STATE_LABELS } from '../format/run-state-labels.ts';
 
 /** What can be looked for in a row. */
 export interface Findable {
   readonly job: string;
   readonly machine: string;
   readonly state: string;
+}
+
+/** A run by the words that its row shows. */
+export function findable({ job, machine, state, connected }: Run): Findable {
+  const label = STATE_LABELS[state];
+  return { job, machine, state: isLive(state) && !connected ? `${label} disconnected` : label };
 }
 
 const FIELDS = ['job', 'machine', 'state'] as const;
