@@ -6,7 +6,7 @@ import { Deque } from './deque.ts';
 import { joinBytes } from './join.ts';
 
 /** The next part of the output. */
-export type OutputChunk =
+export type OutputPart =
   | { readonly kind: 'bytes'; readonly stream: StreamName; readonly start: number; readonly bytes: Uint8Array }
   | { readonly kind: 'gap'; readonly from: number; readonly to: number };
 
@@ -116,7 +116,7 @@ export class OutputBuffer {
    *
    * @returns null when `offset` is the end
    */
-  read(offset: number, maxBytes: number): OutputChunk | null {
+  read(offset: number, maxBytes: number): OutputPart | null {
     if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#heldFrom() };
     if (offset >= this.#end || maxBytes <= 0) return null;
     const index = this.#find(offset);
@@ -127,7 +127,7 @@ export class OutputBuffer {
   }
 
   /** The oldest item; a view like that of `read`. */
-  oldest(): OutputChunk | null {
+  oldest(): OutputPart | null {
     const item = this.#itemAt(0);
     if (item === undefined) return null;
     const start = Math.max(item.start, this.#start);
@@ -137,7 +137,7 @@ export class OutputBuffer {
   }
 
   /** Everything that is held, from `start` on, as views like that of `read`. */
-  *held(): Generator<Extract<OutputChunk, { kind: 'bytes' }>> {
+  *held(): Generator<Extract<OutputPart, { kind: 'bytes' }>> {
     for (let index = 0; index < this.#head.length + this.#tail.length; index += 1) {
       const item = this.#itemAt(index);
       if (item?.kind !== 'bytes') continue;

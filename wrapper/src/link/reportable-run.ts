@@ -1,7 +1,7 @@
 /** What the link needs of the run that it reports, which a wrapper or a spool holds. */
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { Complete, Killing, Start } from '#protocol/wrapper-link';
-import type { OutputChunk } from '../buffer/output-buffer.ts';
+import type { OutputPart } from '../buffer/output-buffer.ts';
 
 /** A run's unacked output. */
 export interface OutputSource {
@@ -20,7 +20,7 @@ export interface OutputSource {
    *
    * @returns null when `offset` is the end
    */
-  read(offset: number, maxBytes: number): OutputChunk | { readonly kind: 'later' } | null;
+  read(offset: number, maxBytes: number): OutputPart | { readonly kind: 'later' } | null;
 }
 
 export interface ReportableRun {

@@ -1,7 +1,7 @@
 /** A run's unacked output: the newest in memory, the rest on disk. */
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
-import { OutputBuffer, type OutputChunk } from '../buffer/output-buffer.ts';
+import { OutputBuffer, type OutputPart } from '../buffer/output-buffer.ts';
 import type { OutputJournal } from '../journal/output-journal.ts';
 import type { Log } from '../logging/log.ts';
 import type { RecordBlock } from '../spool/record-block.ts';
@@ -191,7 +191,7 @@ export class UnackedOutput {
    *
    * @returns null when `offset` is the end; `later` when it has to be read from disk first: `onReadable` follows
    */
-  read(offset: number, maxBytes: number): OutputChunk | Later | null {
+  read(offset: number, maxBytes: number): OutputPart | Later | null {
     if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#start };
     if (this.#spool === null || offset >= this.#memory.start) return this.#memory.read(offset, maxBytes);
     return maxBytes <= 0 ? null : this.#spool.read(offset, maxBytes, this.#memory.start);

@@ -6,7 +6,7 @@
  */
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
 import { joinBytes } from '../buffer/join.ts';
-import type { OutputChunk } from '../buffer/output-buffer.ts';
+import type { OutputPart } from '../buffer/output-buffer.ts';
 import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, readRecord, writeRecord } from './record.ts';
 
 type StoredRecord = Extract<ReturnType<typeof readRecord>, { kind: 'record' }>;
@@ -87,7 +87,7 @@ export class RecordBlock {
   }
 
   /** What there is at `offset`: at most `maxBytes` of one stream, a gap up to the next record, or nothing. */
-  read(offset: number, maxBytes: number): OutputChunk | NoRecord {
+  read(offset: number, maxBytes: number): OutputPart | NoRecord {
     const first = this.#find(offset);
     if (first.kind !== 'record') return first;
     const { stream, start } = first.frame;

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OutputChunk } from '../buffer/output-buffer.ts';
+import type { OutputPart } from '../buffer/output-buffer.ts';
 import { RecordBlock } from './record-block.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
@@ -47,7 +47,7 @@ export class SegmentReader {
    *
    * @param end where what is on disk ends: what is missing before it is a gap
    */
-  read(offset: number, maxBytes: number, end: number): OutputChunk | Later {
+  read(offset: number, maxBytes: number, end: number): OutputPart | Later {
     if (this.#loading) return LATER;
     for (;;) {
       const { segment, to } = this.#segments.find(offset, end);
@@ -66,7 +66,7 @@ export class SegmentReader {
   }
 
   /** @returns null when there is not a single good record in the file */
-  #readWindow(window: Window, offset: number, maxBytes: number, to: number): OutputChunk | Later | null {
+  #readWindow(window: Window, offset: number, maxBytes: number, to: number): OutputPart | Later | null {
     const block = this.#allocatedBlock();
     const found = block.read(offset, Math.min(maxBytes, to - offset));
     switch (found.kind) {

@@ -3,7 +3,7 @@
  * for the disk: while it is slow or fails, the output stays in memory.
  */
 import { performance } from 'node:perf_hooks';
-import type { OutputChunk } from '../buffer/output-buffer.ts';
+import type { OutputPart } from '../buffer/output-buffer.ts';
 import { describeError } from '../logging/log.ts';
 import { RecordBlock } from './record-block.ts';
 import type { SegmentList, SpoolContents } from './segment-list.ts';
@@ -101,7 +101,7 @@ export class Spool {
   }
 
   /** What there is at `offset`, which lies before `end`, the oldest byte in memory. */
-  read(offset: number, maxBytes: number, end: number): OutputChunk | Later {
+  read(offset: number, maxBytes: number, end: number): OutputPart | Later {
     const inBlock = this.#block.start;
     if (inBlock === null || offset < inBlock) return this.#reader.read(offset, maxBytes, inBlock ?? end);
     const found = this.#block.read(offset, maxBytes);

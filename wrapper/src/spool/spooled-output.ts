@@ -1,6 +1,6 @@
 /** The output on disk of a run whose wrapper is gone: read to be sent, deleted once it is stored. */
 import { stat } from 'node:fs/promises';
-import type { OutputChunk } from '../buffer/output-buffer.ts';
+import type { OutputPart } from '../buffer/output-buffer.ts';
 import { deleteSegment, SegmentList, type SpoolContents } from './segment-list.ts';
 import { type Later, lastOffsetIn, SegmentReader } from './segment-reader.ts';
 
@@ -52,7 +52,7 @@ export class SpooledOutput {
    *
    * @returns null when `offset` is the end; `later` when it must be read from disk first: `onReadable` follows
    */
-  read(offset: number, maxBytes: number): OutputChunk | Later | null {
+  read(offset: number, maxBytes: number): OutputPart | Later | null {
     if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#start };
     if (offset >= this.end || maxBytes <= 0) return null;
     return this.#reader.read(offset, maxBytes, this.end);

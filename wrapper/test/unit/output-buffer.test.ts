@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import type { StreamName } from '#protocol/output-frame';
 import { IS_PROOF, SEED } from '#testing/seed';
-import { OutputBuffer, type OutputChunk } from '../../src/buffer/output-buffer.ts';
+import { OutputBuffer, type OutputPart } from '../../src/buffer/output-buffer.ts';
 
-function readAll(log: OutputBuffer, from: number, maxBytes = 1_000): OutputChunk[] {
-  const chunks: OutputChunk[] = [];
+function readAll(log: OutputBuffer, from: number, maxBytes = 1_000): OutputPart[] {
+  const chunks: OutputPart[] = [];
   for (let at = from; at < log.end; ) {
     const chunk = log.read(at, maxBytes);
     if (chunk === null) throw new Error(`nothing to read at ${at}`);
@@ -124,7 +124,7 @@ function check(log: OutputBuffer, original: Buffer): void {
   expect(at).toBe(original.length);
 }
 
-function lengthOf(chunk: OutputChunk): number {
+function lengthOf(chunk: OutputPart): number {
   return chunk.kind === 'gap' ? 0 : chunk.bytes.length;
 }
 

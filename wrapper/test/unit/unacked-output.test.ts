@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import { waitFor } from '#testing/wait-for';
-import type { OutputChunk } from '../../src/buffer/output-buffer.ts';
+import type { OutputPart } from '../../src/buffer/output-buffer.ts';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { RECORD_HEADER_BYTES } from '../../src/spool/record.ts';
 import { SpooledOutput } from '../../src/spool/spooled-output.ts';
@@ -46,8 +46,8 @@ async function fillDisk(output: UnackedOutput, count: number): Promise<void> {
 type Readable = UnackedOutput | SpooledOutput;
 
 /** All chunks from `from` on; each byte is checked. */
-async function readAll(output: Readable, from = output.start, maxBytes = 100_000): Promise<OutputChunk[]> {
-  const chunks: OutputChunk[] = [];
+async function readAll(output: Readable, from = output.start, maxBytes = 100_000): Promise<OutputPart[]> {
+  const chunks: OutputPart[] = [];
   for (let at = from; at < output.end; ) {
     const chunk = output.read(at, maxBytes);
     if (chunk === null) throw new Error(`nothing to read at ${at}`);
@@ -72,11 +72,11 @@ async function readAll(output: Readable, from = output.start, maxBytes = 100_000
   return chunks;
 }
 
-function gaps(chunks: readonly OutputChunk[]): OutputChunk[] {
+function gaps(chunks: readonly OutputPart[]): OutputPart[] {
   return chunks.filter((each) => each.kind === 'gap');
 }
 
-function missing(chunks: readonly OutputChunk[]): number {
+function missing(chunks: readonly OutputPart[]): number {
   return chunks.reduce((sum, each) => sum + (each.kind === 'gap' ? each.to - each.from : 0), 0);
 }
 

@@ -2,7 +2,7 @@
 
 import type { Random } from '#testing/random';
 import type { ByteRange } from '#testing/stored-run';
-import type { OutputBuffer, OutputChunk } from '../../../src/buffer/output-buffer.ts';
+import type { OutputBuffer, OutputPart } from '../../../src/buffer/output-buffer.ts';
 import type { OutputSource } from '../../../src/link/reportable-run.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -49,7 +49,7 @@ export class FetchedOutput implements OutputSource {
     this.#buffer.free(offset);
   }
 
-  read(offset: number, maxBytes: number): OutputChunk | { readonly kind: 'later' } | null {
+  read(offset: number, maxBytes: number): OutputPart | { readonly kind: 'later' } | null {
     const chunk = this.#read(offset, maxBytes);
     if (chunk?.kind === 'gap') {
       const dropped = { from: Math.max(chunk.from, this.start), to: chunk.to };
@@ -71,7 +71,7 @@ export class FetchedOutput implements OutputSource {
     });
   }
 
-  #read(offset: number, maxBytes: number): OutputChunk | null {
+  #read(offset: number, maxBytes: number): OutputPart | null {
     if (offset < this.start) return this.#buffer.read(offset, maxBytes);
     const gap = this.#missing.find((each) => each.from <= offset && offset < each.to);
     if (gap !== undefined) return { kind: 'gap', from: offset, to: gap.to };
