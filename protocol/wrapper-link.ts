@@ -85,6 +85,19 @@ export function isOutdatedStart(frame: string): boolean {
 /** The bytes [from, to) had to be dropped on the machine. */
 export const Gap = v.object({ type: v.literal('gap'), from: Offset, to: Offset });
 
+const ElapsedMs = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+/** How long the wrapper has taken with a kill: milliseconds of its monotonic clock since it received the kill. */
+export const KillTiming = v.object({
+  /** Until the first signal that it sent because of this kill; null: none was needed, or none yet. */
+  first_signal_ms: v.nullable(ElapsedMs),
+  /** Until it saw that no process of the run was left; null: not yet, or some could not be ended. */
+  last_process_gone_ms: v.nullable(ElapsedMs),
+  /** Until it sent this message. */
+  sent_ms: ElapsedMs,
+});
+export type KillTiming = v.InferOutput<typeof KillTiming>;
+
 export const Killing = v.object({
   type: v.literal('killing'),
   /** The kill that this answers; null when the wrapper itself ends the run, by its limit or a local signal. */
@@ -93,6 +106,8 @@ export const Killing = v.object({
   ...KillProgress,
   /** Related processes, which were not killed. */
   related: v.optional(RelatedProcesses),
+  /** Absent when another process received the kill, as before a successor took the run over. What is malformed must not void the step. */
+  timing: v.fallback(v.optional(KillTiming), undefined),
 });
 
 export const Complete = v.object({

@@ -45,7 +45,7 @@ export async function keepReachable(
     killing: (step) => {
       const reported = withRelated(step, findRelated(tree, rules, log));
       record.recordKilling(reported);
-      link.killing(reported);
+      link.killing(kills.withTiming(reported));
     },
     gone: () => look(),
   });
@@ -55,7 +55,7 @@ export async function keepReachable(
   const link = new Link(
     address,
     record,
-    { kill: (kill) => kills.request(kill), changed: () => wake() },
+    { kill: (kill, receivedAt) => kills.request(kill, receivedAt), changed: () => wake() },
     withoutWarnings(log),
   );
   output.onReadable = () => link.outputReadable();

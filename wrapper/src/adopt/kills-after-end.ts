@@ -45,7 +45,12 @@ export class KillsAfterEnd {
     return [...this.#finished, ...(this.#terminator?.appliedKills ?? [])];
   }
 
-  request({ kill, signal, grace_ms, include }: KillMessage): void {
+  /** Adds to a step, which is about to be sent, how long the kill took until now. */
+  withTiming(step: Killing): Killing {
+    return this.#terminator?.withTiming(step) ?? step;
+  }
+
+  request({ kill, signal, grace_ms, include }: KillMessage, receivedAt: number): void {
     const known = this.#finished.find((each) => each.kill === kill);
     if (known !== undefined) {
       this.#events.killing({ type: 'killing', reason: 'operator', ...known });
@@ -57,6 +62,7 @@ export class KillsAfterEnd {
       signal: signal ?? this.#defaults.signal,
       graceMs: grace_ms ?? this.#defaults.graceMs,
       includeRelated: include === 'related',
+      receivedAt,
     });
     // The leader's exit isn't waited for.
     this.#terminator.leaderExited();

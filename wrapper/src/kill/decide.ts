@@ -24,6 +24,8 @@ export interface EndRequest {
   readonly graceMs: number;
   /** Whether related processes are to be ended, too. */
   readonly includeRelated?: boolean;
+  /** When an operator's kill was received (performance.now()), to tell how long it took. */
+  readonly receivedAt?: number;
 }
 
 export type CauseKind = Cause['kind'];

@@ -1,4 +1,5 @@
 /** Carries out what `decide` decides: signals the process tree, looks at it, and reports each step. */
+import { performance } from 'node:perf_hooks';
 import type { AppliedKill, Killing } from '#protocol/wrapper-link';
 import { LongTimer } from '../clock/long-timer.ts';
 import { describeError, type Log } from '../logging/log.ts';
@@ -14,6 +15,7 @@ import {
   type Termination,
   type TerminationEvent,
 } from './decide.ts';
+import { KillTimings } from './kill-timings.ts';
 
 const FIRST_LOOK_MS = 10;
 const LAST_LOOK_MS = 100;
@@ -44,6 +46,7 @@ export class Terminator {
   readonly #onKilling: (killing: Killing) => void;
   readonly #log: Log;
   readonly #alarm: LongTimer;
+  readonly #timings = new KillTimings();
   #state: Termination;
   #leaderCollected = false;
   #lastSeen: readonly number[] = [];
@@ -91,6 +94,12 @@ export class Terminator {
     return appliedKills(this.#state);
   }
 
+  /** Adds to a step of an operator's kill, which is about to be sent, how long it took until now. */
+  withTiming(step: Killing): Killing {
+    const timing = step.kill === null ? null : this.#timings.of(step.kill, performance.now());
+    return timing === null ? step : { ...step, timing };
+  }
+
   /** From now on the end is reported only when nothing holds the output any more, or with the fact that something does. */
   watchOutput(output: HeldOutput): void {
     this.#output = output;
@@ -103,6 +112,9 @@ export class Terminator {
 
   /** An operator's kill, one of the run's limits, or a signal to us. */
   request(request: EndRequest): void {
+    const { cause, receivedAt } = request;
+    if (cause.kind === 'operator' && receivedAt !== undefined && !this.#isKnown(cause.kill))
+      this.#timings.received(cause.kill, receivedAt);
     // An exit that has happened but that we have not heard of yet still came first.
     if (this.#state.stage.kind === 'running' && this.#tree.leaderHasExited()) this.#handle({ kind: 'leader_exited' });
     this.#handle({ kind: 'requested', request });
@@ -110,6 +122,11 @@ export class Terminator {
       this.#pauseMs = FIRST_LOOK_MS;
       this.#lookLater(FIRST_LOOK_MS);
     }
+  }
+
+  /** Whether it is repeated, perhaps to a successor of the process that received it first. */
+  #isKnown(kill: string): boolean {
+    return this.#state.progress.some(({ cause }) => cause.kind === 'operator' && cause.kill === kill);
   }
 
   /** The command's own process has exited and been collected. */
@@ -177,13 +194,15 @@ export class Terminator {
     const before = this.stage.kind;
     const { next, actions } = decide(this.#state, event, this.#age());
     this.#state = next;
+    if (next.stage.kind === 'gone' && before !== 'gone' && isNobodyLeft(next.stage))
+      this.#timings.gone(performance.now());
     for (const action of actions) {
       switch (action.kind) {
         case 'include_related':
           this.#tree.includeRelated();
           break;
         case 'signal':
-          this.#tree.signal(action.signal as NodeJS.Signals);
+          if (this.#tree.signal(action.signal as NodeJS.Signals)) this.#timings.signalled(performance.now());
           break;
         case 'drain':
           this.#output?.drain();
@@ -201,4 +220,8 @@ export class Terminator {
     if (this.stage.kind === 'gone') this.#setGone();
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
+}
+
+function isNobodyLeft({ survivors, unnamedSurvivors }: Extract<Stage, { kind: 'gone' }>): boolean {
+  return survivors.length === 0 && !unnamedSurvivors;
 }

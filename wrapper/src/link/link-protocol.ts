@@ -25,7 +25,8 @@ export type LinkAction =
   | { readonly kind: 'accepted'; readonly reconnectCapMs: number; readonly outputLimitBytes: number | null }
   /** The object has stored something more. */
   | { readonly kind: 'stored' }
-  | { readonly kind: 'kill'; readonly kill: KillMessage }
+  /** `receivedAt`: when its frame came. */
+  | { readonly kind: 'kill'; readonly kill: KillMessage; readonly receivedAt: number }
   /** The completion, if any, and all output are stored: nothing is left to send. */
   | { readonly kind: 'all_stored' }
   | { readonly kind: 'hang_up'; readonly why: string; readonly retry: 'yes' | 'later' | 'never' }
@@ -203,7 +204,7 @@ export class LinkProtocol {
       case 'ack':
         return this.#onAck(message, now);
       case 'kill':
-        return [{ kind: 'kill', kill: message }];
+        return [{ kind: 'kill', kill: message, receivedAt: now }];
       case 'probe':
         return [{ kind: 'send', message: { type: 'alive' } }];
       case 'flow':

@@ -29,7 +29,8 @@ export type LinkState =
   | 'all_stored';
 
 export interface LinkEvents {
-  kill(kill: KillMessage): void;
+  /** @param receivedAt by performance.now() */
+  kill(kill: KillMessage, receivedAt: number): void;
   /** The state has changed, or something was stored. */
   changed(): void;
   /** How much of a run's output the control plane keeps. */
@@ -236,7 +237,7 @@ export class Link {
         this.#events.changed();
         return;
       case 'kill':
-        this.#events.kill(action.kill);
+        this.#events.kill(action.kill, action.receivedAt);
         return;
       case 'all_stored':
         this.#setState('all_stored');

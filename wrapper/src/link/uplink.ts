@@ -3,7 +3,7 @@
  */
 
 import { performance } from 'node:perf_hooks';
-import type { Killing, KillMessage } from '#protocol/wrapper-link';
+import type { Killing } from '#protocol/wrapper-link';
 import { formatDuration } from '#shared/format-duration';
 import { LongTimer } from '../clock/long-timer.ts';
 import { RunningClock } from '../clock/running-clock.ts';
@@ -45,7 +45,7 @@ export class Uplink {
   #wake: () => void = () => {};
 
   /** @param open loads the network code and starts to dial; called once, at once */
-  constructor(open: OpenLink, onKill: (kill: KillMessage) => void, log: Log) {
+  constructor(open: OpenLink, onKill: LinkEvents['kill'], log: Log) {
     this.#log = log;
     open({ kill: onKill, changed: () => this.#changed(), outputLimit: (bytes) => this.onOutputLimit(bytes) }).then(
       (link) => {

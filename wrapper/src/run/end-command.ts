@@ -17,7 +17,11 @@ export interface EndContext {
   readonly log: Log;
 }
 
-export function endByOperator({ options, terminator, tree, log }: EndContext, kill: KillMessage): void {
+export function endByOperator(
+  { options, terminator, tree, log }: EndContext,
+  kill: KillMessage,
+  receivedAt: number,
+): void {
   // The request's id leads from this line to those of the control plane.
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
@@ -29,6 +33,7 @@ export function endByOperator({ options, terminator, tree, log }: EndContext, ki
     signal: kill.signal ?? options.signal,
     graceMs: kill.grace_ms ?? options.graceMs,
     includeRelated: kill.include === 'related',
+    receivedAt,
   });
 }
 

@@ -141,7 +141,7 @@ function wireContext(
     record.recordKilling(killing);
     saveCheckpoint(journal, terminator, record);
     logKilling(killing);
-    uplink?.killing(killing);
+    uplink?.killing(terminator.withTiming(killing));
   };
   const terminator = new Terminator(tree, age, onKilling, log, checkpoint.termination);
   const record = new RunReport(startFacts, output, age, () => terminator.appliedKills);
@@ -238,7 +238,7 @@ function openUplink(address: RunAddress, record: RunReport, { version }: Launche
       const { Link } = await import('../link/link.ts');
       return new Link(address, record, events, log);
     },
-    (kill) => endByOperator(ending, kill),
+    (kill, receivedAt) => endByOperator(ending, kill, receivedAt),
     log,
   );
 }

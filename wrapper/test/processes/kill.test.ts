@@ -5,7 +5,7 @@
  * Graces are an hour long where something is to happen within them: what ends those is another kill.
  */
 import os from 'node:os';
-import { expect, test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { type FakeControlPlane, newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
@@ -38,6 +38,12 @@ test('a shell and the sleep it left in the background are both gone after a kill
   expect(await leash.exited()).toEqual({ code: 143, signal: null });
   expect(living(mark)).toEqual([]);
   expect(plane.phases(kill)).toEqual(['term', 'gone']);
+  const [term, gone] = plane.of('killing').map((each) => each.timing);
+  assert(term !== undefined && gone !== undefined && gone.last_process_gone_ms !== null);
+  expect(term.last_process_gone_ms).toBeNull();
+  expect(term.first_signal_ms).toBe(gone.first_signal_ms);
+  const moments = [0, term.first_signal_ms, term.sent_ms, gone.last_process_gone_ms, gone.sent_ms];
+  expect(moments.toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual(moments);
   const complete = await plane.completed();
   expect(complete).toMatchObject({ exit_code: 143, command_exit_code: null, signal: 'SIGTERM', reason: 'operator' });
   expect(complete.applied_kills).toMatchObject([{ kill, phase: 'gone', survivors: [] }]);

@@ -1,6 +1,6 @@
-import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, assert, beforeEach, expect, test, vi } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
-import { NOT_ENDING, SIGKILL_REPEAT_MS } from '../../src/kill/decide.ts';
+import { NOT_ENDING, SIGKILL_REPEAT_MS, type Termination } from '../../src/kill/decide.ts';
 import { killTree } from '../../src/kill/kill-tree.ts';
 import { type KillableTree, Terminator } from '../../src/kill/terminator.ts';
 import { silent } from '../support/silent-log.ts';
@@ -17,7 +17,7 @@ vi.mock('node:perf_hooks', () => ({ performance: { now: () => globalThis.perform
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
-function terminator(group: Partial<KillableTree>) {
+function terminator(group: Partial<KillableTree>, state: Termination = NOT_ENDING) {
   const signals: string[] = [];
   const steps: Killing[] = [];
   const since = performance.now();
@@ -34,9 +34,10 @@ function terminator(group: Partial<KillableTree>) {
     () => Math.round(performance.now() - since),
     (step) => steps.push(step),
     silent,
+    state,
   );
-  const kill = (signal: string, graceMs: number) =>
-    made.request({ cause: { kind: 'operator', kill: COMMAND }, signal, graceMs });
+  const kill = (signal: string, graceMs: number, receivedAt = performance.now()) =>
+    made.request({ cause: { kind: 'operator', kill: COMMAND }, signal, graceMs, receivedAt });
   return { made, kill, signals, steps, phases: () => steps.map((step) => step.phase) };
 }
 
@@ -197,4 +198,44 @@ test('a successor continues to include what its predecessor was asked to', () =>
     { ...NOT_ENDING, includesRelated: true },
   );
   expect(isIncluded).toBe(true);
+});
+
+test('a kill is timed on this machine from when it was received', async () => {
+  let members = [1];
+  const { made, kill, steps } = terminator({ members: () => members });
+  const receivedAt = performance.now();
+  await vi.advanceTimersByTimeAsync(3);
+  kill('SIGTERM', 60_000, receivedAt);
+  await vi.advanceTimersByTimeAsync(4);
+  const [term] = steps;
+  assert(term !== undefined);
+  expect(made.withTiming(term).timing).toEqual({ first_signal_ms: 3, last_process_gone_ms: null, sent_ms: 7 });
+  members = [];
+  made.leaderExited();
+  await vi.advanceTimersByTimeAsync(2);
+  const gone = steps.at(-1);
+  assert(gone?.phase === 'gone');
+  expect(made.withTiming(gone).timing).toEqual({ first_signal_ms: 3, last_process_gone_ms: 7, sent_ms: 9 });
+  // A repeat changes nothing.
+  kill('SIGTERM', 60_000);
+  expect(made.withTiming(gone).timing).toMatchObject({ first_signal_ms: 3, sent_ms: 9 });
+});
+
+test('a kill that an earlier process received is not timed, nor are the run’s own steps', () => {
+  const first = terminator({});
+  first.kill('SIGTERM', 60_000);
+  const successor = terminator({}, first.made.termination);
+  successor.kill('SIGTERM', 60_000);
+  successor.made.request({ cause: { kind: 'timeout' }, signal: 'SIGTERM', graceMs: 60_000 });
+  expect(successor.steps.map((step) => successor.made.withTiming(step).timing)).toEqual([undefined, undefined]);
+});
+
+test('what could not be ended is not timed as gone', async () => {
+  const { made, kill, steps } = terminator({ members: () => [7] });
+  kill('SIGKILL', 0);
+  made.leaderExited();
+  await vi.advanceTimersByTimeAsync(SIGKILL_REPEAT_MS + 1_000);
+  const gone = steps.at(-1);
+  assert(gone?.phase === 'gone');
+  expect(made.withTiming(gone).timing).toMatchObject({ first_signal_ms: 0, last_process_gone_ms: null });
 });
