@@ -140,6 +140,17 @@ export type RunEvent = v.InferOutput<typeof RunEvent>;
 /** An event without its number. */
 export type NewRunEvent = RunEvent extends infer Event ? (Event extends RunEvent ? Omit<Event, 'id'> : never) : never;
 
+const Milliseconds = v.pipe(v.number(), v.minValue(0));
+
+/** When a kill passed each hop on its way to one run, in milliseconds since it was requested. */
+export const TargetTiming = v.object({
+  sent_ms: v.nullable(Milliseconds),
+  received_ms: v.nullable(Milliseconds),
+  first_signal_ms: v.nullable(Milliseconds),
+  last_process_gone_ms: v.nullable(Milliseconds),
+});
+export type TargetTiming = v.InferOutput<typeof TargetTiming>;
+
 export const Target = v.object({
   run: RunId,
   machine: MachineName,
@@ -150,6 +161,7 @@ export const Target = v.object({
   unnamed_survivors: v.optional(v.boolean(), false),
   related: v.optional(RelatedList, []),
   related_count: v.optional(Count, 0),
+  timing: v.optional(v.nullable(TargetTiming), null),
 });
 export type Target = v.InferOutput<typeof Target>;
 
@@ -170,6 +182,7 @@ export const Kill = v.object({
   batch: v.optional(v.nullable(v.string()), null),
   requested_at: Time,
   expires_at: Time,
+  stored_ms: v.optional(v.nullable(Milliseconds), null),
   targets: v.array(Target),
   found_nothing: v.optional(v.boolean(), false),
   seq: Count,

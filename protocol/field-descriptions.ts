@@ -1,5 +1,5 @@
 /** What the fields of resources mean: for readers of the OpenAPI document, and of `api.ts`. No bundle contains it but the Worker's. */
-import type { AuditEntry, Job, Kill, LastEnd, Run, Session, Target, Token } from './api.ts';
+import type { AuditEntry, Job, Kill, LastEnd, Run, Session, Target, TargetTiming, Token } from './api.ts';
 
 const RUN: Record<keyof Run, string> = {
   id: 'A ULID, made by the wrapper. Unique within the job.',
@@ -54,6 +54,8 @@ const KILL: Record<keyof Kill, string> = {
   batch: 'Shared by all kills of one `POST /kills`, for `GET /kills?batch=`; null for other kills.',
   requested_at: 'When it was requested.',
   expires_at: 'Until when it matches runs that connect late.',
+  stored_ms:
+    'How long it took until it was stored durably, in milliseconds since it was requested; null for kills of old versions.',
   targets: 'The runs that it applies to, and its progress at each.',
   found_nothing:
     'Whether no live run matched when the control plane looked. A matching run that started before the kill and connects before `expires_at` still becomes a target, unless the kill names another run.',
@@ -72,6 +74,17 @@ const TARGET: Record<keyof Target, string> = {
   related:
     'Related processes and those excluded by `LEASH_KEEP=1` (`kept`), with their parents, which were not ended. A kill of many runs does not list all of them here; the events of the runs do.',
   related_count: 'How many there are.',
+  timing:
+    'When the kill passed each hop on its way to this run; null while it was not sent, and for targets of old versions.',
+};
+
+const TARGET_TIMING: Record<keyof TargetTiming, string> = {
+  sent_ms:
+    'When it was sent to the wrapper, in milliseconds since the kill was requested, as all of these; null if unknown.',
+  received_ms:
+    'When the wrapper received it: half of the round trip to the wrapper after `sent_ms`, without the time that the wrapper spent itself.',
+  first_signal_ms: 'When the wrapper sent the first signal, by its own clock since it received the kill.',
+  last_process_gone_ms: 'When the last process was gone, by the same clock; null while any is left.',
 };
 
 const JOB: Record<keyof Job, string> = {
@@ -133,6 +146,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string,
   Run: RUN,
   Kill: KILL,
   Target: TARGET,
+  TargetTiming: TARGET_TIMING,
   Job: JOB,
   LastEnd: LAST_END,
   Token: TOKEN,

@@ -60,6 +60,7 @@ async function storeWithoutCalling(job: string): Promise<string> {
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],
+    stored_ms: null,
     found_nothing: false,
     seq: 0,
   };

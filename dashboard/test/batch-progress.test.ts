@@ -12,6 +12,7 @@ const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number
   unnamed_survivors: false,
   related: [],
   related_count: 0,
+  timing: null,
 });
 
 test('a batch is over when all its kills are', () => {

@@ -24,6 +24,7 @@ const target = (changes: Partial<Target> = {}): Target => ({
   unnamed_survivors: false,
   related: [],
   related_count: 0,
+  timing: null,
   ...changes,
 });
 

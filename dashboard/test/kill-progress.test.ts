@@ -37,6 +37,7 @@ const target = (state: 'pending' | 'sent' | 'delivered' | 'term') => ({
   unnamed_survivors: false,
   related: [] as Related[],
   related_count: 0,
+  timing: null,
 });
 
 const killing = makeRun({ state: 'killing' });

@@ -62,6 +62,7 @@ describe('targets', () => {
     unnamed_survivors: false,
     related: [],
     related_count: 0,
+    timing: null,
     ...changes,
   });
   const targets = [
@@ -96,6 +97,7 @@ describe('one batch of kills for 30 runs in 12 jobs', () => {
     unnamed_survivors: false,
     related: [],
     related_count: 0,
+    timing: null,
     ...changes,
   });
   const parts = Array.from({ length: 30 }, (_, n) => {

@@ -110,6 +110,7 @@ export function makeKill(changes: Partial<Kill> = {}): Kill {
     requested_at: at(10),
     expires_at: at(610),
     targets: [],
+    stored_ms: null,
     found_nothing: false,
     seq: 0,
     ...changes,

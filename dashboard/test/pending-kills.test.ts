@@ -108,6 +108,7 @@ test('picked runs are named with their jobs, and a kill of one run isn’t a kil
     unnamed_survivors: false,
     related: [],
     related_count: 0,
+    timing: null,
   };
   const sent = [makeKill({ job: 'backup', targets: [{ ...target, state: 'term' }] })];
   expect(runsInGrace(sent, [real, evil])).toEqual([real]);

@@ -277,6 +277,7 @@ export function killResource(job: string, kill: KillRecord, targets: readonly Ta
     batch: kill.batch,
     requested_at: new Date(kill.requestedAt).toISOString(),
     expires_at: new Date(kill.expiresAt).toISOString(),
+    stored_ms: null,
     targets: targets.map((target, index) => ({
       run: target.run,
       machine: target.machine,
@@ -287,6 +288,7 @@ export function killResource(job: string, kill: KillRecord, targets: readonly Ta
       unnamed_survivors: target.unnamedSurvivors,
       related: related[index] ?? [],
       related_count: target.related.length,
+      timing: null,
     })),
     found_nothing: targets.every(({ state }) => state === 'refused'),
     seq: kill.seq,

@@ -16,6 +16,7 @@ import {
   RunEvent,
   Session,
   Target,
+  TargetTiming,
   Token,
 } from '#protocol/api';
 import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
@@ -32,7 +33,20 @@ import {
 type Json = { readonly [key: string]: unknown };
 
 /** Schemas with a name of their own in the document. */
-const RESPONSE_SCHEMAS = { AuditEntry, Kill, Job, LastEnd, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
+const RESPONSE_SCHEMAS = {
+  AuditEntry,
+  Kill,
+  Job,
+  LastEnd,
+  Problem,
+  Run,
+  RunEnd,
+  RunEvent,
+  Session,
+  Target,
+  TargetTiming,
+  Token,
+};
 const REQUEST_SCHEMAS = { KillManyRequest, KillRequest, NewToken, RotateToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.

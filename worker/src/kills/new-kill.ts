@@ -41,6 +41,7 @@ export function newKill(
     batch,
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + readSettings(env).killTtlMs).toISOString(),
+    stored_ms: null,
     targets: [],
     found_nothing: false,
     seq: 0,

@@ -72,6 +72,7 @@ export function aKill(job: string): Kill {
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],
+    stored_ms: null,
     found_nothing: false,
     seq: 0,
   };

@@ -462,6 +462,7 @@ function queued(job: string, kill: ModelKill): Kill {
     requested_at: new Date(kill.requestedAt).toISOString(),
     expires_at: new Date(kill.expiresAt).toISOString(),
     targets: [],
+    stored_ms: null,
     found_nothing: false,
     seq: 0,
   };
