@@ -372,6 +372,15 @@ export const Session = v.object({
 });
 export type Session = v.InferOutput<typeof Session>;
 
+/** How full D1 is, in bytes. */
+export const IndexSize = v.object({
+  bytes: Count,
+  max_bytes: Count,
+  warning_bytes: Count,
+  removal_bytes: Count,
+});
+export type IndexSize = v.InferOutput<typeof IndexSize>;
+
 export const SignIn = v.strictObject({ token: v.pipe(v.string(), v.minLength(1), v.maxLength(256)) });
 
 export const JobBody = v.object({ job: Job });
@@ -379,6 +388,7 @@ export const RunBody = v.object({ run: Run });
 export const KillBody = v.object({ kill: Kill });
 export const KillsBody = v.object({ kills: v.array(Kill) });
 export const SessionBody = v.object({ session: Session });
+export const IndexBody = v.object({ index: IndexSize });
 export const TokenBody = v.object({ token: Token, secret: v.string() });
 const Cursor = v.nullable(v.string());
 export const JobList = v.object({ jobs: v.array(Job), next_cursor: Cursor });

@@ -1,5 +1,5 @@
 /** What the fields of resources mean: for readers of the OpenAPI document, and of `api.ts`. No bundle contains it but the Worker's. */
-import type { AuditEntry, Job, Kill, LastEnd, Run, Session, Target, TargetTiming, Token } from './api.ts';
+import type { AuditEntry, IndexSize, Job, Kill, LastEnd, Run, Session, Target, TargetTiming, Token } from './api.ts';
 
 const RUN: Record<keyof Run, string> = {
   id: 'A ULID, made by the wrapper. Unique within the job.',
@@ -126,6 +126,13 @@ const SESSION: Record<keyof Session, string> = {
   expires_at: 'When the token expires; null for never.',
 };
 
+const INDEX_SIZE: Record<keyof IndexSize, string> = {
+  bytes: 'How much D1 stores.',
+  max_bytes: 'How much it can store, by the setting `D1_MAX_BYTES`.',
+  warning_bytes: 'From here on the dashboard warns admins.',
+  removal_bytes: 'From here on the ended runs that started first leave the index.',
+};
+
 const AUDIT_ENTRY: Record<keyof AuditEntry, string> = {
   id: 'A ULID.',
   at: 'When it happened first.',
@@ -151,5 +158,6 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string,
   LastEnd: LAST_END,
   Token: TOKEN,
   Session: SESSION,
+  IndexSize: INDEX_SIZE,
   AuditEntry: AUDIT_ENTRY,
 };

@@ -5,6 +5,9 @@ import { MIB } from '#protocol/limits';
 /** A Durable Object stores at most 10 GB. The rest is for runs, events and kills. */
 const MAX_JOB_OUTPUT_BYTES = 9_000_000_000;
 
+/** The size of a D1 database on a paid plan. */
+const MAX_D1_BYTES = 10_000_000_000;
+
 function amount(unit: 'milliseconds' | 'bytes' | 'days') {
   const isAmount = (text: string) => Number.isSafeInteger(Number(text)) && Number(text) > 0;
   const message = `must be a whole number of ${unit} above 0`;
@@ -27,6 +30,7 @@ const Vars = v.object({
     amount('bytes'),
     v.maxValue(MAX_JOB_OUTPUT_BYTES, `must be at most ${MAX_JOB_OUTPUT_BYTES}`),
   ),
+  D1_MAX_BYTES: v.pipe(amount('bytes'), v.maxValue(MAX_D1_BYTES, `must be at most ${MAX_D1_BYTES}`)),
   RUN_DAYS: amount('days'),
   EVENT_DAYS: amount('days'),
   AUDIT_DAYS: amount('days'),
@@ -81,6 +85,7 @@ const SettingsSchema = v.pipe(
     lostTargetMs: vars.LOST_TARGET_MS,
     runOutputMaxBytes: vars.RUN_OUTPUT_MAX_BYTES,
     jobOutputMaxBytes: vars.JOB_OUTPUT_MAX_BYTES,
+    d1MaxBytes: vars.D1_MAX_BYTES,
     runDays: vars.RUN_DAYS,
     eventDays: vars.EVENT_DAYS,
     auditDays: vars.AUDIT_DAYS,

@@ -13,6 +13,7 @@ import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
 import { daysInMs, readSettings } from '../shared/settings.ts';
+import { makeRoom } from './index-room.ts';
 import { closeStaleSockets } from './revocation.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. */
@@ -35,6 +36,8 @@ const ROWS_PER_STATEMENT = 1_000;
 const STATEMENTS_PER_SWEEP = 10;
 
 export async function sweep(env: Env): Promise<void> {
+  // First, because a full D1 accepts none of what follows.
+  await makeRoom(env).catch((error: unknown) => log.error('make_room_failed', error));
   const now = Date.now();
   const waiting = await jobsWithUnacceptedKills(env.DB, JOBS_PER_SWEEP);
   const since = { live: now - CHECK_INTERVAL_MS, idle: now - IDLE_CHECK_INTERVAL_MS };

@@ -18,6 +18,7 @@ describe('settings', () => {
     [{ EVENT_DAYS: 'forever' }, /EVENT_DAYS/],
     [{ RUN_OUTPUT_MAX_BYTES: '1000' }, /at least 1048576/],
     [{ JOB_OUTPUT_MAX_BYTES: '10000000000' }, /at most 9000000000/],
+    [{ D1_MAX_BYTES: '10000000001' }, /at most 10000000000/],
     [{ JOB_OUTPUT_MAX_BYTES: '1048576' }, /at least RUN_OUTPUT_MAX_BYTES/],
   ])('that are invalid are refused: %o', (vars, reason) => {
     expect(() => readSettings({ ...env, ...vars })).toThrow(reason);

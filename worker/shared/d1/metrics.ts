@@ -13,6 +13,8 @@ export interface Metrics {
     readonly buckets: readonly (readonly [bound: string, count: number])[];
     readonly sum: number;
   };
+  /** How much D1 stores. */
+  readonly d1Bytes: number;
   /** When the oldest kill in the queue was requested. */
   readonly oldestUnaccepted: number | null;
   /** When the oldest kill was requested that has neither settled nor expired. */
@@ -59,6 +61,7 @@ export async function readMetrics(db: D1Database): Promise<Metrics> {
       buckets: labelled('kill_seconds_bucket').sort(([a], [b]) => boundOf(a) - boundOf(b)),
       sum: single('kill_seconds_sum'),
     },
+    d1Bytes: counters?.meta.size_after ?? 0,
     oldestUnaccepted: firstTime(oldestUnaccepted),
     oldestOpen: firstTime(oldestOpen),
   };

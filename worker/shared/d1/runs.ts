@@ -39,6 +39,22 @@ export function purgeStaleRuns(db: D1Database, endedBefore: number, limit: numbe
     .bind(endedBefore, new Date(endedBefore).toISOString(), limit);
 }
 
+/** Removes the ended runs that started first, so that D1 does not fill up. Their objects keep them. */
+export function purgeOldestRuns(db: D1Database, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs WHERE final = 1 ORDER BY started_at, id, job LIMIT ?)`,
+    )
+    .bind(limit);
+}
+
+/** When the first of the ended runs started; null if there are none. */
+export async function oldestEndedRunStart(db: D1Database): Promise<number | null> {
+  return db
+    .prepare('SELECT started_at FROM runs WHERE final = 1 ORDER BY started_at, id, job LIMIT 1')
+    .first<number>('started_at');
+}
+
 /** How many runs with the same id are found. */
 export const MAX_NAMESAKES = 20;
 

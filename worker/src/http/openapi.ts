@@ -3,6 +3,7 @@ import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from '@valibot/
 import type * as v from 'valibot';
 import {
   AuditEntry,
+  IndexSize,
   Job,
   Kill,
   KillManyRequest,
@@ -35,6 +36,7 @@ type Json = { readonly [key: string]: unknown };
 /** Schemas with a name of their own in the document. */
 const RESPONSE_SCHEMAS = {
   AuditEntry,
+  IndexSize,
   Kill,
   Job,
   LastEnd,

@@ -4,6 +4,7 @@ import { openApiDocument } from './openapi.ts';
 import { json, type Operation, openOperation } from './operation.ts';
 import { auditOperations } from './routes/audit.ts';
 import { healthOperations } from './routes/health.ts';
+import { indexOperations } from './routes/index-size.ts';
 import { jobOperations } from './routes/jobs.ts';
 import { killOperations } from './routes/kills.ts';
 import { metricsOperations } from './routes/metrics.ts';
@@ -23,6 +24,7 @@ export const API_OPERATIONS: readonly Operation[] = [
   ...tokenOperations,
   ...sessionOperations,
   ...auditOperations,
+  ...indexOperations,
 ];
 
 let document: ReturnType<typeof openApiDocument> | null = null;

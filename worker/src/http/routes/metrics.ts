@@ -2,6 +2,7 @@
 import { END_STATES } from '#protocol/run-state';
 import { version } from '../../../../package.json';
 import { type Metrics, readMetrics } from '../../../shared/d1/metrics.ts';
+import { readSettings } from '../../../shared/settings.ts';
 import { operation } from '../operation.ts';
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from '../prometheus.ts';
 
@@ -18,7 +19,8 @@ export const metricsOperations = [
       200: { description: 'Metrics in Prometheus’ text format.', content: { kind: 'text', type: PROMETHEUS_TYPE } },
     },
     handle: async ({ c }) => {
-      const text = prometheusText(describe(await readMetrics(c.env.DB), Date.now()));
+      const { d1MaxBytes } = readSettings(c.env);
+      const text = prometheusText(describe(await readMetrics(c.env.DB), { now: Date.now(), d1MaxBytes }));
       return c.body(text, 200, { 'Content-Type': PROMETHEUS_TYPE });
     },
   }),
@@ -27,7 +29,7 @@ export const metricsOperations = [
 /** The states of a run that may be alive: a lost run may reconnect, or run on without its wrapper. */
 const OPEN_STATES = ['running', 'killing', 'lost'] as const;
 
-function describe(metrics: Metrics, now: number): Metric[] {
+function describe(metrics: Metrics, { now, d1MaxBytes }: { now: number; d1MaxBytes: number }): Metric[] {
   const { buckets, sum } = metrics.killSeconds;
   return [
     {
@@ -78,6 +80,18 @@ function describe(metrics: Metrics, now: number): Metric[] {
         { labels: { waiting_for: 'acceptance' }, value: ageSeconds(metrics.oldestUnaccepted, now) },
         { labels: { waiting_for: 'end' }, value: ageSeconds(metrics.oldestOpen, now) },
       ],
+    },
+    {
+      name: 'leash_d1_bytes',
+      help: 'How much D1 stores. From 80 % of the maximum on, the oldest ended runs leave the index.',
+      type: 'gauge',
+      samples: [{ value: metrics.d1Bytes }],
+    },
+    {
+      name: 'leash_d1_max_bytes',
+      help: 'How much D1 can store, by the setting D1_MAX_BYTES.',
+      type: 'gauge',
+      samples: [{ value: d1MaxBytes }],
     },
   ];
 }

@@ -11,6 +11,7 @@ import {
   RunBody,
   RunList,
 } from '#protocol/api';
+import { matchesGlob } from '#protocol/glob';
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
 import { listRuns } from '../../../shared/d1/run-lists.ts';
@@ -41,7 +42,12 @@ const ofOneRun = { method: 'get', access: { kind: 'scope', scopes: ['read'] }, p
 
 const ofJob = {
   job: v.optional(
-    v.pipe(JobName, v.description('The job of the run. Required if several jobs have reported this run id.')),
+    v.pipe(
+      JobName,
+      v.description(
+        'The job of the run. Required if several jobs have reported this run id, or if the run has left the index.',
+      ),
+    ),
   ),
 };
 
@@ -82,7 +88,7 @@ export const runOperations = [
     handle: async ({ c, caller, params, query }) => {
       const indexed = await requireRun(c, caller, params.run, query.job);
       // The index may be behind the object.
-      const run = await callJob(c.env, indexed.job, (object) => object.run(indexed.id));
+      const run = await storedRun(c, indexed.job, indexed.id);
       return c.json<v.InferOutput<typeof RunBody>>({ run: run ?? indexed });
     },
   }),
@@ -199,15 +205,23 @@ function readRange(c: AppContext): RangeRequest | null {
   return range;
 }
 
+/** The run as its job's object has it; null if it has none. */
+function storedRun(c: AppContext, job: string, id: string): Promise<Run | null> {
+  return callJob(c.env, job, (object) => object.run(id));
+}
+
 /**
- * The run as D1 has it. A run of a job that the caller may not see counts as unknown.
+ * The run as D1 has it; if it has left the index, and `job` is given, as its object has it. A run of a job that the caller
+ * may not see counts as unknown.
  *
  * @throws ApiError `unknown_run`; `run_ambiguous` if several jobs have a run with this id and `job` isn't given
  */
 async function requireRun(c: AppContext, caller: Caller, id: string, job: string | undefined): Promise<Run> {
   const runs = await findRuns(c.env.DB, { id, jobGlob: caller.token.jobs, job: job ?? null });
-  const [run] = runs;
-  if (run === undefined) {
+  const [indexed] = runs;
+  const isAllowed = job !== undefined && matchesGlob(caller.token.jobs, job);
+  const run = indexed ?? (isAllowed ? await storedRun(c, job, id) : null);
+  if (run === null) {
     throw new ApiError('unknown_run', job === undefined ? `No run has the id ${id}.` : `Job ${job} has no run ${id}.`);
   }
   if (runs.length > 1) {
