@@ -6,6 +6,8 @@ export const CLOSE_CODES = {
   unresponsive: 4002,
   /** A viewer has left too much unread: reconnect and fetch. */
   behind: 4003,
+  /** Changes could not be sent to a viewer: reconnect and fetch. */
+  missed: 4004,
   /** The peer violated the protocol. */
   protocol: 4400,
   /** The token or session has ended: the response to a new upgrade says why. */

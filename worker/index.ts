@@ -1,4 +1,5 @@
 /** The Worker's entry: requests to the API, the Cron Trigger to the sweep, and the objects it is deployed with. */
+import { withBoundD1 } from './shared/d1/bound-d1.ts';
 import type { Env } from './shared/env.ts';
 import { app } from './src/http/app.ts';
 import { sweep } from './src/sweep.ts';
@@ -8,6 +9,6 @@ export { FleetObject } from './durable/fleet/fleet-object.ts';
 export { JobObject } from './durable/job/job-object.ts';
 
 export default {
-  fetch: app.fetch,
-  scheduled: (_event, env) => sweep(env),
+  fetch: (request, env, context) => app.fetch(request, withBoundD1(env), context),
+  scheduled: (_event, env) => sweep(withBoundD1(env)),
 } satisfies ExportedHandler<Env>;

@@ -51,6 +51,11 @@ export class AmbiguousRun extends ApiError {
   }
 }
 
+/** D1 could not be reached, or did not answer in time. */
+export function databaseUnavailable(): ApiError {
+  return new ApiError('unavailable', 'The database is unavailable. Try again.', { 'Retry-After': '5' });
+}
+
 /** The Worker was deployed before the database's schema. */
 export function schemaMissing(): ApiError {
   return new ApiError(

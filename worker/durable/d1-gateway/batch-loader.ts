@@ -6,6 +6,7 @@
  * that one's client hangs up, the others that wait for the promise never continue.
  */
 import { TimeoutError, withTimeout } from '#shared/with-timeout';
+import { d1Failure } from '../../shared/d1/failure.ts';
 
 interface Load<Key, Value> {
   readonly key: Key;
@@ -25,8 +26,8 @@ export interface BatchOptions<Key, Value> {
   readonly maxWeight: number;
 }
 
-/** D1 gives up after 30 s; callers give up before that. */
-const QUERY_LIMIT_MS = 10_000;
+/** Longer than all D1 calls of a query together may take. */
+const QUERY_LIMIT_MS = 15_000;
 
 export class BatchLoader<Key, Value> {
   readonly #options: BatchOptions<Key, Value>;
@@ -72,10 +73,10 @@ export class BatchLoader<Key, Value> {
         waiting.resolve(values[index] as Value);
       });
     } catch (error) {
+      if (d1Failure(error) === 'rejected' && batch.length > 1) await this.#loadHalves(batch);
       // D1 does not respond: those that wait would wait in vain, and retry after a pause.
-      if (error instanceof TimeoutError) reject([...batch, ...this.#waiting.splice(0)], error);
-      else if (batch.length === 1 || isD1Unavailable(error)) reject(batch, error);
-      else await this.#loadHalves(batch);
+      else if (isTimeout(error)) reject([...batch, ...this.#waiting.splice(0)], error);
+      else reject(batch, error);
     }
   }
 
@@ -91,8 +92,7 @@ function reject(batch: readonly Load<unknown, never>[], error: unknown): void {
   for (const waiting of batch) waiting.reject(error);
 }
 
-/** D1's errors have no class of their own. That of a faulty statement has SQLite's code, that of D1 itself has not. */
-function isD1Unavailable(error: unknown): boolean {
-  const message = error instanceof Error ? error.message : '';
-  return message.startsWith('D1_ERROR') && !message.includes('SQLITE_');
+/** Of this query, or of one of its calls to D1. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof TimeoutError || (error instanceof Error && error.cause instanceof TimeoutError);
 }

@@ -10,6 +10,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Kill } from '#protocol/api';
 import { withTimeout } from '#shared/with-timeout';
+import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
 import { upsertJobs } from '../../shared/d1/jobs.ts';
 import { unacceptedKills } from '../../shared/d1/kill-queue.ts';
 import { updateKills } from '../../shared/d1/kills.ts';
@@ -39,6 +40,8 @@ const MAX_REGISTRATIONS = 200;
 /** Jobs in one read of the queue. */
 const MAX_JOBS = 100;
 const PUBLISH_LIMIT_MS = 5_000;
+/** How long after changes could not be published the viewers are made to fetch them. */
+const RESYNC_MS = 5_000;
 
 export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc {
   readonly #tokens = new BatchLoader<string, TokenRecord | null>({
@@ -82,6 +85,10 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     loadBatch: (changes) => this.#commit(changes),
   });
 
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, withBoundD1(env));
+  }
+
   token(hash: string): Promise<TokenRecord | null> {
     return this.#tokens.load(hash);
   }
@@ -115,8 +122,8 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     ]);
     const rows = runs.length === 0 ? [] : (indexed?.results ?? []);
     await this.#audit(conflictsToAudit(rows));
-    const published = await this.#publish({ runs: indexedAsSent(runs, rows), kills, removedRuns });
-    return all.map(({ job }) => ({ published, namesakes: conflictsOf(job, rows) }));
+    this.ctx.waitUntil(this.#publish({ runs: indexedAsSent(runs, rows), kills, removedRuns }));
+    return all.map(({ job }) => ({ namesakes: conflictsOf(job, rows) }));
   }
 
   /** An entry that could not be written is sent again with the next change of one of the runs. */
@@ -129,15 +136,27 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     }
   }
 
-  /** Publishes to dashboards. A failure says nothing about D1, so it is returned and not thrown. */
-  async #publish(news: PublishedChanges): Promise<boolean> {
+  /** The alarm after changes could not be published: viewers fetch what they have missed. */
+  override async alarm(): Promise<void> {
+    try {
+      await withTimeout(this.env.FLEET.getByName('fleet').resync(), PUBLISH_LIMIT_MS, { what: 'the fleet object' });
+    } catch (error) {
+      log.error('resync_failed', error);
+      await this.ctx.storage.setAlarm(Date.now() + RESYNC_MS);
+    }
+  }
+
+  /**
+   * Publishes to dashboards. Never throws: D1 has the changes, so they need not be sent again, and a dashboard that has
+   * missed them finds them there.
+   */
+  async #publish(news: PublishedChanges): Promise<void> {
     try {
       const published = this.env.FLEET.getByName('fleet').publish(news);
       await withTimeout(published, PUBLISH_LIMIT_MS, { what: 'the fleet object' });
-      return true;
     } catch (error) {
       log.error('publish_failed', error);
-      return false;
+      await this.ctx.storage.setAlarm(Date.now() + RESYNC_MS);
     }
   }
 }

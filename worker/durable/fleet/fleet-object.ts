@@ -3,10 +3,12 @@
  * credentials of its sockets.
  */
 import { DurableObject } from 'cloudflare:workers';
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { matchesGlob } from '#protocol/glob';
 import { HEARTBEAT } from '#protocol/limits';
 import { readViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import { readCredential } from '../../shared/credential.ts';
+import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
 import { FLEET } from '../../shared/d1/open-sockets.ts';
 import type { Env } from '../../shared/env.ts';
 import type { PublishedChanges } from '../../shared/job-changes.ts';
@@ -45,7 +47,7 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
   readonly #silence: ViewerSilence<Viewer>;
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, withBoundD1(env));
     ctx.storage.sql.exec(DEADLINES_TABLE + CREDENTIALS_TABLE);
     this.#deadlines = new AlarmScheduler(ctx.storage);
     this.#credentials = new Credentials({ state: ctx, env, deadlines: this.#deadlines }, FLEET, () => {});
@@ -75,6 +77,10 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
       ...kills.map((kill) => addressed(kill.job, { type: 'kill', kill })),
       ...removedRuns.map(({ job, id, seq }) => addressed(job, { type: 'run_removed', job, run: id, seq })),
     ]);
+  }
+
+  resync(): void {
+    for (const { socket } of this.#viewers()) socket.close(CLOSE_CODES.missed, 'changes were missed: fetch them');
   }
 
   publishJobRemoved(job: string): void {

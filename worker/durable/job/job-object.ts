@@ -9,6 +9,7 @@ import type { Kill, Run, RunEvent } from '#protocol/api';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { readCredential } from '../../shared/credential.ts';
+import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
 import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
 import type { JobObjectRpc, OutputExtent, OutputPage } from '../../shared/rpc/job-object.ts';
@@ -22,8 +23,8 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   readonly #job: JobContext;
 
   constructor(state: DurableObjectState, env: Env) {
-    super(state, env);
-    this.#job = new JobContext(state, env);
+    super(state, withBoundD1(env));
+    this.#job = new JobContext(state, this.env);
     if (this.#isUninitialized) return;
     migrate(state.storage);
     this.#job.liveness.reconcile();

@@ -8,6 +8,7 @@
  */
 
 import { withJitter } from '#shared/with-jitter';
+import { d1Failure } from '../../shared/d1/failure.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import { type Committed, commitChanges } from '../../shared/rpc/d1-gateway.ts';
@@ -86,7 +87,7 @@ export class Outbox {
     try {
       await this.#sendTogether(batch);
     } catch (error) {
-      if (!isRejectedByD1(error) || batch.entries.length === 1) throw error;
+      if (d1Failure(error) !== 'rejected' || batch.entries.length === 1) throw error;
       await this.#sendEach(batch.entries);
     }
   }
@@ -98,7 +99,7 @@ export class Outbox {
       try {
         await this.#sendTogether({ entries: [entry], changes: this.#changesOf(entry) });
       } catch (error) {
-        if (!isRejectedByD1(error)) throw error;
+        if (d1Failure(error) !== 'rejected') throw error;
         log.error('change_refused', error, { job: this.#job.name, kind: entry.kind, subject: entry.subject });
         refusal = error;
       }
@@ -112,11 +113,11 @@ export class Outbox {
       committed = await commitChanges(this.#job.env, batch.changes);
       this.#isD1Unavailable = false;
     } catch (error) {
-      this.#isD1Unavailable = !isRejectedByD1(error);
+      const failure = d1Failure(error);
+      this.#isD1Unavailable = failure !== 'rejected' && failure !== 'full';
       throw error;
     }
     for (const { run, otherJob } of committed.namesakes) this.#job.runIdConflicts.recordInBoth(run, otherJob);
-    if (!committed.published) throw new Error('D1 has the changes, but they could not be published');
     for (const { kind, subject, seq } of batch.entries) {
       // Unless it has changed since.
       this.#job.sql.exec('DELETE FROM outbox WHERE kind = ? AND subject = ? AND seq = ?', kind, subject, seq);
@@ -165,9 +166,4 @@ function merged(job: string, all: readonly JobChanges[]): JobChanges {
     removedRuns: all.flatMap(({ removedRuns }) => removedRuns),
     removedKills: all.flatMap(({ removedKills }) => removedKills),
   };
-}
-
-/** D1 is available, but rejects the content. Its errors have no class of their own. */
-function isRejectedByD1(error: unknown): boolean {
-  return error instanceof Error && /SQLITE_(CONSTRAINT|TOOBIG)/.test(error.message);
 }

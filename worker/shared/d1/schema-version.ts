@@ -1,3 +1,5 @@
+import { d1Failure } from './failure.ts';
+
 /** Whether the database has this version's schema. */
 
 /** The last of migrations/. They are applied in order, so a database with this one has them all. */
@@ -9,12 +11,7 @@ export async function hasSchema(db: D1Database): Promise<boolean> {
     const applied = db.prepare('SELECT 1 FROM d1_migrations WHERE name = ?').bind(LAST_MIGRATION);
     return (await applied.first()) !== null;
   } catch (error) {
-    if (isSchemaError(error)) return false;
+    if (d1Failure(error) === 'schema') return false;
     throw error;
   }
-}
-
-/** Whether an error of D1 is about a missing table or column. */
-export function isSchemaError(error: unknown): boolean {
-  return error instanceof Error && /^D1_ERROR: (no such (table|column)|table \S+ has no column)/.test(error.message);
 }

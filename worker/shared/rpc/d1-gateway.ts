@@ -20,7 +20,7 @@ export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
   /** A page of the kills in a job's queue, oldest first, empty at the end. */
   unacceptedKills(position: QueuePosition): Promise<Kill[]>;
 
-  /** Writes changes to D1 and then publishes them to viewers. Returns when D1 has them. */
+  /** Writes changes to D1, and then publishes them to viewers. Returns when D1 has them. */
   commit(changes: JobChanges): Promise<Committed>;
 }
 
@@ -32,8 +32,6 @@ export interface QueuePosition {
 
 /** What came of changes that D1 has. */
 export interface Committed {
-  /** Whether they were sent to the viewers, too. */
-  readonly published: boolean;
   /** Runs of other jobs that have the id of one of these. */
   readonly namesakes: readonly NamesakeRun[];
 }

@@ -8,6 +8,9 @@ export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
   /** Sends committed changes to the viewers that may see them. */
   publish(news: PublishedChanges): void;
 
+  /** Has the viewers fetch everything again: changes were committed that could not be published. */
+  resync(): void;
+
   /** Tells the viewers that nothing is left of a job, in D1 either. */
   publishJobRemoved(job: string): void;
 

@@ -4,9 +4,9 @@ import { bodyLimit } from 'hono/body-limit';
 import { ulid } from 'ulid';
 import { REQUEST_ID_HEADER } from '#protocol/api';
 import { KIB } from '#protocol/limits';
-import { isSchemaError } from '../../shared/d1/schema-version.ts';
+import { d1Failure } from '../../shared/d1/failure.ts';
 import { log } from '../../shared/log.ts';
-import { ApiError, schemaMissing } from '../api-error.ts';
+import { ApiError, databaseUnavailable, schemaMissing } from '../api-error.ts';
 import type { AppContext, AppEnv } from './context.ts';
 import { dashboardPage } from './dashboard-page.ts';
 import { auditDenied } from './denied-requests.ts';
@@ -57,10 +57,9 @@ app.onError(async (error, c) => {
     return problemResponse(apiError, requestId);
   }
   log.error('request_failed', error, { request: requestId });
-  if (isSchemaError(error)) return problemResponse(schemaMissing(), requestId);
-  if (isD1Error(error)) {
-    return problemResponse(new ApiError('unavailable', 'The database is unavailable. Try again.'), requestId);
-  }
+  const failure = d1Failure(error);
+  if (failure === 'schema') return problemResponse(schemaMissing(), requestId);
+  if (failure === 'unavailable' || failure === 'full') return problemResponse(databaseUnavailable(), requestId);
   return problemResponse(
     new ApiError(
       'internal',
@@ -117,9 +116,4 @@ function logRequest(c: AppContext, ms: number): void {
   };
   if (error === undefined) log.info('request', fields);
   else log.warn('request', { ...fields, code: error.code, detail: error.message });
-}
-
-/** D1's errors have no class of their own. */
-function isD1Error(error: Error): boolean {
-  return error.message.startsWith('D1_ERROR');
 }

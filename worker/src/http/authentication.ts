@@ -9,7 +9,7 @@ import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
 import { sessionByHash, tokenByHash } from '../../shared/rpc/d1-gateway.ts';
-import { ApiError } from '../api-error.ts';
+import { ApiError, databaseUnavailable } from '../api-error.ts';
 import { readSessionCookie } from './session-cookie.ts';
 
 const MAX_AUTHORIZATION_CHARS = 512;
@@ -115,7 +115,7 @@ async function orUnavailable<Found>(found: Promise<Found>): Promise<Found> {
     return await found;
   } catch (error) {
     log.error('sign_in_failed', error);
-    throw new ApiError('unavailable', 'The database is unavailable. Try again.');
+    throw databaseUnavailable();
   }
 }
 

@@ -85,18 +85,22 @@ export interface Operation extends Declaration {
 type Handled = Response | Promise<Response>;
 
 /** Declares an operation that needs no token. */
-export function openOperation<Schema extends v.GenericSchema = v.UnknownSchema>(
+export function openOperation<
+  const Query extends v.ObjectEntries = Record<never, never>,
+  Schema extends v.GenericSchema = v.UnknownSchema,
+>(
   declaration: Declaration & {
+    readonly query?: Query;
     readonly body?: Schema;
-    readonly handle: (call: Call<Record<never, never>, Record<never, never>, v.InferOutput<Schema>>) => Handled;
+    readonly handle: (call: Call<Record<never, never>, Query, v.InferOutput<Schema>>) => Handled;
   },
 ): Operation {
-  const { handle, body, ...rest } = declaration;
+  const { handle, query, body, ...rest } = declaration;
   return {
     ...rest,
     access: { kind: 'anyone' },
     params: {},
-    query: {},
+    query: query ?? {},
     body: body ?? null,
     handle: (call) => handle(call as Parameters<typeof handle>[0]),
   };

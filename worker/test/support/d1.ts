@@ -1,6 +1,9 @@
 /** What D1 has, and outages of D1. */
 
+import { vi } from 'vitest';
+import { WAIT_LIMIT_MS } from '#testing/patience';
 import { waitFor } from '#testing/wait-for';
+import { D1_LIMIT_MS } from '../../shared/d1/bound-d1.ts';
 import { env } from './env.ts';
 
 /** The state of a run as D1 has it. */
@@ -21,4 +24,59 @@ export async function without(tables: readonly string[], what: () => Promise<voi
   } finally {
     for (const table of tables) await env.DB.exec(`ALTER TABLE ${table}_away RENAME TO ${table}`);
   }
+}
+
+type D1Call = () => Promise<unknown>;
+
+/** Until it ends, every call to D1 goes through a function, which may delay it, refuse it, or lose its answer. */
+export async function withD1(intercept: (call: D1Call) => Promise<unknown>, what: () => Promise<void>): Promise<void> {
+  const restore = [
+    interceptMethods(Object.getPrototypeOf(env.DB), ['batch'], intercept),
+    interceptMethods(Object.getPrototypeOf(env.DB.prepare('SELECT 1')), ['first', 'run', 'all', 'raw'], intercept),
+  ];
+  try {
+    await what();
+  } finally {
+    for (const undo of restore) undo();
+  }
+}
+
+/** A failure as that of the network: D1's own have a prefix. */
+export function rejecting(): Promise<never> {
+  return Promise.reject(new TypeError('Network connection lost.'));
+}
+
+/** Never answers, as long as the caller waits. */
+export async function hanging(): Promise<never> {
+  await scheduler.wait(WAIT_LIMIT_MS);
+  return rejecting();
+}
+
+/** Until it ends, the limit of a call to D1 is over at once: a request's own timer can't be fired from a test. */
+export async function withoutPatience(what: () => Promise<void>): Promise<void> {
+  vi.useRealTimers();
+  const { setTimeout } = globalThis;
+  const impatient = (callback: () => void, ms?: number) => setTimeout(callback, ms === D1_LIMIT_MS ? 1 : ms);
+  vi.stubGlobal('setTimeout', impatient);
+  try {
+    await what();
+  } finally {
+    vi.unstubAllGlobals();
+  }
+}
+
+function interceptMethods(
+  prototype: Record<string, (...values: unknown[]) => Promise<unknown>>,
+  names: readonly string[],
+  intercept: (call: D1Call) => Promise<unknown>,
+): () => void {
+  const originals = names.map((name) => [name, prototype[name]] as const);
+  for (const [name, original] of originals) {
+    prototype[name] = function (...values) {
+      return intercept(() => original?.apply(this, values) ?? rejecting());
+    };
+  }
+  return () => {
+    for (const [name, original] of originals) if (original !== undefined) prototype[name] = original;
+  };
 }

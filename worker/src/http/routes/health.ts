@@ -1,8 +1,9 @@
 /** `GET /healthz`: whether the control plane works. */
 import * as v from 'valibot';
+import { isAnswering } from '../../../shared/d1/health.ts';
 import { hasSchema } from '../../../shared/d1/schema-version.ts';
 import { readSettings } from '../../../shared/settings.ts';
-import { ApiError, schemaMissing } from '../../api-error.ts';
+import { ApiError, databaseUnavailable, schemaMissing } from '../../api-error.ts';
 import type { AppContext } from '../context.ts';
 import { json, openOperation } from '../operation.ts';
 
@@ -15,10 +16,14 @@ export const healthOperations = [
     path: '/healthz',
     summary: 'Check the health of the control plane',
     description:
-      'Also checks the settings and the schema of the database. If one is wrong, the status is 503 and `detail` says what to do. Each isolate of the Worker checks the schema once, not with each call.',
+      'Also checks the settings and the schema of the database. If one is wrong, the status is 503 and `detail` says what to do. Each isolate of the Worker checks the schema once, not with each call. With `?deep` the database is asked with each call: 503 with `Retry-After` if it does not answer.',
+    query: {
+      deep: v.optional(v.pipe(v.literal(''), v.description('Give it without a value: ask the database, too.'))),
+    },
     responses: { 200: json(Health, 'The control plane works.') },
-    handle: async ({ c }) => {
+    handle: async ({ c, query }) => {
       requireSettings(c);
+      if (query.deep !== undefined && !(await isAnswering(c.env.DB))) throw databaseUnavailable();
       await requireSchema(c);
       return c.json<v.InferOutput<typeof Health>>({ status: 'ok' });
     },

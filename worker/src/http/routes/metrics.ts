@@ -1,8 +1,11 @@
 /** `GET /metrics`: Prometheus metrics. */
 import { END_STATES } from '#protocol/run-state';
 import { version } from '../../../../package.json';
+import { d1Failure } from '../../../shared/d1/failure.ts';
 import { type Metrics, readMetrics } from '../../../shared/d1/metrics.ts';
+import { log } from '../../../shared/log.ts';
 import { readSettings } from '../../../shared/settings.ts';
+import type { AppContext } from '../context.ts';
 import { operation } from '../operation.ts';
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from '../prometheus.ts';
 
@@ -13,24 +16,32 @@ export const metricsOperations = [
     path: '/metrics',
     summary: 'Get Prometheus metrics',
     description:
-      'Read from the index, so scraping wakes no Durable Object. The metrics cover all jobs, so the token must be for all jobs.',
+      'Read from the index, so scraping wakes no Durable Object. The metrics cover all jobs, so the token must be for all jobs. While D1 is away only `leash_build_info` and `leash_d1_up` are known, and only to `LEASH_ADMIN_TOKEN`: other tokens can’t be verified.',
     access: { kind: 'scope', scopes: ['read'], ofAllJobs: true },
     responses: {
       200: { description: 'Metrics in Prometheus’ text format.', content: { kind: 'text', type: PROMETHEUS_TYPE } },
     },
     handle: async ({ c }) => {
-      const { d1MaxBytes } = readSettings(c.env);
-      const text = prometheusText(describe(await readMetrics(c.env.DB), { now: Date.now(), d1MaxBytes }));
+      const text = prometheusText(await metricsOf(c));
       return c.body(text, 200, { 'Content-Type': PROMETHEUS_TYPE });
     },
   }),
 ];
 
-/** The states of a run that may be alive: a lost run may reconnect, or run on without its wrapper. */
-const OPEN_STATES = ['running', 'killing', 'lost'] as const;
+/** While D1 is away the rest is unknown, but that it is away is not. */
+async function metricsOf({ env }: AppContext): Promise<Metric[]> {
+  try {
+    const metrics = await readMetrics(env.DB);
+    const { d1MaxBytes } = readSettings(env);
+    return [...describeControlPlane(true), ...describe(metrics, { now: Date.now(), d1MaxBytes })];
+  } catch (error) {
+    if (d1Failure(error) !== 'unavailable') throw error;
+    log.error('metrics_not_read', error);
+    return describeControlPlane(false);
+  }
+}
 
-function describe(metrics: Metrics, { now, d1MaxBytes }: { now: number; d1MaxBytes: number }): Metric[] {
-  const { buckets, sum } = metrics.killSeconds;
+function describeControlPlane(isD1Up: boolean): Metric[] {
   return [
     {
       name: 'leash_build_info',
@@ -38,6 +49,21 @@ function describe(metrics: Metrics, { now, d1MaxBytes }: { now: number; d1MaxByt
       type: 'gauge',
       samples: [{ labels: { version }, value: 1 }],
     },
+    {
+      name: 'leash_d1_up',
+      help: 'Whether D1 answers. While it is 0 all metrics that are read from it are missing.',
+      type: 'gauge',
+      samples: [{ value: Number(isD1Up) }],
+    },
+  ];
+}
+
+/** The states of a run that may be alive: a lost run may reconnect, or run on without its wrapper. */
+const OPEN_STATES = ['running', 'killing', 'lost'] as const;
+
+function describe(metrics: Metrics, { now, d1MaxBytes }: { now: number; d1MaxBytes: number }): Metric[] {
+  const { buckets, sum } = metrics.killSeconds;
+  return [
     {
       name: 'leash_runs',
       help: 'Runs that may be alive, by state. A lost run counts until its end is known, or for a day if its wrapper died.',

@@ -118,12 +118,12 @@ export function interceptD1(): void {
   const getByName = gateways.getByName.bind(gateways);
   const standIn = {
     async commit(changes: JobChanges): Promise<Committed> {
-      if (changes.job !== d1.job) return { published: true, namesakes: [] };
+      if (changes.job !== d1.job) return { namesakes: [] };
       d1.wasCalled = true;
       d1.refused = d1.away;
       refuseIfAway();
       d1.changes.push(changes);
-      return { published: true, namesakes: [] };
+      return { namesakes: [] };
     },
     async registerSockets(): Promise<ValidCredentials> {
       return { secrets: new Map(), sessions: new Map() };
