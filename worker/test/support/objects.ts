@@ -56,6 +56,14 @@ export async function disconnected({ job, run: id }: { job: string; run: string 
   await waitFor('the object to notice', async () => (await run(job, id))?.connected === false);
 }
 
+/** Whether D1 has every change of a job. Does not call the object. */
+export function isOutboxEmpty(job: string): Promise<boolean> {
+  return runInDurableObject(
+    jobObject(job),
+    (_object, { storage }) => storage.sql.exec('SELECT 1 FROM outbox').toArray().length === 0,
+  );
+}
+
 /** How many deadlines of a kind are set. */
 export function deadlines(job: string, kind: DeadlineKind): Promise<number> {
   return runInDurableObject(

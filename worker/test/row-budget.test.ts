@@ -1,0 +1,202 @@
+/**
+ * What Leash costs to run: rows written, alarms and requests of each thing that happens often. docs/cost.md multiplies
+ * these by the price list. A test fails when something costs more than its budget, so lower a budget with its cost.
+ */
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { afterAll, expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
+import { Sockets } from '../durable/job/sockets.ts';
+import { newToken, postKill } from './support/api.ts';
+import { useFakeDate } from './support/clock.ts';
+import { type Cost, costOf } from './support/cost.ts';
+import { env } from './support/env.ts';
+import { hibernate, isOutboxEmpty, jobObject } from './support/objects.ts';
+import { query } from './support/storage.ts';
+import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const LINE = 'one line of some forty characters, or so\n';
+const EXITED = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
+
+/** What a wrapper sends of 5 MB, printed in a second. */
+const FAST_OUTPUT = { frames: 58, bytes: 90_000 };
+
+const BUDGETS = {
+  'short run of a known job': { objectRows: 35, d1Rows: 10, setAlarms: 4, alarms: 2, requests: 11 },
+  'silent run, an hour': { objectRows: 640, d1Rows: 0, setAlarms: 256, alarms: 128, requests: 128 },
+  '1 line a second, unwatched, a minute': { objectRows: 190, d1Rows: 0, setAlarms: 4, alarms: 2, requests: 5 },
+  '5 MB/s, a second': { objectRows: 174, d1Rows: 0, setAlarms: 0, alarms: 0, requests: 3 },
+  "kill with the run's end": { objectRows: 67, d1Rows: 33, setAlarms: 6, alarms: 4, requests: 13 },
+  reconnect: { objectRows: 33, d1Rows: 6, setAlarms: 6, alarms: 3, requests: 12 },
+  'removal of an ended run': { objectRows: 21, d1Rows: 1, setAlarms: 3, alarms: 2, requests: 4 },
+} satisfies Record<string, Cost>;
+type Line = keyof typeof BUDGETS;
+
+const COLUMNS = ['objectRows', 'd1Rows', 'setAlarms', 'alarms', 'requests'] as const;
+const table: string[] = [row('', COLUMNS)];
+
+function row(name: string, cells: readonly (string | number)[]): string {
+  return name.padEnd(40) + cells.map((cell) => String(cell).padStart(12)).join('');
+}
+
+useFakeDate();
+afterAll(() => console.log(['', 'What it costs, and its budget:', ...table].join('\n')));
+
+/** Fails if it costs more than its budget, and says which statements wrote the rows. */
+async function expectWithin(line: Line, what: () => Promise<unknown>): Promise<void> {
+  const { statements, ...cost } = await costOf(what);
+  const budget = BUDGETS[line];
+  table.push(
+    row(
+      line,
+      COLUMNS.map((column) => `${Math.round(cost[column] * 100) / 100}/${budget[column]}`),
+    ),
+  );
+  const exceeded = COLUMNS.filter((column) => cost[column] > budget[column]);
+  const written = [...statements].map(([statement, rows]) => `${rows}  ${statement.replaceAll(/\s+/g, ' ')}`);
+  expect(exceeded, [`${line} costs ${JSON.stringify(cost)}`, ...written].join('\n')).toEqual([]);
+}
+
+async function settled({ job }: Identity): Promise<void> {
+  await waitFor('D1 to have everything', () => isOutboxEmpty(job));
+}
+
+/** Fires every alarm of the next hour at its time. The daily one is left. */
+async function fireAlarms(job: string): Promise<void> {
+  for (let at = await nextAlarm(job); at !== null && at < Date.now() + HOUR_MS; at = await nextAlarm(job)) {
+    vi.setSystemTime(Math.max(at, Date.now()));
+    await runDurableObjectAlarm(jobObject(job));
+    await waitFor('D1 to have everything', () => isOutboxEmpty(job));
+  }
+}
+
+function nextAlarm(job: string): Promise<number | null> {
+  return runInDurableObject(jobObject(job), (_object, { storage }) => storage.getAlarm());
+}
+
+/** As from a machine: the object has seen the token before. */
+let token: string | undefined;
+
+async function connect(who: Identity): Promise<TestWrapper> {
+  token ??= (await newToken({ name: 'machine', scopes: ['run'] })).secret;
+  return TestWrapper.connect(who, {}, token);
+}
+
+async function endedRun(who: Identity): Promise<void> {
+  const wrapper = await connect(who);
+  wrapper.print(0, LINE);
+  await wrapper.acked(LINE.length);
+  await wrapper.completed({ ...EXITED, final_offset: LINE.length });
+  wrapper.close();
+  await waitFor('the socket to be gone', () =>
+    runInDurableObject(jobObject(who.job), (_object, state) => state.getWebSockets().length === 0),
+  );
+  await settled(who);
+}
+
+/** A job that has had a run. */
+async function knownJob(job: string): Promise<Identity> {
+  await endedRun(newIdentity(job));
+  await fireAlarms(job);
+  return newIdentity(job);
+}
+
+/** A run that has been connected for a while. */
+async function runningRun(job: string): Promise<{ who: Identity; wrapper: TestWrapper }> {
+  const who = await knownJob(job);
+  const wrapper = await connect(who);
+  await settled(who);
+  await beatFor(who.job, MINUTE_MS);
+  return { who, wrapper };
+}
+
+/** All links are alive, and nothing else happens. The object sleeps between its alarms. */
+async function beatFor(job: string, ms: number): Promise<void> {
+  const heard = vi.spyOn(Sockets.prototype, 'lastHeard').mockImplementation(() => Date.now() - 2 * SECOND_MS);
+  const until = Date.now() + ms;
+  for (let at = await nextAlarm(job); at !== null && at <= until; at = await nextAlarm(job)) {
+    await hibernate(job);
+    vi.setSystemTime(Math.max(at, Date.now()));
+    await runDurableObjectAlarm(jobObject(job));
+    await waitFor('D1 to have everything', () => isOutboxEmpty(job));
+  }
+  vi.setSystemTime(until);
+  heard.mockRestore();
+}
+
+test('a short run of a known job', async () => {
+  const who = await knownJob('cost-short');
+  await expectWithin('short run of a known job', async () => {
+    await endedRun(who);
+    await fireAlarms(who.job);
+  });
+});
+
+test('a silent run, for an hour', async () => {
+  const { who } = await runningRun('cost-silent');
+  await expectWithin('silent run, an hour', () => beatFor(who.job, HOUR_MS));
+});
+
+test('a line a second that nobody watches, for a minute', async () => {
+  const { who, wrapper } = await runningRun('cost-lines');
+  await expectWithin('1 line a second, unwatched, a minute', async () => {
+    for (let second = 0; second < 60; second++) {
+      await beatFor(who.job, SECOND_MS);
+      wrapper.print(second * LINE.length, LINE);
+      await wrapper.acked((second + 1) * LINE.length);
+    }
+  });
+});
+
+test('5 MB in a second', async () => {
+  const { wrapper } = await runningRun('cost-fast');
+  const bytes = 'x'.repeat(FAST_OUTPUT.bytes);
+  await expectWithin('5 MB/s, a second', async () => {
+    for (let frame = 0; frame < FAST_OUTPUT.frames; frame++) wrapper.print(frame * bytes.length, bytes);
+    await wrapper.acked(FAST_OUTPUT.frames * bytes.length);
+  });
+});
+
+test("a kill, and the run's end by it", async () => {
+  const { who, wrapper } = await runningRun('cost-kill');
+  await expectWithin("kill with the run's end", async () => {
+    const { id } = await postKill(who.job, { run: who.run });
+    await wrapper.kill();
+    wrapper.killing(id, 'term');
+    wrapper.killing(id, 'gone');
+    await wrapper.completed();
+    wrapper.close();
+    await settled(who);
+    await fireAlarms(who.job);
+  });
+});
+
+test('a link that is cut, and the reconnect', async () => {
+  const { who, wrapper } = await runningRun('cost-reconnect');
+  await expectWithin('reconnect', async () => {
+    wrapper.close();
+    await waitFor('the object to notice', async () => {
+      const [run] = await query<{ connected: number }>(who.job, 'SELECT connected FROM runs WHERE id = ?', who.run);
+      return run?.connected === 0;
+    });
+    vi.setSystemTime(Date.now() + SECOND_MS);
+    await connect(who);
+    await settled(who);
+    await beatFor(who.job, MINUTE_MS);
+  });
+});
+
+test('the removal of an ended run', async () => {
+  const who = await knownJob('cost-removal');
+  vi.setSystemTime(Date.now() + 60 * DAY_MS);
+  await endedRun(newIdentity(who.job));
+  await fireAlarms(who.job);
+  vi.setSystemTime(Date.now() + 31 * DAY_MS);
+  // The daily look at the others is not part of it.
+  await expectWithin('removal of an ended run', () => fireAlarms(who.job));
+  const { results } = await env.DB.prepare('SELECT id FROM runs WHERE job = ?').bind(who.job).all();
+  expect(results).toHaveLength(1);
+});
