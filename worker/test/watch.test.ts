@@ -122,7 +122,8 @@ describe('watching a run', () => {
     wrapper.print(3, 'two');
     wrapper.say({ type: 'gap', from: 6, to: 100 });
     wrapper.print(100, 'three');
-    wrapper.print(105, 'four');
+    // On another stream: small frames of one stream are stored together.
+    wrapper.print(105, 'four', 'stderr');
     await wrapper.acked(109);
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
     // What is missing is none of what is wanted.

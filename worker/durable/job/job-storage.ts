@@ -36,6 +36,7 @@ export class JobStorage {
     try {
       this.#job.state.storage.transactionSync(write);
     } catch (error) {
+      this.#job.runs.rolledBack();
       // The rollback may have undone a setAlarm().
       this.#job.deadlines.setNextAlarm();
       throw error;

@@ -18,6 +18,8 @@ import type { RunRecord } from './run-store.ts';
 
 /** An object's storage ends at 10 GB. When it is full, whole transactions may fail, so output stays well below. */
 const STORAGE_FOR_OUTPUT_BYTES = 9_500_000_000;
+/** The output of a job is summed up only when its storage has reached this share of the limit. */
+const SUM_FROM = 3 / 4;
 /** Trimming continues until this share of the limit is free. */
 const FREE_AGAIN = 1 / 64;
 const HEAD = 1 / 4;
@@ -67,7 +69,14 @@ export class OutputQuota {
 
   /** Starts trimming if the job exceeds its limit. */
   enforceJob(): void {
-    if (this.#job.output.total > this.#job.settings.jobOutputMaxBytes) this.#scheduleTrim('');
+    if (this.#isJobOverLimit) this.#scheduleTrim('');
+  }
+
+  get #isJobOverLimit(): boolean {
+    const { runs, sql, settings } = this.#job;
+    // The sum takes a scan, and output takes at least about as much storage as it is counted for.
+    if (sql.databaseSize < settings.jobOutputMaxBytes * SUM_FROM) return false;
+    return runs.outputTotal > settings.jobOutputMaxBytes;
   }
 
   /** The `trim` deadline: one step, and the next is due soon if there is more to do. */
@@ -88,7 +97,7 @@ export class OutputQuota {
   #trimJob(): boolean {
     const goal = this.#job.settings.jobOutputMaxBytes * (1 - FREE_AGAIN);
     const over = Math.max(
-      this.#job.output.total - goal,
+      this.#job.runs.outputTotal - goal,
       this.#job.sql.databaseSize - STORAGE_FOR_OUTPUT_BYTES * (1 - FREE_AGAIN),
     );
     if (over <= 0) return false;

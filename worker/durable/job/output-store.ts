@@ -1,7 +1,8 @@
 /** The output of this job's runs as rows: those of a run are contiguous, because a gap is a row too. */
+import { KIB } from '#protocol/limits';
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
 import type { OutputPart } from '../../shared/rpc/job-object.ts';
-import { type OutputRow, planTrim, ROW_COST_BYTES, rowCost, type TrimPlan } from './output-trim.ts';
+import { type OutputRow, planTrim, ROW_COST_BYTES, type TrimPlan } from './output-trim.ts';
 
 /**
  * What to do with a range [start, end) that arrives when output is stored up to `stored`.
@@ -15,7 +16,9 @@ export function classifyRange(stored: number, start: number, end: number): 'dupl
   return end <= stored ? 'duplicate' : 'append';
 }
 
-/** Output that arrives byte by byte takes a row per byte. */
+/** Small frames share a row of at most this size: to remove a row costs as much as to write one. */
+const SMALL_ROW_BYTES = 16 * KIB;
+/** Output that alternates between the streams takes a row for each part. */
 const MAX_TAIL_ROWS = 10_000;
 
 type Row = {
@@ -32,13 +35,9 @@ export class OutputStore {
     this.#sql = sql;
   }
 
-  /** The bytes of storage that the output of all runs takes. */
-  get total(): number {
-    return this.#sql.exec<{ bytes: number }>('SELECT output_bytes AS bytes FROM usage').one().bytes;
-  }
-
   /** @returns the bytes of storage that it takes */
   append(run: string, frame: OutputFrame): number {
+    if (frame.bytes.length < SMALL_ROW_BYTES && this.#appendToLast(run, frame)) return frame.bytes.length;
     this.#sql.exec(
       'INSERT INTO output (run, start, "end", stream, bytes) VALUES (?, ?, ?, ?, ?)',
       run,
@@ -48,7 +47,24 @@ export class OutputStore {
       // The frame is a view into the message that it came in, and SQLite takes whole buffers.
       frame.bytes.slice().buffer,
     );
-    return this.#count(ROW_COST_BYTES + frame.bytes.length);
+    return ROW_COST_BYTES + frame.bytes.length;
+  }
+
+  /** Adds a small frame to the last row, if that is small and of the same stream. @returns whether it was added */
+  #appendToLast(run: string, { stream, start, bytes }: OutputFrame): boolean {
+    const added = this.#sql.exec(
+      // A concatenation of blobs is text until it is cast.
+      `UPDATE output SET "end" = ?3, bytes = CAST(bytes || ?4 AS BLOB)
+       WHERE run = ?1 AND start = (SELECT max(start) FROM output WHERE run = ?1)
+         AND stream = ?5 AND "end" = ?2 AND ?3 - start <= ${SMALL_ROW_BYTES}
+       RETURNING 1`,
+      run,
+      start,
+      start + bytes.length,
+      bytes.slice().buffer,
+      stream,
+    );
+    return added.toArray().length > 0;
   }
 
   /** @returns the bytes of storage that it takes */
@@ -59,7 +75,7 @@ export class OutputStore {
       return 0;
     }
     this.#insertGap(run, start, end);
-    return this.#count(ROW_COST_BYTES);
+    return ROW_COST_BYTES;
   }
 
   /**
@@ -74,7 +90,6 @@ export class OutputStore {
     this.#sql.exec('DELETE FROM output WHERE run = ? AND start >= ? AND start < ?', run, plan.from, plan.to);
     if (plan.gapStart < plan.from) this.#growGap(run, plan.gapStart, plan.to);
     else this.#insertGap(run, plan.from, plan.to);
-    this.#count(-plan.freed);
     return plan;
   }
 
@@ -83,7 +98,6 @@ export class OutputStore {
     const rows = this.#rowsFrom(run, 0, 2);
     if (rows.length > 1 || rows[0]?.isGap === false) throw new Error(`the output of run ${run} is not trimmed`);
     this.#sql.exec('DELETE FROM output WHERE run = ?', run);
-    this.#count(-rows.reduce((sum, row) => sum + rowCost(row), 0));
   }
 
   /**
@@ -172,10 +186,5 @@ export class OutputStore {
 
   #growGap(run: string, start: number, end: number): void {
     this.#sql.exec('UPDATE output SET "end" = ? WHERE run = ? AND start = ?', end, run, start);
-  }
-
-  #count(bytes: number): number {
-    this.#sql.exec('UPDATE usage SET output_bytes = output_bytes + ?', bytes);
-    return bytes;
   }
 }

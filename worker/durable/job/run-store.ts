@@ -1,6 +1,7 @@
 import type { OutputLimit, Run } from '#protocol/api';
 import type { Host, LeftProcess } from '#protocol/machine-facts';
 import type { EndReason, RunState } from '#protocol/run-state';
+import { OutputProgressCache } from './output-progress.ts';
 import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
 
 /** The table `runs`. Times are milliseconds since 1970. */
@@ -51,8 +52,33 @@ export type RunRecord = RecordOf<typeof RUN_COLUMNS>;
 
 /** The runs of this job. */
 export class RunStore extends Table<typeof RUN_COLUMNS> {
+  readonly #progress: OutputProgressCache;
+  /** Null until it is asked for. */
+  #outputTotal: number | null = null;
+
   constructor(sql: SqlStorage) {
     super(sql, 'runs', RUN_COLUMNS);
+    this.#progress = new OutputProgressCache(sql);
+  }
+
+  protected override select(clause: string, ...bindings: SqlStorageValue[]): RunRecord[] {
+    const runs = super.select(clause, ...bindings);
+    return runs.map((run) => (mayLackOutput(run) ? { ...run, ...this.#progress.of(run.id, run) } : run));
+  }
+
+  override patch(id: string, changes: Partial<RunRecord>): void {
+    super.patch(id, { ...this.#progress.takeUnsaved(id), ...changes });
+  }
+
+  override remove(id: string): void {
+    this.#progress.takeUnsaved(id);
+    super.remove(id);
+  }
+
+  /** A transaction was rolled back: what is in memory may not be stored. */
+  rolledBack(): void {
+    this.#progress.clear();
+    this.#outputTotal = null;
   }
 
   /** The runs whose end is not final: alive, or declared lost by this object. */
@@ -74,7 +100,8 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
 
   /** The live run with the most output. */
   liveWithMostOutput(): RunRecord | null {
-    return this.select('WHERE final = 0 AND ended_at IS NULL ORDER BY output_size DESC, id LIMIT 1')[0] ?? null;
+    const live = this.#live();
+    return live.reduce<RunRecord | null>((most, run) => (run.outputSize > (most?.outputSize ?? -1) ? run : most), null);
   }
 
   /** Runs that ended before a time, oldest first. */
@@ -82,15 +109,50 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
     return this.select('WHERE ended_at < ? ORDER BY ended_at LIMIT ?', time, limit);
   }
 
+  /** The storage that the output of all runs takes, except of those that have ended and have one gap at most. */
+  get outputTotal(): number {
+    this.#outputTotal ??= this.#live().reduce((sum, run) => sum + run.outputSize, this.#outputOfEnded());
+    return this.#outputTotal;
+  }
+
   /** Output was stored up to `outputEnd`. */
-  growOutput(id: string, outputEnd: number, size: number): void {
-    this.sql.exec('UPDATE runs SET output_end = ?, output_size = output_size + ? WHERE id = ?', outputEnd, size, id);
+  growOutput(run: RunRecord, outputEnd: number, size: number): void {
+    if (this.#outputTotal !== null) this.#outputTotal += size;
+    if (!mayLackOutput(run)) {
+      const update = 'UPDATE runs SET output_end = ?, output_size = output_size + ? WHERE id = ?';
+      this.sql.exec(update, outputEnd, size, run.id);
+    } else if (this.#progress.grow(run.id, outputEnd, size)) {
+      this.#save(run.id);
+    }
   }
 
   /** Output was trimmed. */
   freeOutput(id: string, size: number): void {
+    if (this.#outputTotal !== null) this.#outputTotal -= size;
+    this.#save(id);
     this.sql.exec('UPDATE runs SET output_size = output_size - ? WHERE id = ?', size, id);
   }
+
+  /** Writes what a run's row lacks. */
+  #save(id: string): void {
+    const unsaved = this.#progress.takeUnsaved(id);
+    if (unsaved !== null) super.patch(id, unsaved);
+  }
+
+  #live(): RunRecord[] {
+    return this.select('WHERE final = 0 AND ended_at IS NULL ORDER BY id');
+  }
+
+  #outputOfEnded(): number {
+    // Must match the WHERE clause of the index `runs_by_end_to_trim` exactly, which has all that is read here.
+    const query = 'SELECT sum(output_size) AS size FROM runs WHERE ended_at IS NOT NULL AND output_size > 64';
+    return this.sql.exec<{ size: number | null }>(query).one().size ?? 0;
+  }
+}
+
+/** Whether the row of a run may lack some of its output: only while the run is live. */
+function mayLackOutput(run: RunRecord): boolean {
+  return !run.final && run.endedAt === null;
 }
 
 /**

@@ -35,6 +35,7 @@ const MIGRATIONS = [
     timeout_ms INTEGER,
     grace_ms INTEGER NOT NULL,
     kill_signal TEXT NOT NULL DEFAULT 'SIGTERM',
+    -- Of a live run, this and \`output_size\` may lack the output that arrived last: see output-progress.ts.
     output_end INTEGER NOT NULL,
     final_offset INTEGER,
     -- The storage that the run's output takes: its bytes, and ROW_COST_BYTES (64) for each row.
@@ -47,8 +48,8 @@ const MIGRATIONS = [
   ) STRICT;
   CREATE INDEX runs_open ON runs (final) WHERE final = 0;
   CREATE INDEX runs_by_end ON runs (ended_at) WHERE ended_at IS NOT NULL;
-  -- Runs that have ended and whose output is more than one gap.
-  CREATE INDEX runs_by_end_to_trim ON runs (ended_at) WHERE ended_at IS NOT NULL AND output_size > 64;
+  -- Runs that have ended and whose output is more than one gap, and how much that is.
+  CREATE INDEX runs_by_end_to_trim ON runs (ended_at, output_size) WHERE ended_at IS NOT NULL AND output_size > 64;
   CREATE INDEX runs_with_left_processes ON runs (id) WHERE left_running <> '[]';
 
   CREATE TABLE events (
@@ -67,9 +68,6 @@ const MIGRATIONS = [
     bytes BLOB,
     PRIMARY KEY (run, start)
   ) STRICT, WITHOUT ROWID;
-  -- One row: the sum of all output_size.
-  CREATE TABLE usage (output_bytes INTEGER NOT NULL) STRICT;
-  INSERT INTO usage (output_bytes) VALUES (0);
 
   CREATE TABLE kills (
     id TEXT PRIMARY KEY,

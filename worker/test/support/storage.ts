@@ -1,6 +1,7 @@
 /** An object's storage, read without the object's methods. */
 import { runInDurableObject } from 'cloudflare:test';
 import { ROW_COST_BYTES } from '../../durable/job/output-trim.ts';
+import { RunStore } from '../../durable/job/run-store.ts';
 import { jobObject } from './objects.ts';
 
 export function query<Row extends Record<string, SqlStorageValue>>(
@@ -24,15 +25,11 @@ export function outputRows(job: string, run: string): Promise<StoredRow[]> {
   return query(job, 'SELECT start, "end", stream IS NULL AS gap FROM output WHERE run = ? ORDER BY start', run);
 }
 
-/** The stored sums, next to the sums of the rows. */
-export async function sums(job: string): Promise<{ kept: number; ofRuns: number; ofRows: number }> {
-  const [row] = await query<{ kept: number; ofRuns: number; ofRows: number }>(
-    job,
-    `SELECT (SELECT output_bytes FROM usage) AS kept,
-       (SELECT coalesce(sum(output_size), 0) FROM runs) AS "ofRuns",
-       (SELECT coalesce(sum(? + iif(stream IS NULL, 0, "end" - start)), 0) FROM output) AS "ofRows"`,
-    ROW_COST_BYTES,
-  );
-  if (row === undefined) throw new Error('no sums');
-  return row;
+/** The size of the output as an object that has just started sums it up from its runs, next to that of the rows. */
+export function sums(job: string): Promise<{ ofRuns: number; ofRows: number }> {
+  return runInDurableObject(jobObject(job), (_object, { storage: { sql } }) => {
+    const query = 'SELECT coalesce(sum(? + iif(stream IS NULL, 0, "end" - start)), 0) AS size FROM output';
+    const { size } = sql.exec<{ size: number }>(query, ROW_COST_BYTES).one();
+    return { ofRuns: new RunStore(sql).outputTotal, ofRows: size };
+  });
 }
