@@ -65,7 +65,8 @@ export interface Termination {
 export type Action =
   /** From now on related processes are ended, too. */
   | { readonly kind: 'include_related' }
-  | { readonly kind: 'signal'; readonly signal: string }
+  /** To each process these, in this order. */
+  | { readonly kind: 'signal'; readonly signals: readonly string[] }
   /** Read what is in the pipes, so that their end is noticed. */
   | { readonly kind: 'drain' }
   | { readonly kind: 'report'; readonly killing: Killing };
@@ -188,7 +189,7 @@ function startKill(state: Termination, request: EndRequest, now: number): Decisi
     request.cause,
     stepAt('term', request.signal, now),
   );
-  return andThen({ next: first.next, actions: [...firstSignal(request.signal), ...first.actions] }, (next) =>
+  return andThen({ next: first.next, actions: [firstSignal(request.signal), ...first.actions] }, (next) =>
     request.graceMs === 0 ? escalate(next, reason, now) : unchanged(next),
   );
 }
@@ -209,7 +210,7 @@ function shortenGrace(
   // A second Ctrl-C means something to many programs; a second SIGTERM from another operator is the same wish again.
   const resend = request.cause.kind === 'local_signal' || areOthersIncluded || !state.sent.includes(request.signal);
   return andThen(
-    { next: reported.next, actions: [...(resend ? firstSignal(request.signal) : []), ...reported.actions] },
+    { next: reported.next, actions: [...(resend ? [firstSignal(request.signal)] : []), ...reported.actions] },
     (next) => (killAt <= now ? escalate(next, stage.reason, now) : unchanged(next)),
   );
 }
@@ -247,7 +248,7 @@ function continueKill(state: Termination, members: readonly number[], now: numbe
     return finish(state, stage.reason, members, isUnknown || hasLingered(state, now), now);
   }
   // What forked while the signal went round has not got it.
-  return perhapsAlive ? { next: state, actions: [{ kind: 'signal', signal: 'SIGKILL' }] } : unchanged(state);
+  return perhapsAlive ? { next: state, actions: [{ kind: 'signal', signals: ['SIGKILL'] }] } : unchanged(state);
 }
 
 function escalate(state: Termination, reason: CauseKind, now: number): Decision {
@@ -255,7 +256,7 @@ function escalate(state: Termination, reason: CauseKind, now: number): Decision 
     { ...state, stage: { kind: 'kill', reason, giveUpAt: now + SIGKILL_REPEAT_MS } },
     stepAt('kill', 'SIGKILL', now),
   );
-  return { next: reported.next, actions: [{ kind: 'signal', signal: 'SIGKILL' }, ...reported.actions] };
+  return { next: reported.next, actions: [{ kind: 'signal', signals: ['SIGKILL'] }, ...reported.actions] };
 }
 
 function finish(
@@ -274,11 +275,8 @@ function finish(
 }
 
 /** A stopped process gets its signal only when it goes on. */
-function firstSignal(signal: string): Action[] {
-  return [
-    { kind: 'signal', signal },
-    { kind: 'signal', signal: 'SIGCONT' },
-  ];
+function firstSignal(signal: string): Action {
+  return { kind: 'signal', signals: [signal, 'SIGCONT'] };
 }
 
 type Step = Omit<RequestProgress, 'cause'>;

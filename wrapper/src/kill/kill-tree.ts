@@ -32,7 +32,7 @@ export async function killTree(
 export function leaderless(tree: KillableTree): KillableTree {
   return {
     members: () => tree.members(),
-    signal: (name) => tree.signal(name),
+    signal: (...signals) => tree.signal(...signals),
     leaderHasExited: () => false,
     mayHoldOutput: (pid) => tree.mayHoldOutput(pid),
     related: () => tree.related(),

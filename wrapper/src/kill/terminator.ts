@@ -5,6 +5,7 @@ import { LongTimer } from '../clock/long-timer.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import type { ProcessTree } from '../processes/process-tree.ts';
 import {
+  type Action,
   appliedKills,
   decide,
   type EndRequest,
@@ -110,14 +111,20 @@ export class Terminator {
     if (this.#state.heldUnseenSince !== null && isUnderWay(this.stage)) this.#look();
   }
 
-  /** An operator's kill, one of the run's limits, or a signal to us. */
-  request(request: EndRequest): void {
+  /**
+   * An operator's kill, one of the run's limits, or a signal to us.
+   *
+   * @param announce is called when a signal that it needs has been sent, before its steps are reported: with whether it is
+   *   what ends the run
+   */
+  request(request: EndRequest, announce: (isFirst: boolean) => void = () => {}): void {
     const { cause, receivedAt } = request;
     if (cause.kind === 'operator' && receivedAt !== undefined && !this.#isKnown(cause.kill))
       this.#timings.received(cause.kill, receivedAt);
     // An exit that has happened but that we have not heard of yet still came first.
     if (this.#state.stage.kind === 'running' && this.#tree.leaderHasExited()) this.#handle({ kind: 'leader_exited' });
-    this.#handle({ kind: 'requested', request });
+    const isFirst = this.#state.stage.kind === 'running';
+    this.#handle({ kind: 'requested', request }, () => announce(isFirst));
     if (isUnderWay(this.stage)) {
       this.#pauseMs = FIRST_LOOK_MS;
       this.#lookLater(FIRST_LOOK_MS);
@@ -190,19 +197,29 @@ export class Terminator {
     else this.#alarm.set(Math.min(now + ms, killAt));
   }
 
-  #handle(event: TerminationEvent): void {
+  /** @param announce is called between the signals and the reports */
+  #handle(event: TerminationEvent, announce: () => void = () => {}): void {
     const before = this.stage.kind;
     const { next, actions } = decide(this.#state, event, this.#age());
     this.#state = next;
     if (next.stage.kind === 'gone' && before !== 'gone' && isNobodyLeft(next.stage))
       this.#timings.gone(performance.now());
+    // Signals come first of all: what is logged, saved and sent has to wait for them.
+    const isReport = ({ kind }: Action) => kind === 'report';
+    this.#perform(actions.filter((action) => !isReport(action)));
+    announce();
+    this.#perform(actions.filter(isReport));
+    if (before !== this.stage.kind) this.#resolveWaiting();
+  }
+
+  #perform(actions: readonly Action[]): void {
     for (const action of actions) {
       switch (action.kind) {
         case 'include_related':
           this.#tree.includeRelated();
           break;
         case 'signal':
-          if (this.#tree.signal(action.signal as NodeJS.Signals)) this.#timings.signalled(performance.now());
+          this.#signal(action.signals);
           break;
         case 'drain':
           this.#output?.drain();
@@ -212,7 +229,11 @@ export class Terminator {
           break;
       }
     }
-    if (before !== this.stage.kind) this.#resolveWaiting();
+  }
+
+  #signal(signals: readonly string[]): void {
+    const sentAt = this.#tree.signal(...(signals as readonly NodeJS.Signals[]));
+    if (sentAt !== null) this.#timings.signalled(sentAt);
   }
 
   #resolveWaiting(): void {

@@ -1,4 +1,5 @@
 /** A process tree for when the process table can't be read: the command's process group alone. */
+import { performance } from 'node:perf_hooks';
 import type { Cgroup } from './cgroup.ts';
 import { isAnybodyAt } from './process-ref.ts';
 import type { ProcessTree } from './process-tree.ts';
@@ -22,7 +23,7 @@ export function groupTree(leader: number, cgroup: Cgroup | null, exited: Promise
     // Before that it is not known.
     leaderHasExited: () => isCollected,
     mayHoldOutput: () => true,
-    signal: (signal) => sendToGroup(leader, signal),
+    signal: (...signals) => sendToGroup(leader, signals),
     // An environment can't be read.
     related: () => [],
     includeRelated: () => {},
@@ -32,12 +33,15 @@ export function groupTree(leader: number, cgroup: Cgroup | null, exited: Promise
   };
 }
 
-function sendToGroup(leader: number, signal: NodeJS.Signals): boolean {
+function sendToGroup(leader: number, signals: readonly NodeJS.Signals[]): number | null {
+  let sentAt: number | null = null;
   try {
-    process.kill(-leader, signal);
-    return true;
+    for (const signal of signals) {
+      process.kill(-leader, signal);
+      sentAt ??= performance.now();
+    }
   } catch {
     // ESRCH: nobody is left. EPERM: nobody who may be signalled.
-    return false;
   }
+  return sentAt;
 }

@@ -5,6 +5,8 @@ import type { ProcessEntry, ProcessTable } from './process-table.ts';
 export const KEEP_VARIABLE = 'LEASH_KEEP';
 const KEEP_VALUE = '1';
 
+type ProcessIdentity = Pick<ProcessEntry, 'pid' | 'startTime'>;
+
 /** A process may become another program, with another environment, at any time. */
 const NOT_KEPT_STAYS_KNOWN_MS = 500;
 
@@ -25,7 +27,7 @@ export class KeptProcesses {
   }
 
   /** Whether it is to be kept: by what was known of it before, or by its environment. */
-  has(entry: ProcessEntry): boolean {
+  has(entry: ProcessIdentity): boolean {
     if (this.wasFound(entry)) return true;
     const key = identity(entry);
     const now = this.#now();
@@ -45,7 +47,7 @@ export class KeptProcesses {
     return this.#table.hasVariable(pid, KEEP_VARIABLE, KEEP_VALUE) === true;
   }
 
-  wasFound({ pid, startTime }: ProcessEntry): boolean {
+  wasFound({ pid, startTime }: ProcessIdentity): boolean {
     return this.#known.get(pid) === startTime;
   }
 
@@ -70,7 +72,7 @@ export class KeptProcesses {
 }
 
 /** Tells it apart from another that had or will have its pid. */
-export function identity({ pid, startTime }: ProcessEntry): string {
+export function identity({ pid, startTime }: ProcessIdentity): string {
   return `${pid} ${startTime}`;
 }
 

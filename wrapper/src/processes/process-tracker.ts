@@ -68,6 +68,13 @@ export class ProcessTracker {
     return [...this.#members.keys()];
   }
 
+  /** Members that were last seen in the process group `pgid`. */
+  inGroup(pgid: number): Pick<ProcessEntry, 'pid' | 'startTime'>[] {
+    return [...this.#members].flatMap(([pid, each]) =>
+      each.pgid === pgid ? [{ pid, startTime: each.startTime }] : [],
+    );
+  }
+
   /** Adds a member, or updates it. */
   add({ pid, startTime, pgid, sid }: ProcessEntry, now: number): void {
     this.#members.set(pid, { startTime, pgid, sid });

@@ -1,5 +1,6 @@
 /** All processes that belong to a run: finds them and signals them. */
 import { performance } from 'node:perf_hooks';
+import { AdoptedOrphans } from './adopted-orphans.ts';
 import { type Cgroup, openCgroup } from './cgroup.ts';
 import { identity, KeptProcesses, removeExited } from './kept-processes.ts';
 import { bootId, isAnybodyAt, type ProcessRef } from './process-ref.ts';
@@ -44,11 +45,13 @@ export interface ProcessTree {
   /** Whether a member may hold the command's output open. False only where that can be told. */
   mayHoldOutput(pid: number): boolean;
   /**
-   * Sends a signal to every member; SIGKILL in such a way that what keeps forking is caught.
+   * Sends signals to every member, to each in this order; SIGKILL in such a way that what keeps forking is caught. The
+   * leader's process group gets them first, where that is safe: finding the others takes time on a machine with many
+   * processes.
    *
-   * @returns false when there was none that could be signalled
+   * @returns when the first was sent (performance.now()); null when there was nobody who could be signalled
    */
-  signal(signal: NodeJS.Signals): boolean;
+  signal(...signals: readonly NodeJS.Signals[]): number | null;
   /**
    * What inherited from the run and isn't a member, as of the last look, and what is to be kept: ancestors first. Throws
    * when the process table can't be read.
@@ -82,7 +85,7 @@ export const emptyTree: ProcessTree = {
   observe: () => null,
   leaderHasExited: () => true,
   mayHoldOutput: () => true,
-  signal: () => false,
+  signal: () => null,
   related: () => [],
   includeRelated: () => {},
   release: () => {},
@@ -142,6 +145,7 @@ class TrackedTree implements ProcessTree {
   readonly #inheritance: RunInheritance;
   readonly #reaper: Reaper;
   readonly #kept: KeptProcesses;
+  readonly #orphans: AdoptedOrphans;
   /** Start times, by pid, of related processes that aren't members, whatever becomes of their parents. */
   readonly #relatedElsewhere = new Map<number, string>();
   /** Our own process, its ancestors and helpers, as of the last look. */
@@ -164,6 +168,7 @@ class TrackedTree implements ProcessTree {
     this.#inheritance = new RunInheritance(origin, system.table);
     this.#reaper = new Reaper(system.findReaper);
     this.#kept = new KeptProcesses(system.table, system.now);
+    this.#orphans = new AdoptedOrphans(origin.leader.pid, system.table);
     this.#cgroup = origin.cgroup === null ? null : system.openCgroup(origin.cgroup);
     this.#hadCgroup = origin.cgroup !== null;
     this.#helpers = helpers;
@@ -218,25 +223,35 @@ class TrackedTree implements ProcessTree {
       return null;
     }
     if (!this.leaderHasExited()) this.#leaderWasInside = false;
-    const { table } = this.#system;
+    const followed = this.#followChildren(this.#system.now() + OBSERVE_BUDGET_MS);
+    return followed === null ? this.#observeAll() : followed.found;
+  }
+
+  /**
+   * Finds children of known processes, and theirs.
+   *
+   * @returns how many were new, and whether time sufficed for all; null where the system doesn't tell a process's children
+   */
+  #followChildren(deadline: number): { readonly found: number; readonly isComplete: boolean } | null {
+    const { table, now } = this.#system;
     const queue = this.#tracker.pids;
-    const deadline = this.#system.now() + OBSERVE_BUDGET_MS;
     let found = 0;
-    for (let pid = queue.pop(); pid !== undefined && this.#system.now() < deadline; pid = queue.pop()) {
+    for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
+      if (now() >= deadline) return { found, isComplete: false };
       const parent = table.entry(pid);
       if (parent === null || !this.#tracker.has(parent)) {
-        this.#tracker.remove(pid, this.#system.now());
+        this.#tracker.remove(pid, now());
         continue;
       }
-      this.#tracker.add(parent, this.#system.now());
+      this.#tracker.add(parent, now());
       const children = table.children(pid);
-      if (children === null) return this.#observeAll();
+      if (children === null) return null;
       const born = this.#addChildren(pid, children);
       // One by one: there may be more than a call takes arguments.
       for (const child of born) queue.push(child);
       found += born.length;
     }
-    return found;
+    return { found, isComplete: true };
   }
 
   /** Adds those of a member's children that were not known. */
@@ -269,14 +284,41 @@ class TrackedTree implements ProcessTree {
     return this.#system.table.mayHold(pid, this.#pipes);
   }
 
-  signal(signal: NodeJS.Signals): boolean {
+  signal(...signals: readonly NodeJS.Signals[]): number | null {
+    const { pid } = this.#leader;
+    let sentAt: number | null = null;
     try {
-      const hasSignalled = signal === 'SIGKILL' ? this.#killAll() : this.#signalMembers(signal, this.#look());
-      return (this.#isGroupHidden && this.#signalTarget(-this.#leader.pid, signal)) || hasSignalled;
+      if (signals.includes('SIGKILL')) return earliest(this.#killAll(), this.#signalHidden(signals));
+      if (this.#knowsGroup()) sentAt = this.#signalTarget(-pid, signals);
+      const members = this.#look();
+      const others = sentAt === null ? members : members.filter(({ pgid }) => pgid !== pid);
+      return earliest(sentAt, this.#signalMembers(signals, others), this.#signalHidden(signals));
     } catch {
       // The process table can't be read, for want of file descriptors perhaps: the leader's group needs no looking.
-      return this.#isOwnGroup(this.#leader.pid) && this.#signalTarget(-this.#leader.pid, signal);
+      return sentAt ?? (this.#isOwnGroup(pid) ? this.#signalTarget(-pid, signals) : null);
     }
+  }
+
+  /**
+   * Whether the leader's group may be signalled before the whole machine is looked at: the leader lives, nobody in the
+   * group is to be kept, and the children of all who are in it are known, because they are found by nothing else once
+   * their parents have died of the signal.
+   */
+  #knowsGroup(): boolean {
+    const { table, now } = this.#system;
+    const { pid, startTime } = this.#leader;
+    const leader = table.entry(pid);
+    if (leader?.isAlive !== true || leader.startTime !== startTime || leader.pgid !== pid) return false;
+    this.#findExcluded((each) => table.entry(each));
+    if (!this.#isOwnGroup(pid)) return false;
+    const deadline = now() + OBSERVE_BUDGET_MS;
+    const orphans = this.#orphans.find(this.#excluded, () => now() >= deadline);
+    if (orphans === null) return false;
+    for (const orphan of orphans) {
+      if (this.#isCandidate(orphan) && !this.#kept.wasFound(orphan)) this.#tracker.add(orphan, now());
+    }
+    if (this.#followChildren(deadline)?.isComplete !== true) return false;
+    return !this.#tracker.inGroup(pid).some((each) => this.#isKept({ ...each, isAlive: true }));
   }
 
   related(): RelatedEntry[] {
@@ -309,41 +351,48 @@ class TrackedTree implements ProcessTree {
    * Kills all of it. Stopped first, all of it: a process that is stopped forks no more, and unlike a dead one it still
    * tells whose parent it is.
    */
-  #killAll(): boolean {
+  #killAll(): number | null {
     const deadline = this.#system.now() + STOP_MS;
-    const wasKilled = this.#killCgroup();
+    const cgroupKilledAt = this.#killCgroup();
+    const { pid } = this.#leader;
+    const groupStoppedAt = cgroupKilledAt === null && this.#knowsGroup() ? this.#signalTarget(-pid, ['SIGSTOP']) : null;
+    let sentAt = earliest(cgroupKilledAt, groupStoppedAt);
     const stopped = new Set<string>();
+    // What a process of a stopped group was just starting is stopped, too: the kernel sees to that.
+    const isStopped = (each: ProcessEntry) =>
+      (groupStoppedAt !== null && each.pgid === pid) || stopped.has(identity(each));
     let members = this.#look();
     for (let round = 0; round < STOP_ROUNDS && this.#system.now() < deadline; round += 1) {
-      const fresh = members.filter((each) => !stopped.has(identity(each)));
+      const fresh = members.filter((each) => !isStopped(each));
       if (fresh.length === 0) break;
-      this.#signalMembers('SIGSTOP', fresh);
+      sentAt = earliest(sentAt, this.#signalMembers(['SIGSTOP'], fresh));
       for (const each of fresh) stopped.add(identity(each));
       members = this.#look();
     }
-    const hasSignalled = this.#signalMembers('SIGKILL', members);
-    const stillGrowing = members.some((each) => !stopped.has(identity(each)));
-    return (stillGrowing && this.#killNewest()) || hasSignalled || wasKilled;
+    sentAt = earliest(sentAt, this.#signalMembers(['SIGKILL'], members));
+    const isStillGrowing = members.some((each) => !isStopped(each));
+    return isStillGrowing ? earliest(sentAt, this.#killNewest()) : sentAt;
   }
 
-  #killCgroup(): boolean {
-    if (this.#cgroup === null) return false;
+  #killCgroup(): number | null {
+    if (this.#cgroup === null) return null;
     const inside = this.#cgroup.members();
-    if (inside.length === 0) return false;
+    if (inside.length === 0) return null;
     this.#findExcluded((pid) => this.#system.table.entry(pid));
     const isSpared = (pid: number) => !this.#includesRelated && pid !== this.#leader.pid && this.#kept.hasPid(pid);
-    return !inside.some((pid) => this.#excluded.has(pid) || isSpared(pid)) && this.#cgroup.kill();
+    if (inside.some((pid) => this.#excluded.has(pid) || isSpared(pid))) return null;
+    return this.#cgroup.kill() ? this.#system.now() : null;
   }
 
   /** Kills what a look at all processes is too slow for. */
-  #killNewest(): boolean {
-    let hasSignalled = false;
+  #killNewest(): number | null {
+    let sentAt: number | null = null;
     this.#searchNewest(CHASE_MS, (entry) => {
       this.#tracker.add(entry, this.#system.now());
-      hasSignalled = this.#signalTarget(entry.pid, 'SIGKILL') || hasSignalled;
+      sentAt = earliest(sentAt, this.#signalTarget(entry.pid, ['SIGKILL']));
       return false;
     });
-    return hasSignalled;
+    return sentAt;
   }
 
   /**
@@ -385,7 +434,7 @@ class TrackedTree implements ProcessTree {
   }
 
   /** Whether it is left out. The command's own process never is: what is asked to end is the run. */
-  #isKept(entry: ProcessEntry): boolean {
+  #isKept(entry: Pick<ProcessEntry, 'pid' | 'startTime' | 'isAlive'>): boolean {
     if (this.#includesRelated || !entry.isAlive || entry.pid === this.#leader.pid) return false;
     return this.#kept.has(entry);
   }
@@ -517,18 +566,18 @@ class TrackedTree implements ProcessTree {
   }
 
   /** To whole process groups where all of one are members, so that none can slip through by forking; else one by one. */
-  #signalMembers(signal: NodeJS.Signals, members: readonly ProcessEntry[]): boolean {
+  #signalMembers(signals: readonly NodeJS.Signals[], members: readonly ProcessEntry[]): number | null {
     const groups = new Map<number, ProcessEntry[]>();
-    let hasSignalled = false;
+    let sentAt: number | null = null;
     for (const each of members) {
       if (this.#isOwnGroup(each.pgid)) groups.set(each.pgid, [...(groups.get(each.pgid) ?? []), each]);
-      else if (this.#isUnchanged(each)) hasSignalled = this.#signalTarget(each.pid, signal) || hasSignalled;
+      else if (this.#isUnchanged(each)) sentAt = earliest(sentAt, this.#signalTarget(each.pid, signals));
     }
     for (const [pgid, known] of groups) {
       const isOurs = known.some((each) => this.#isUnchanged(each));
-      if (isOurs) hasSignalled = this.#signalTarget(-pgid, signal) || hasSignalled;
+      if (isOurs) sentAt = earliest(sentAt, this.#signalTarget(-pgid, signals));
     }
-    return hasSignalled;
+    return sentAt;
   }
 
   #isOwnGroup(pgid: number): boolean {
@@ -542,13 +591,25 @@ class TrackedTree implements ProcessTree {
     return now !== null && now.startTime === startTime && now.pgid === pgid;
   }
 
-  #signalTarget(target: number, signal: NodeJS.Signals): boolean {
+  /** Somebody is in the leader's group who can't be seen. */
+  #signalHidden(signals: readonly NodeJS.Signals[]): number | null {
+    return this.#isGroupHidden ? this.#signalTarget(-this.#leader.pid, signals) : null;
+  }
+
+  #signalTarget(target: number, signals: readonly NodeJS.Signals[]): number | null {
+    let sentAt: number | null = null;
     try {
-      this.#system.kill(target, signal);
-      return true;
+      for (const signal of signals) {
+        this.#system.kill(target, signal);
+        sentAt ??= this.#system.now();
+      }
     } catch {
       // ESRCH: it has just ended. EPERM: it is another user's; it stays a member, and is reported as a survivor.
-      return false;
     }
+    return sentAt;
   }
+}
+
+function earliest(...moments: readonly (number | null)[]): number | null {
+  return moments.reduce((first, each) => (first === null || (each !== null && each < first) ? each : first), null);
 }

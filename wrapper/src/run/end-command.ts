@@ -17,29 +17,32 @@ export interface EndContext {
   readonly log: Log;
 }
 
-export function endByOperator(
-  { options, terminator, tree, log }: EndContext,
-  kill: KillMessage,
-  receivedAt: number,
-): void {
+export function endByOperator({ options, terminator, log }: EndContext, kill: KillMessage, receivedAt: number): void {
+  terminator.request(
+    {
+      cause: { kind: 'operator', kill: kill.kill },
+      signal: kill.signal ?? options.signal,
+      graceMs: kill.grace_ms ?? options.graceMs,
+      includeRelated: kill.include === 'related',
+      receivedAt,
+    },
+    (isFirst) => {
+      if (isFirst) log.warn(`killed ${describeRequest(kill)}`);
+      else log.info(`another kill ${describeRequest(kill)}`);
+    },
+  );
+}
+
+function describeRequest({ requested_by, reason, request_id }: KillMessage): string {
   // The request's id leads from this line to those of the control plane.
-  const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
-  const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
-  if (terminator.stage.kind !== 'running') log.info(`another kill ${by}`);
-  // Logged before it is done, so that the log is in order.
-  else if (!tree.leaderHasExited()) log.warn(`killed ${by}`);
-  terminator.request({
-    cause: { kind: 'operator', kill: kill.kill },
-    signal: kill.signal ?? options.signal,
-    graceMs: kill.grace_ms ?? options.graceMs,
-    includeRelated: kill.include === 'related',
-    receivedAt,
-  });
+  const request = typeof request_id === 'string' ? ` (request ${request_id})` : '';
+  return `by ${requested_by}${reason === null ? '' : `: ${reason}`}${request}`;
 }
 
 export function endByLimit({ options, terminator, log }: EndContext, limit: LimitKind): void {
-  if (terminator.stage.kind === 'running') log.warn(`${describeLimit(limit, options)}: ending the command`);
-  terminator.request({ cause: { kind: limit }, signal: options.signal, graceMs: options.graceMs });
+  terminator.request({ cause: { kind: limit }, signal: options.signal, graceMs: options.graceMs }, (isFirst) => {
+    if (isFirst) log.warn(`${describeLimit(limit, options)}: ending the command`);
+  });
 }
 
 function describeLimit(limit: LimitKind, options: RunOptions): string {
@@ -61,11 +64,11 @@ export function handleLocalSignal(ending: EndContext & Pick<LaunchedRun, 'starte
       endBySignal(ending, local.signal);
       return;
     case 'pass_on':
-      log.info(`received ${local.signal}, passed it on`);
       // To the command's own process, as without us: most others would die of it.
       if (local.signal !== 'SIGCONT') signalLeader(ending, local.signal);
       // All of them may have been stopped.
       else tree.signal(local.signal);
+      log.info(`received ${local.signal}, passed it on`);
       return;
     case 'stop':
       // Not SIGTSTP: a process group without a terminal ignores that.
@@ -88,11 +91,11 @@ function signalLeader(
 }
 
 function endBySignal({ options, terminator, log }: EndContext, signal: TerminatingSignal): void {
-  const { kind } = terminator.stage;
-  const when = options.graceMs === 0 ? 'at once' : `in ${formatDuration(options.graceMs)}`;
-  if (kind === 'running') log.warn(`received ${signal}, passed it on; SIGKILL follows ${when}`);
-  else log.info(`received ${signal}`);
-  terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: options.graceMs });
+  terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: options.graceMs }, (isFirst) => {
+    const when = options.graceMs === 0 ? 'at once' : `in ${formatDuration(options.graceMs)}`;
+    if (isFirst) log.warn(`received ${signal}, passed it on; SIGKILL follows ${when}`);
+    else log.info(`received ${signal}`);
+  });
 }
 
 /** Why the run has ended, once it has. */

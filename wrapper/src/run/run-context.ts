@@ -139,9 +139,10 @@ function wireContext(
   const onKilling = (step: Killing) => {
     const killing = withRelated(step, findRelated(tree, launched.rules, log));
     record.recordKilling(killing);
+    // Before it is sent: the control plane doesn't repeat a kill that was answered, so a successor must know of it.
     saveCheckpoint(journal, terminator, record);
-    logKilling(killing);
     uplink?.killing(terminator.withTiming(killing));
+    logKilling(killing);
   };
   const terminator = new Terminator(tree, age, onKilling, log, checkpoint.termination);
   const record = new RunReport(startFacts, output, age, () => terminator.appliedKills);

@@ -47,7 +47,7 @@ function play(...happenings: [at: number, happening: TerminationEvent][]): { sto
     const { next, actions } = decide(state, happening, at);
     state = next;
     for (const action of actions) {
-      if (action.kind === 'signal') story.push(`${at} !${action.signal}`);
+      if (action.kind === 'signal') story.push(...action.signals.map((signal) => `${at} !${signal}`));
       else if (action.kind !== 'report') story.push(`${at} ${action.kind}`);
       else story.push(`${at} ${action.killing.kill?.slice(-1) ?? action.killing.reason}:${action.killing.phase}`);
     }

@@ -10,6 +10,7 @@ const SHELL = 50;
 const WRAPPER = 60;
 const LEADER = 100;
 const COOKIE = 'LEASH_RUN_01J0000000000000000000001';
+const KEEP = 'LEASH_KEEP=1';
 const PIPE = '/dev/shm/leash-abc/0 (deleted)';
 
 interface Fake extends Partial<Omit<ProcessEntry, 'pid'>> {
@@ -21,7 +22,10 @@ interface Fake extends Partial<Omit<ProcessEntry, 'pid'>> {
 function machine() {
   const processes = new Map<number, ProcessEntry & Fake & { variables: readonly string[] }>();
   const signals: [target: number, signal: string][] = [];
+  /** Signals, and looks at all processes, in order. */
+  const story: string[] = [];
   const environmentsRead: number[] = [];
+  const entriesRead: number[] = [];
   const clock = { now: 1_000 };
   /** What the process table does not show: pids, and groups as negative numbers. */
   const hidden = new Set<number>();
@@ -61,8 +65,14 @@ function machine() {
       given.helpers ?? [],
       {
         table: {
-          list: () => [...processes.values()],
-          entry: (pid) => processes.get(pid) ?? null,
+          list: () => {
+            story.push('look');
+            return [...processes.values()];
+          },
+          entry: (pid) => {
+            entriesRead.push(pid);
+            return processes.get(pid) ?? null;
+          },
           children: (pid) => [...processes.values()].filter((each) => each.ppid === pid).map((each) => each.pid),
           hasVariable: (pid, name, value) => {
             // What is asked of members alone is not counted.
@@ -76,6 +86,7 @@ function machine() {
         },
         kill: (target, signal) => {
           signals.push([target, signal]);
+          story.push(`${signal} ${target}`);
           onKill(target, signal);
         },
         isAnybodyAt: (target) => hidden.has(target),
@@ -103,7 +114,9 @@ function machine() {
     change,
     tree,
     signals,
+    story,
     environmentsRead,
+    entriesRead,
     clock,
     hidden,
     onKill: (handle: typeof onKill) => {
@@ -226,7 +239,7 @@ test('a leader’s pid that was given to another makes its group and session ano
   start(120, { ppid: LEADER, pgid: LEADER, sid: LEADER });
   expect(run.leaderHasExited()).toBe(true);
   expect(run.members()).toEqual([]);
-  expect(run.signal('SIGKILL')).toBe(false);
+  expect(run.signal('SIGKILL')).toBeNull();
   expect(signals).toEqual([]);
   // Nor does it become ours again when that process ends.
   die(LEADER);
@@ -299,7 +312,7 @@ test('nothing of a run lives on from before the machine was restarted', () => {
   const run = tree({ bootId: 'another' });
   expect(run.members()).toEqual([]);
   expect(run.leaderHasExited()).toBe(true);
-  expect(run.signal('SIGKILL')).toBe(false);
+  expect(run.signal('SIGKILL')).toBeNull();
   expect(signals).toEqual([]);
 });
 
@@ -343,12 +356,78 @@ test('a signal goes to each group at once and to nobody twice', () => {
   start(111, { ppid: 110, pgid: 110, sid: 110 });
   start(400);
   start(401, { pgid: 400, sid: 400, variables: [COOKIE] });
-  expect(tree().signal('SIGTERM')).toBe(true);
+  expect(tree().signal('SIGTERM')).not.toBeNull();
   expect(signals.toSorted(([a], [b]) => a - b)).toEqual([
     [-110, 'SIGTERM'],
     [-LEADER, 'SIGTERM'],
     [401, 'SIGTERM'],
   ]);
+});
+
+test('the leader’s group is signalled before the machine is looked at, and the others after that, in one look', () => {
+  const { start, tree, story } = machine();
+  start(101, { pgid: LEADER, sid: LEADER });
+  start(400, { variables: [COOKIE] });
+  tree().signal('SIGTERM', 'SIGCONT');
+  expect(story).toEqual([`SIGTERM -${LEADER}`, `SIGCONT -${LEADER}`, 'look', 'SIGTERM -400', 'SIGCONT -400']);
+});
+
+test('SIGKILL stops the leader’s group before the machine is looked at, and takes one look where nobody else is found', () => {
+  const { start, tree, story } = machine();
+  start(101, { pgid: LEADER, sid: LEADER });
+  tree().signal('SIGKILL');
+  expect(story).toEqual([`SIGSTOP -${LEADER}`, 'look', `SIGKILL -${LEADER}`]);
+});
+
+test('whom the first signal orphans is found all the same, though nothing but its parent shows whose it is', () => {
+  const { start, die, change, tree, signals, onKill } = machine();
+  start(110, { ppid: LEADER, pgid: LEADER, sid: LEADER });
+  start(111, { ppid: 110 });
+  // Its own parent has died unseen.
+  start(120, { ppid: INIT, pgid: LEADER, sid: LEADER });
+  start(121, { ppid: 120 });
+  start(130, { ppid: SHELL, pgid: 129, sid: LEADER });
+  start(131, { ppid: 130 });
+  onKill((target) => {
+    if (target !== -LEADER) return;
+    for (const pid of [LEADER, 110, 120]) die(pid);
+    for (const pid of [111, 121]) change(pid, { ppid: INIT });
+  });
+  tree().signal('SIGTERM');
+  const targets = signals.map(([target]) => target);
+  expect(targets[0]).toBe(-LEADER);
+  expect(targets.toSorted((a, b) => a - b)).toEqual([-131, -121, -111, -LEADER, 130]);
+});
+
+test('where it is not certain who is in the leader’s group, the machine is looked at first', () => {
+  const kept = machine();
+  kept.start(101, { ppid: INIT, pgid: LEADER, sid: LEADER, variables: [KEEP] });
+  const gone = machine();
+  gone.start(101, { ppid: INIT, pgid: LEADER, sid: LEADER });
+  gone.change(LEADER, { isAlive: false });
+  const replaced = machine();
+  replaced.start(LEADER, { startTime: 'later' });
+  replaced.start(101, { variables: [COOKIE] });
+  const hidden = machine();
+  hidden.die(INIT);
+  for (const { tree, story } of [kept, gone, replaced, hidden]) {
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      story.length = 0;
+      expect(tree().signal(signal)).not.toBeNull();
+      expect(story[0]).toBe('look');
+    }
+  }
+});
+
+test('an orphan in another session is looked at once, however often there is something to signal', () => {
+  const { start, tree, entriesRead } = machine();
+  start(90);
+  start(200);
+  const run = tree({ newestPid: 300 });
+  run.signal('SIGTERM');
+  run.signal('SIGTERM');
+  expect(entriesRead.filter((pid) => pid === 200)).toHaveLength(1);
+  expect(entriesRead).not.toContain(90);
 });
 
 test('who has ended since the look gets no signal, and neither does who has got its pid', () => {
@@ -372,7 +451,7 @@ test('SIGKILL goes to all of it only when it has been stopped and nothing new ap
     start(next, { ppid: next === 500 ? LEADER : next - 1 });
     next += 1;
   });
-  expect(tree().signal('SIGKILL')).toBe(true);
+  expect(tree().signal('SIGKILL')).not.toBeNull();
   const targets = (name: string) => signals.flatMap(([target, signal]) => (signal === name ? [target] : []));
   expect(targets('SIGSTOP')).toEqual([-LEADER, -500, -501, -502]);
   expect(sorted(targets('SIGKILL'))).toEqual([-502, -501, -500, -LEADER]);
@@ -387,7 +466,7 @@ test('SIGKILL ends in time against one that never stops forking', () => {
     start(next, { ppid: LEADER });
     next += 1;
   });
-  expect(tree().signal('SIGKILL')).toBe(true);
+  expect(tree().signal('SIGKILL')).not.toBeNull();
   expect(signals.filter(([, signal]) => signal === 'SIGSTOP').length).toBeLessThan(20);
   expect(signals.at(-1)?.[1]).toBe('SIGKILL');
 });
@@ -398,7 +477,7 @@ test('who may not be signalled stays a member', () => {
     throw Object.assign(new Error('EPERM'), { code: 'EPERM' });
   });
   const run = tree();
-  expect(run.signal('SIGKILL')).toBe(false);
+  expect(run.signal('SIGKILL')).toBeNull();
   expect(run.members()).toEqual([LEADER]);
 });
 
@@ -420,7 +499,7 @@ test('a command that the process table hides since it is another user’s has no
   ]);
   die(300);
   signals.length = 0;
-  expect(run.signal('SIGKILL')).toBe(true);
+  expect(run.signal('SIGKILL')).not.toBeNull();
   expect(signals).toEqual([[-LEADER, 'SIGKILL']]);
   // Nothing is hidden from whoever sees init: it is a zombie of the group's that answers.
   start(INIT);
@@ -467,7 +546,7 @@ test('a cgroup that the wrapper itself is in is not killed as a whole', () => {
       },
     },
   });
-  expect(run.signal('SIGKILL')).toBe(true);
+  expect(run.signal('SIGKILL')).not.toBeNull();
   expect(kills).toBe(0);
   expect(signals.at(-1)).toEqual([-LEADER, 'SIGKILL']);
   expect(run.members()).toEqual([LEADER]);
@@ -485,7 +564,6 @@ test('what lives in the cgroup too briefly for any look is a member all the same
   expect(tree({ cgroup: { members: () => [700], isPopulated: () => true } }).members()).toEqual([700]);
 });
 
-const KEEP = 'LEASH_KEEP=1';
 const ATD = 40;
 
 /** As `atd` starts a job: it forks, and what it has forked runs a shell that sets the environment for what it starts. */
@@ -639,7 +717,7 @@ test('a cgroup with something in it that is kept is not killed as a whole, unles
       },
     },
   });
-  expect(run.signal('SIGKILL')).toBe(true);
+  expect(run.signal('SIGKILL')).not.toBeNull();
   expect(kills).toBe(0);
   expect(new Set(signals.map(([target]) => target))).toEqual(new Set([-LEADER]));
   run.includeRelated();

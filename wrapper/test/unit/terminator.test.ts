@@ -28,7 +28,10 @@ function terminator(group: Partial<KillableTree>, state: Termination = NOT_ENDIN
       mayHoldOutput: () => true,
       related: () => [],
       includeRelated: () => {},
-      signal: (signal) => signals.push(signal) > 0,
+      signal: (...sent) => {
+        signals.push(...sent);
+        return performance.now();
+      },
       ...group,
     },
     () => Math.round(performance.now() - since),
@@ -115,9 +118,9 @@ test('a SIGKILL cuts a grace short at once', async () => {
   const signals: string[] = [];
   const { made, kill } = terminator({
     members: () => members,
-    signal: (signal) => {
-      if (signal === 'SIGKILL') members = [];
-      return signals.push(signal) > 0;
+    signal: (...sent) => {
+      if (sent.includes('SIGKILL')) members = [];
+      return signals.push(...sent);
     },
   });
   made.request({ cause: { kind: 'timeout' }, signal: 'SIGTERM', graceMs: 3_600_000 });
@@ -138,9 +141,9 @@ test('a process tree without a wrapper is killed although its leader has long ex
       mayHoldOutput: () => true,
       related: () => [],
       includeRelated: () => {},
-      signal: (signal) => {
-        if (signal === 'SIGKILL') members = [];
-        return signals.push(signal) > 0;
+      signal: (...sent) => {
+        if (sent.includes('SIGKILL')) members = [];
+        return signals.push(...sent);
       },
     },
     { signal: 'SIGTERM', graceMs: 30 },
@@ -158,7 +161,7 @@ test('of a process tree without a wrapper, too, survivors are reported', async (
     mayHoldOutput: () => true,
     related: () => [],
     includeRelated: () => {},
-    signal: () => false,
+    signal: () => null,
   };
   const ended = killTree(tree, { signal: 'SIGTERM', graceMs: 0 }, silent);
   await vi.advanceTimersByTimeAsync(SIGKILL_REPEAT_MS + 1_000);
@@ -188,7 +191,7 @@ test('a successor continues to include what its predecessor was asked to', () =>
     includeRelated: () => {
       isIncluded = true;
     },
-    signal: () => true,
+    signal: () => 0,
   };
   new Terminator(
     tree,
@@ -238,4 +241,28 @@ test('what could not be ended is not timed as gone', async () => {
   const gone = steps.at(-1);
   assert(gone?.phase === 'gone');
   expect(made.withTiming(gone).timing).toMatchObject({ first_signal_ms: 0, last_process_gone_ms: null });
+});
+
+test('the signal comes first, then what is announced, then the report', () => {
+  const story: string[] = [];
+  const made = new Terminator(
+    {
+      members: () => [1],
+      leaderHasExited: () => false,
+      mayHoldOutput: () => true,
+      related: () => [],
+      includeRelated: () => story.push('include'),
+      signal: (...signals) => story.push(...signals),
+    },
+    () => 0,
+    ({ phase }) => story.push(phase),
+    silent,
+  );
+  const announce = (isFirst: boolean) => void story.push(isFirst ? 'killed' : 'another kill');
+  const request = { cause: { kind: 'operator', kill: COMMAND }, graceMs: 1, includeRelated: true } as const;
+  made.request({ ...request, signal: 'SIGTERM' }, announce);
+  expect(story).toEqual(['include', 'SIGTERM', 'SIGCONT', 'killed', 'term']);
+  story.length = 0;
+  made.request({ cause: { kind: 'timeout' }, signal: 'SIGKILL', graceMs: 0 }, announce);
+  expect(story).toEqual(['SIGKILL', 'another kill', 'kill', 'kill']);
 });
