@@ -4,7 +4,7 @@ import { projectOptions } from '#testing/project-options';
 export default defineConfig({
   test: {
     ...projectOptions('protocol', 1),
-    // And of shared/: a project of its own would cost more than its tests.
-    include: ['test/**/*.test.ts', '../shared/test/**/*.test.ts'],
+    // And of shared/ and bench/: projects of their own would cost more than their tests.
+    include: ['test/**/*.test.ts', '../{shared,bench}/test/**/*.test.ts'],
   },
 });

@@ -13,7 +13,7 @@ import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { DIST, ROOT } from './local/paths.ts';
 
-const UNIT_TESTS = ['protocol/test', 'shared/test', 'dashboard/test', 'wrapper/test/unit'];
+const UNIT_TESTS = ['protocol/test', 'shared/test', 'bench/test', 'dashboard/test', 'wrapper/test/unit'];
 const UNIT_CONFIG = ['--config', 'vitest.unit.config.ts'];
 
 const args = process.argv.slice(2);
@@ -34,7 +34,7 @@ if (isUnit || (isWatch && named.length === 0)) {
 function needsBuild(words: readonly string[]): boolean {
   // What follows an option may be its value.
   if (words.length === 0 || words.some((word) => word.startsWith('-'))) return true;
-  const files = globSync('{protocol,shared,dashboard,wrapper,worker,test}/**/*.test.ts', { cwd: ROOT });
+  const files = globSync('{protocol,shared,bench,dashboard,wrapper,worker,test}/**/*.test.ts', { cwd: ROOT });
   // vitest takes `FILE:LINE` too.
   const paths = words.map((word) => word.replace(/:\d+$/, ''));
   const found = files.filter((file) => paths.some((path) => join(ROOT, file).includes(path)));

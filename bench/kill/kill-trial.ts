@@ -1,0 +1,145 @@
+/** Kills one run after the other, each the only kill at its time, and notes when the signal reached the command. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as v from 'valibot';
+import { withTimeout } from '#shared/with-timeout';
+import { waitFor } from '#testing/wait-for';
+import type { WrapperProcess } from '../../scripts/local/wrapper-process.ts';
+import type { BenchPlane, Disturbance } from '../measure/bench-plane.ts';
+import { SignalledCommand, type SignalTimes } from './signalled-command.ts';
+
+/** The longest that a call may take: longer than the control plane's own limits. */
+const CALL_LIMIT_MS = 20_000;
+const HOPELESS_AFTER = 2;
+/** After a start or an end, until the machine is quiet again. */
+const QUIET_MS = 300;
+
+/** Where the time went, in milliseconds since the kill was requested. Null: not known. */
+export interface Hops {
+  readonly stored: number | null;
+  readonly sent: number | null;
+  readonly received: number | null;
+  readonly firstSignal: number | null;
+  readonly lastProcessGone: number | null;
+}
+
+export interface KillTimes extends SignalTimes {
+  readonly hops: Hops | null;
+}
+
+interface Victim {
+  readonly job: string;
+  readonly run: string;
+  readonly command: SignalledCommand;
+  readonly wrapper: WrapperProcess;
+}
+
+const Milliseconds = v.optional(v.nullable(v.number()), null);
+/** A control plane from before the times were kept has none of these. */
+const TimedKill = v.object({
+  kill: v.object({
+    id: v.string(),
+    stored_ms: Milliseconds,
+    targets: v.array(
+      v.object({
+        timing: v.optional(
+          v.nullable(
+            v.object({
+              sent_ms: Milliseconds,
+              received_ms: Milliseconds,
+              first_signal_ms: Milliseconds,
+              last_process_gone_ms: Milliseconds,
+            }),
+          ),
+          null,
+        ),
+      }),
+    ),
+  }),
+});
+
+export class KillTrial {
+  readonly #plane: BenchPlane;
+  #nextCommand = 0;
+
+  constructor(plane: BenchPlane) {
+    this.#plane = plane;
+  }
+
+  /**
+   * Starts runs of as many jobs, and kills them.
+   *
+   * @param options.idleMs how long the runs are left alone first
+   * @returns null for each signal that did not arrive
+   */
+  async measure(
+    count: number,
+    { disturbance = {}, idleMs = QUIET_MS }: { readonly disturbance?: Disturbance; readonly idleMs?: number } = {},
+  ): Promise<(KillTimes | null)[]> {
+    const victims = await this.#start(count);
+    await sleep(idleMs);
+    const times: (KillTimes | null)[] = [];
+    try {
+      await this.#plane.disturbD1(disturbance);
+      for (const victim of victims) {
+        // Where the first ones don't arrive, the others would only wait, too.
+        const isHopeless = times.length >= HOPELESS_AFTER && times.every((each) => each === null);
+        times.push(isHopeless ? null : await this.#kill(victim));
+      }
+    } finally {
+      await this.#plane.disturbD1();
+    }
+    if (times.includes(null)) await this.#plane.clear();
+    return times;
+  }
+
+  async #start(count: number): Promise<Victim[]> {
+    const started = Array.from({ length: count }, (_, index) => {
+      const command = new SignalledCommand(this.#plane.directory, `command-${this.#nextCommand++}`);
+      const [job, machine] = [`bench-${index}`, `m${index}.example.com`];
+      return { job, command, wrapper: this.#plane.wrapper({ job, machine, command: command.argv }) };
+    });
+    return Promise.all(
+      started.map(async ({ job, command, wrapper }) => {
+        await command.isReady();
+        const run = await waitFor(`a run of ${job}`, async () => {
+          const runs = await this.#plane.admin.runs({ job, state: 'running' });
+          return runs.find(({ connected }) => connected)?.id;
+        });
+        return { job, run, command, wrapper };
+      }),
+    );
+  }
+
+  async #kill({ job, run, command, wrapper }: Victim): Promise<KillTimes | null> {
+    const operator = this.#plane.operator;
+    let id: string | null = null;
+    const request = async () => {
+      // As the dashboard does it.
+      const key = { 'idempotency-key': randomUUID() };
+      const response = await operator.request('POST', `/jobs/${job}/kill`, { run }, key);
+      const body = await response.text();
+      if (response.ok) id = v.parse(TimedKill, JSON.parse(body)).kill.id;
+      return response.ok;
+    };
+    const times = await command.time(() => withTimeout(request(), CALL_LIMIT_MS, { fallback: false }));
+    if (times === null) return null;
+    await wrapper.exit;
+    return { ...times, hops: id === null ? null : await this.#hops(id) };
+  }
+
+  async #hops(id: string): Promise<Hops | null> {
+    const response = await this.#plane.admin.request('GET', `/kills/${id}?wait=2`);
+    if (!response.ok) return null;
+    const { stored_ms, targets } = v.parse(TimedKill, await response.json()).kill;
+    const timing = targets[0]?.timing ?? null;
+    if (timing === null) return null;
+    return {
+      stored: stored_ms,
+      sent: timing.sent_ms,
+      received: timing.received_ms,
+      firstSignal: timing.first_signal_ms,
+      lastProcessGone: timing.last_process_gone_ms,
+    };
+  }
+}

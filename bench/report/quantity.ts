@@ -1,0 +1,25 @@
+/** Numbers with their units, as people read them. */
+
+export type Unit = 'ms' | 's' | 'MB/s' | 'MiB' | 'KiB' | '%' | '×' | '$' | '';
+
+export interface Quantity {
+  readonly value: number;
+  readonly unit: Unit;
+}
+
+/** `3.70 ms`, `889 ms`, `2.24 ×`, `$0.000016`, `1,204`; a dash for what could not be measured. */
+export function formatQuantity({ value, unit }: Quantity): string {
+  if (!Number.isFinite(value)) return '–';
+  if (unit === '') return formatNumber(value, Number.isInteger(value) ? 0 : decimals(value));
+  if (unit === '$') return `$${value.toLocaleString('en', { maximumSignificantDigits: 2 })}`;
+  return `${formatNumber(value, decimals(value))} ${unit}`;
+}
+
+/** Three significant digits: no measurement here is more exact. */
+function decimals(value: number): number {
+  return Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+}
+
+function formatNumber(value: number, digits: number): string {
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
