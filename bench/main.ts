@@ -19,8 +19,9 @@ import { describeMachine, type Machine } from './report/machine.ts';
 import { Progress } from './report/progress.ts';
 import { type BenchResult, isMet } from './report/result.ts';
 import { formatHeading, formatResult } from './report/terminal.ts';
+import { wrapperBench } from './wrapper/wrapper-bench.ts';
 
-const BENCHES: readonly Bench[] = [killBench];
+const BENCHES: readonly Bench[] = [killBench, wrapperBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -170,7 +170,6 @@ const HOPS: readonly (readonly [name: string, hop: keyof Hops])[] = [
 /** Where each millisecond goes, by the kill's own account. */
 function hopsTable(kills: Kills): Table[] {
   const hops = kills.flatMap((kill) => kill?.hops ?? []);
-  if (hops.length === 0) return [];
   const rows = HOPS.map(([name, hop]) => {
     const times = hops.flatMap((each) => each[hop] ?? []);
     return distribution(name, times);

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
+import { KillBody } from '#protocol/api';
 import { withTimeout } from '#shared/with-timeout';
 import { waitFor } from '#testing/wait-for';
 import type { WrapperProcess } from '../../scripts/local/wrapper-process.ts';
@@ -11,6 +12,7 @@ import { SignalledCommand, type SignalTimes } from './signalled-command.ts';
 /** The longest that a call may take: longer than the control plane's own limits. */
 const CALL_LIMIT_MS = 20_000;
 const HOPELESS_AFTER = 2;
+const SETTLED_WITHIN_SECONDS = 5;
 /** After a start or an end, until the machine is quiet again. */
 const QUIET_MS = 300;
 
@@ -33,30 +35,6 @@ interface Victim {
   readonly command: SignalledCommand;
   readonly wrapper: WrapperProcess;
 }
-
-const Milliseconds = v.optional(v.nullable(v.number()), null);
-/** A control plane from before the times were kept has none of these. */
-const TimedKill = v.object({
-  kill: v.object({
-    id: v.string(),
-    stored_ms: Milliseconds,
-    targets: v.array(
-      v.object({
-        timing: v.optional(
-          v.nullable(
-            v.object({
-              sent_ms: Milliseconds,
-              received_ms: Milliseconds,
-              first_signal_ms: Milliseconds,
-              last_process_gone_ms: Milliseconds,
-            }),
-          ),
-          null,
-        ),
-      }),
-    ),
-  }),
-});
 
 export class KillTrial {
   readonly #plane: BenchPlane;
@@ -119,7 +97,7 @@ export class KillTrial {
       const key = { 'idempotency-key': randomUUID() };
       const response = await operator.request('POST', `/jobs/${job}/kill`, { run }, key);
       const body = await response.text();
-      if (response.ok) id = v.parse(TimedKill, JSON.parse(body)).kill.id;
+      if (response.ok) id = v.parse(KillBody, JSON.parse(body)).kill.id;
       return response.ok;
     };
     const times = await command.time(() => withTimeout(request(), CALL_LIMIT_MS, { fallback: false }));
@@ -128,18 +106,15 @@ export class KillTrial {
     return { ...times, hops: id === null ? null : await this.#hops(id) };
   }
 
-  async #hops(id: string): Promise<Hops | null> {
-    const response = await this.#plane.admin.request('GET', `/kills/${id}?wait=2`);
-    if (!response.ok) return null;
-    const { stored_ms, targets } = v.parse(TimedKill, await response.json()).kill;
+  async #hops(id: string): Promise<Hops> {
+    const { stored_ms, targets } = await this.#plane.admin.getKill(id, SETTLED_WITHIN_SECONDS);
     const timing = targets[0]?.timing ?? null;
-    if (timing === null) return null;
     return {
       stored: stored_ms,
-      sent: timing.sent_ms,
-      received: timing.received_ms,
-      firstSignal: timing.first_signal_ms,
-      lastProcessGone: timing.last_process_gone_ms,
+      sent: timing?.sent_ms ?? null,
+      received: timing?.received_ms ?? null,
+      firstSignal: timing?.first_signal_ms ?? null,
+      lastProcessGone: timing?.last_process_gone_ms ?? null,
     };
   }
 }
