@@ -8,6 +8,8 @@ export interface BenchOptions {
   /** For `scale`. */
   readonly wrappers: number;
   readonly jobs: readonly number[];
+  /** For `output`: what the command prints. */
+  readonly outputBytes: number;
   /** The Node.js that runs the wrapper, for `wrapper` and `output`. */
   readonly node: string;
 }

@@ -15,13 +15,14 @@ import { onStopRequest } from '../scripts/local/stop-request.ts';
 import type { Bench, BenchOptions } from './bench.ts';
 import { killBench } from './kill/kill-bench.ts';
 import { Cleanup } from './measure/cleanup.ts';
+import { outputBench } from './output/output-bench.ts';
 import { describeMachine, type Machine } from './report/machine.ts';
 import { Progress } from './report/progress.ts';
 import { type BenchResult, isMet } from './report/result.ts';
 import { formatHeading, formatResult } from './report/terminal.ts';
 import { wrapperBench } from './wrapper/wrapper-bench.ts';
 
-const BENCHES: readonly Bench[] = [killBench, wrapperBench];
+const BENCHES: readonly Bench[] = [killBench, outputBench, wrapperBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     wrappers: { type: 'string', default: '2000' },
     jobs: { type: 'string', default: '1000,2000' },
+    megabytes: { type: 'string', default: '100' },
     node: { type: 'string', default: process.execPath },
   },
 });
@@ -43,6 +45,7 @@ const options: BenchOptions = {
   isQuick: values.quick,
   wrappers: Number(values.wrappers),
   jobs: values.jobs.split(',').map(Number),
+  outputBytes: Number(values.megabytes) * 1e6,
   node: values.node,
 };
 

@@ -1,5 +1,6 @@
 /** What a process has used, by /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { LEASH_PROGRAM } from '../../scripts/local/paths.ts';
 
 export interface Memory {
   readonly residentMib: number;
@@ -30,4 +31,39 @@ function field(text: string, name: string): number {
   const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1];
   if (kibibytes === undefined) throw new Error(`/proc has no ${name}`);
   return Number(kibibytes);
+}
+
+const LOOK_EVERY_MS = 25;
+
+/** The most memory that a wrapper ever held, which is a given process or a child of it: its launcher's shell becomes it. */
+export class PeakMemory {
+  readonly #pid: number;
+  readonly #timer: NodeJS.Timeout;
+  #peakMib = Number.NaN;
+
+  constructor(pid: number) {
+    this.#pid = pid;
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
+  }
+
+  /** @returns the last that was seen, in MiB */
+  stop(): number {
+    clearInterval(this.#timer);
+    return this.#peakMib;
+  }
+
+  #look(): void {
+    try {
+      const children = readFileSync(`/proc/${this.#pid}/task/${this.#pid}/children`, 'utf8').trim().split(' ');
+      const wrapper = [String(this.#pid), ...children].find((pid) => pid !== '' && isWrapper(pid));
+      if (wrapper !== undefined) this.#peakMib = field(readFileSync(`/proc/${wrapper}/status`, 'utf8'), 'VmHWM') / 1024;
+    } catch {
+      // It has ended, or is about to: then it has no memory any more.
+    }
+  }
+}
+
+function isWrapper(pid: string): boolean {
+  const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  return commandLine.includes(`${LEASH_PROGRAM}\0run`) && !commandLine.startsWith('sh\0');
 }
