@@ -294,3 +294,20 @@ test('a token is created and deleted by keyboard alone', async () => {
   await tokenRow('by keys').waitFor({ state: 'detached' });
   expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Tokens, newest first');
 });
+
+test('the overview warns admins, and only them, that the index is nearly full', async () => {
+  const index = { bytes: 380_000_000, max_bytes: 500_000_000, warning_bytes: 350_000_000, removal_bytes: 400_000_000 };
+  let calls = 0;
+  await page.route('**/api/v1/index', (route) => {
+    calls += 1;
+    return route.fulfill({ json: { index } });
+  });
+  const warning = page.getByRole('alert').filter({ hasText: 'The index is 76 % full' });
+  const reader = await freshToken('sees no index', ['read']);
+  await visit('/', reader.secret);
+  await page.locator('main[aria-busy=false]').waitFor();
+  expect([await warning.count(), calls]).toEqual([0, 0]);
+  await visit('/', environment().adminToken);
+  await warning.waitFor();
+  expect(await violations(page)).toEqual([]);
+});

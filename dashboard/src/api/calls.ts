@@ -6,6 +6,8 @@ import {
   AuditList,
   EventList,
   GAPS_HEADER,
+  IndexBody,
+  type IndexSize,
   type Job,
   JobBody,
   JobList,
@@ -43,6 +45,11 @@ export async function signIn(token: string): Promise<Result<Session>> {
 
 export async function signOut(): Promise<Result<null>> {
   return pick(await call({ method: 'DELETE', path: '/session' }), () => null);
+}
+
+/** For admins of all jobs. */
+export async function fetchIndex(): Promise<Result<IndexSize>> {
+  return pick(await callFor(IndexBody, { path: '/index' }), (body) => body.index);
 }
 
 /** @param job null: the job of the only run with this id */

@@ -18,11 +18,13 @@ import { useKillDialog } from '../../hooks/use-kill-dialog.tsx';
 import { useFocusFallback } from '../../keyboard/focus-fallback.ts';
 import { query, setFilter } from '../../router.tsx';
 import { failure, fleet, hasBegun, loaded, openRuns, syncStatus, truncated, useFleet } from '../../state/fleet.ts';
+import { mayAdminister } from '../../state/rights.ts';
 import { useSelection } from '../../state/selection.ts';
 import { store } from '../../state/store.ts';
 import { parseFilter } from '../../state/text-filter.ts';
 import { useAttentionFold } from './attention-fold.ts';
 import { FirstJob } from './first-job.tsx';
+import { IndexNotice } from './index-notice.tsx';
 import { type Overview, overviewOf, runsOf, SECTION_NAMES, SECTIONS, type Section } from './rows.ts';
 import { RunList } from './run-list.tsx';
 
@@ -59,6 +61,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
           {failure.value.detail} Retrying every few seconds.
         </Notice>
       )}
+      {mayAdminister(who) && <IndexNotice />}
       {truncated.value.runs && (
         <TruncatedNotice one="run" which="the newest">
           Open a job to see the rest.
