@@ -32,7 +32,9 @@ import { requestKill, runsInGrace } from '../../state/pending-kills.ts';
 import { mayKill, mayRead } from '../../state/rights.ts';
 import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';
 import { useReload } from '../../state/use-reload.ts';
+import { firstSignalText } from './hops.ts';
 import { KillStateBadge, TargetStateBadge } from './kill-state.tsx';
+import { KillTiming } from './kill-timing.tsx';
 import { shownTargets, type TargetShow, targetGroups } from './targets.ts';
 
 const ROW_PX = 64;
@@ -200,6 +202,7 @@ function SurvivorsOn({ left }: { readonly left: BatchProgress['survivors'][numbe
 }
 
 function Facts({ kill }: { readonly kill: Kill }) {
+  const firstSignal = firstSignalText(kill.targets);
   return (
     <dl class="kill-facts">
       <Fact name="Target">{matchText(kill)}</Fact>
@@ -212,6 +215,7 @@ function Facts({ kill }: { readonly kill: Kill }) {
           (<Ago at={kill.requested_at} />)
         </span>
       </Fact>
+      {firstSignal !== null && <Fact name="First signal">{firstSignal}</Fact>}
       <Fact name="Matches new runs">
         <Expiry kill={kill} />
       </Fact>
@@ -292,7 +296,7 @@ function Targets({ kill, isLinked }: LoadedProps) {
         </div>
       )}
       <Rows items={shown} keyOf={({ run }) => run} estimatePx={ROW_PX} label="Targeted runs">
-        {(target) => <TargetRow job={kill.job} target={target} isLinked={isLinked} />}
+        {(target) => <TargetRow kill={kill} target={target} isLinked={isLinked} />}
       </Rows>
     </section>
   );
@@ -319,13 +323,11 @@ function Chip({ show, current, count }: ChipProps) {
   );
 }
 
-interface TargetRowProps {
-  readonly job: string;
+interface TargetRowProps extends LoadedProps {
   readonly target: Target;
-  readonly isLinked: boolean;
 }
 
-function TargetRow({ job, target, isLinked }: TargetRowProps) {
+function TargetRow({ kill, target, isLinked }: TargetRowProps) {
   return (
     <article class="row text target" data-target={target.run} data-state={target.state}>
       <div class="cell-state">
@@ -333,14 +335,22 @@ function TargetRow({ job, target, isLinked }: TargetRowProps) {
       </div>
       <div class="cell-name">
         {isLinked ? (
-          <Link to={runPath({ id: target.run, job })} class="row-link" label={`Run on ${target.machine}`} cursor>
+          <Link
+            to={runPath({ id: target.run, job: kill.job })}
+            class="row-link"
+            label={`Run on ${target.machine}`}
+            cursor
+          >
             {target.machine}
           </Link>
         ) : (
           <strong>{target.machine}</strong>
         )}
       </div>
-      <div class={`cell-progress ${hasSurvivors(target) ? 'problem' : 'aside'}`}>{targetMeaning(target)}</div>
+      <div class="cell-progress">
+        <p class={hasSurvivors(target) ? 'problem' : 'aside'}>{targetMeaning(target)}</p>
+        <KillTiming kill={kill} target={target} />
+      </div>
       <div class="cell-code">
         {target.exit_code !== null && (
           <>

@@ -47,14 +47,14 @@ export interface IndexWarning {
 export function indexWarning({ bytes, max_bytes, warning_bytes, removal_bytes }: IndexSize): IndexWarning | null {
   if (bytes < warning_bytes) return null;
   const percent = (part: number) => `${Math.floor((100 * part) / max_bytes)} %`;
-  const size = `${formatBytes(bytes)} of ${formatBytes(max_bytes)}`;
-  const kept = 'Their own pages and their output stay.';
+  const size = `All lists are read from it, and it holds ${formatBytes(bytes)} of ${formatBytes(max_bytes)}.`;
+  const removal =
+    bytes < removal_bytes
+      ? `At ${percent(removal_bytes)} the oldest ended runs leave the lists`
+      : 'The oldest ended runs are leaving the lists to make room for new ones';
   return {
-    title: `The index is ${percent(bytes)} full (${size})`,
-    detail:
-      bytes < removal_bytes
-        ? `At ${percent(removal_bytes)} the oldest ended runs leave the lists. ${kept}`
-        : `The oldest ended runs are leaving the lists, to make room for new ones. ${kept}`,
+    title: `The index is ${percent(bytes)} full`,
+    detail: `${size} ${removal}; their own pages and their output stay.`,
     mayGrow: max_bytes < LARGEST_BYTES,
   };
 }
