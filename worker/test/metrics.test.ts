@@ -1,6 +1,8 @@
 import { listDurableObjectIds } from 'cloudflare:test';
+import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { hopTimes, killHops } from '../shared/d1/kill-hops.ts';
 import { METRIC_QUERIES } from '../shared/d1/metrics.ts';
 import { prometheusText } from '../src/http/prometheus.ts';
 import { newToken, postKill, refusal, request } from './support/api.ts';
@@ -201,6 +203,66 @@ describe('/metrics', () => {
     const elapsed = (Date.now() - begunAt) / 1_000;
     expect([(forAcceptance ?? 0) - 60 <= elapsed, (forEnd ?? 0) - 120 <= elapsed]).toEqual([true, true]);
     await env.DB.prepare("DELETE FROM kills WHERE job = 'metrics-age'").run();
+  });
+
+  test('has how long recent kills took to each machine, hop by hop', async () => {
+    const insert = (ageMs: number, stored: number | null, targets: object[]) =>
+      env.DB.prepare('INSERT INTO kills (id, job, requested_at, accepted, resource) VALUES (?, ?, ?, 1, ?)')
+        .bind(
+          ulid(Date.now() - ageMs),
+          'metrics-hops',
+          Date.now() - ageMs,
+          JSON.stringify({ state: 'settled', stored_ms: stored, targets }),
+        )
+        .run();
+    const target = (machine: string, sent: number, gone: number | null) => ({
+      machine,
+      timing: { sent_ms: sent, received_ms: sent + 1, first_signal_ms: null, last_process_gone_ms: gone },
+    });
+    for (let nth = 1; nth <= 100; nth++) await insert(nth, nth / 2, [target('hops-1', nth, nth === 1 ? 5_000 : null)]);
+    await insert(1, null, [target('hops-2', 7, null), { machine: 'hops-old', timing: null }, { machine: 'hops-old' }]);
+    await insert(86_400_001, 1, [target('hops-yesterday', 1, 1)]);
+    const all = await samples();
+    const hops = Object.entries(all).filter(([name]) => name.includes('machine="hops-'));
+    const series = (machine: string, hop: string, quantile: string) =>
+      `leash_kill_hop_seconds{machine="${machine}",hop="${hop}",quantile="${quantile}"}`;
+    expect(Object.fromEntries(hops)).toEqual({
+      [series('hops-1', 'stored', '0.5')]: 0.025,
+      [series('hops-1', 'stored', '0.99')]: 0.0495,
+      [series('hops-1', 'sent', '0.5')]: 0.05,
+      [series('hops-1', 'sent', '0.99')]: 0.099,
+      [series('hops-1', 'received', '0.5')]: 0.051,
+      [series('hops-1', 'received', '0.99')]: 0.1,
+      [series('hops-1', 'gone', '0.5')]: 5,
+      [series('hops-1', 'gone', '0.99')]: 5,
+      [series('hops-2', 'sent', '0.5')]: 0.007,
+      [series('hops-2', 'sent', '0.99')]: 0.007,
+      [series('hops-2', 'received', '0.5')]: 0.008,
+      [series('hops-2', 'received', '0.99')]: 0.008,
+    });
+    await env.DB.prepare("DELETE FROM kills WHERE job = 'metrics-hops'").run();
+  });
+
+  test('has hops of a limited number of machines and kills, those with the most and the newest', () => {
+    const row = (machine: string) => ({
+      machine,
+      stored: 1,
+      sent: null,
+      received: null,
+      first_signal: null,
+      gone: null,
+    });
+    const rows = Array.from({ length: 150 }, (_, nth) => Array.from({ length: nth + 1 }, () => row(`m${nth}`))).flat();
+    const machines = hopTimes(rows).map(({ machine }) => machine);
+    expect([machines.length, machines[0], machines.at(-1)]).toEqual([100, 'm149', 'm50']);
+  });
+
+  test('reads the newest kills only for their hops', async () => {
+    const spied = { prepare: (query: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`) } as D1Database;
+    const { results } = await killHops(spied, Date.now()).all<{ detail: string }>();
+    const steps = results.map(({ detail }) => detail).join('\n');
+    expect(steps).toContain('SEARCH kills USING INDEX sqlite_autoindex_kills_1 (id>?)');
+    expect(steps).not.toMatch(/SCAN kills|TEMP B-TREE/);
   });
 
   test.each(Object.entries(METRIC_QUERIES))('reads %s without a scan of runs or kills', async (_name, query) => {

@@ -1,4 +1,5 @@
 /** Metrics, read from the index: no object is woken for them. */
+import { type HopTimes, hopTimes, killHops } from './kill-hops.ts';
 
 export interface Metrics {
   /** Runs that may be alive, by state; and for a day those whose wrapper died, which someone should look at. */
@@ -13,6 +14,8 @@ export interface Metrics {
     readonly buckets: readonly (readonly [bound: string, count: number])[];
     readonly sum: number;
   };
+  /** Of recent kills. */
+  readonly killHops: readonly HopTimes[];
   /** How much D1 stores. */
   readonly d1Bytes: number;
   /** When the oldest kill in the queue was requested. */
@@ -36,16 +39,17 @@ export const METRIC_QUERIES = {
 type Counter = { name: string; label: string; value: number };
 type OpenRuns = { state: string; count: number };
 
-export async function readMetrics(db: D1Database): Promise<Metrics> {
-  const [counters, openRuns, lostForGood, oldestUnaccepted, oldestOpen] = await db.batch(
-    [
+export async function readMetrics(db: D1Database, now: number): Promise<Metrics> {
+  const [hops, counters, openRuns, lostForGood, oldestUnaccepted, oldestOpen] = await db.batch([
+    killHops(db, now),
+    ...[
       METRIC_QUERIES.counters,
       METRIC_QUERIES.openRuns,
       METRIC_QUERIES.lostForGood,
       METRIC_QUERIES.oldestUnaccepted,
       METRIC_QUERIES.oldestOpen,
     ].map((query) => db.prepare(query)),
-  );
+  ]);
   const rows = (counters?.results ?? []) as Counter[];
   const labelled = (name: string) =>
     rows.filter((row) => row.name === name).map(({ label, value }) => [label, value] as const);
@@ -61,6 +65,7 @@ export async function readMetrics(db: D1Database): Promise<Metrics> {
       buckets: labelled('kill_seconds_bucket').sort(([a], [b]) => boundOf(a) - boundOf(b)),
       sum: single('kill_seconds_sum'),
     },
+    killHops: hopTimes(hops?.results ?? []),
     d1Bytes: counters?.meta.size_after ?? 0,
     oldestUnaccepted: firstTime(oldestUnaccepted),
     oldestOpen: firstTime(oldestOpen),

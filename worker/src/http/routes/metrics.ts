@@ -31,9 +31,10 @@ export const metricsOperations = [
 /** While D1 is away the rest is unknown, but that it is away is not. */
 async function metricsOf({ env }: AppContext): Promise<Metric[]> {
   try {
-    const metrics = await readMetrics(env.DB);
+    const now = Date.now();
+    const metrics = await readMetrics(env.DB, now);
     const { d1MaxBytes } = readSettings(env);
-    return [...describeControlPlane(true), ...describe(metrics, { now: Date.now(), d1MaxBytes })];
+    return [...describeControlPlane(true), ...describe(metrics, { now, d1MaxBytes })];
   } catch (error) {
     if (d1Failure(error) !== 'unavailable') throw error;
     log.error('metrics_not_read', error);
@@ -97,6 +98,17 @@ function describe(metrics: Metrics, { now, d1MaxBytes }: { now: number; d1MaxByt
         { suffix: '_sum', value: sum },
         { suffix: '_count', value: buckets.at(-1)?.[1] ?? 0 },
       ],
+    },
+    {
+      name: 'leash_kill_hop_seconds',
+      help: 'Time from the request of a kill until it passed a hop on its way to a machine: quantiles of the last 1,000 kills within a day, for the 100 machines with the most of them.',
+      type: 'gauge',
+      samples: metrics.killHops.flatMap(({ machine, hop, quantiles }) =>
+        quantiles.map(({ quantile, ms }) => ({
+          labels: { machine, hop, quantile: String(quantile) },
+          value: ms / 1000,
+        })),
+      ),
     },
     {
       name: 'leash_oldest_kill_age_seconds',
