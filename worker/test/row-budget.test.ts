@@ -1,14 +1,12 @@
-/**
- * What Leash costs to run: rows written, alarms and requests of each thing that happens often. docs/cost.md multiplies
- * these by the price list. A test fails when something costs more than its budget, so lower a budget with its cost.
- */
+/** What Leash costs to run: rows written, alarms and requests of each thing that happens often, against their budgets. */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { afterAll, expect, test, vi } from 'vitest';
+import { BUDGETED, BUDGETS, type Budgeted, type Cost } from '#shared/cost-model';
 import { waitFor } from '#testing/wait-for';
 import { Sockets } from '../durable/job/sockets.ts';
 import { newToken, postKill } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
-import { type Cost, costOf } from './support/cost.ts';
+import { costOf } from './support/cost.ts';
 import { env } from './support/env.ts';
 import { hibernate, isOutboxEmpty, jobObject } from './support/objects.ts';
 import { query } from './support/storage.ts';
@@ -24,18 +22,7 @@ const EXITED = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exit
 /** What a wrapper sends of 5 MB, printed in a second. */
 const FAST_OUTPUT = { frames: 58, bytes: 90_000 };
 
-const BUDGETS = {
-  'short run of a known job': { objectRows: 35, d1Rows: 10, setAlarms: 4, alarms: 2, requests: 11 },
-  'silent run, an hour': { objectRows: 640, d1Rows: 0, setAlarms: 256, alarms: 128, requests: 128 },
-  '1 line a second, unwatched, a minute': { objectRows: 190, d1Rows: 0, setAlarms: 4, alarms: 2, requests: 5 },
-  '5 MB/s, a second': { objectRows: 174, d1Rows: 0, setAlarms: 0, alarms: 0, requests: 3 },
-  "kill with the run's end": { objectRows: 67, d1Rows: 33, setAlarms: 6, alarms: 4, requests: 13 },
-  reconnect: { objectRows: 33, d1Rows: 6, setAlarms: 6, alarms: 3, requests: 12 },
-  'removal of an ended run': { objectRows: 21, d1Rows: 1, setAlarms: 3, alarms: 2, requests: 4 },
-} satisfies Record<string, Cost>;
-type Line = keyof typeof BUDGETS;
-
-const COLUMNS = ['objectRows', 'd1Rows', 'setAlarms', 'alarms', 'requests'] as const;
+const COLUMNS = ['objectRows', 'd1Rows', 'setAlarms', 'alarms', 'requests', 'workerRequests'] as const;
 const table: string[] = [row('', COLUMNS)];
 
 function row(name: string, cells: readonly (string | number)[]): string {
@@ -46,18 +33,18 @@ useFakeDate();
 afterAll(() => console.log(['', 'What it costs, and its budget:', ...table].join('\n')));
 
 /** Fails if it costs more than its budget, and says which statements wrote the rows. */
-async function expectWithin(line: Line, what: () => Promise<unknown>): Promise<void> {
+async function expectWithin(line: Budgeted, what: () => Promise<unknown>): Promise<void> {
   const { statements, ...cost } = await costOf(what);
-  const budget = BUDGETS[line];
+  const budget: Cost = BUDGETS[line];
   table.push(
     row(
-      line,
+      BUDGETED[line],
       COLUMNS.map((column) => `${Math.round(cost[column] * 100) / 100}/${budget[column]}`),
     ),
   );
   const exceeded = COLUMNS.filter((column) => cost[column] > budget[column]);
   const written = [...statements].map(([statement, rows]) => `${rows}  ${statement.replaceAll(/\s+/g, ' ')}`);
-  expect(exceeded, [`${line} costs ${JSON.stringify(cost)}`, ...written].join('\n')).toEqual([]);
+  expect(exceeded, [`${BUDGETED[line]} costs ${JSON.stringify(cost)}`, ...written].join('\n')).toEqual([]);
 }
 
 async function settled({ job }: Identity): Promise<void> {
@@ -129,7 +116,7 @@ async function beatFor(job: string, ms: number): Promise<void> {
 
 test('a short run of a known job', async () => {
   const who = await knownJob('cost-short');
-  await expectWithin('short run of a known job', async () => {
+  await expectWithin('shortRun', async () => {
     await endedRun(who);
     await fireAlarms(who.job);
   });
@@ -137,12 +124,12 @@ test('a short run of a known job', async () => {
 
 test('a silent run, for an hour', async () => {
   const { who } = await runningRun('cost-silent');
-  await expectWithin('silent run, an hour', () => beatFor(who.job, HOUR_MS));
+  await expectWithin('silentHour', () => beatFor(who.job, HOUR_MS));
 });
 
 test('a line a second that nobody watches, for a minute', async () => {
   const { who, wrapper } = await runningRun('cost-lines');
-  await expectWithin('1 line a second, unwatched, a minute', async () => {
+  await expectWithin('lineASecondMinute', async () => {
     for (let second = 0; second < 60; second++) {
       await beatFor(who.job, SECOND_MS);
       wrapper.print(second * LINE.length, LINE);
@@ -154,7 +141,7 @@ test('a line a second that nobody watches, for a minute', async () => {
 test('5 MB in a second', async () => {
   const { wrapper } = await runningRun('cost-fast');
   const bytes = 'x'.repeat(FAST_OUTPUT.bytes);
-  await expectWithin('5 MB/s, a second', async () => {
+  await expectWithin('fastSecond', async () => {
     for (let frame = 0; frame < FAST_OUTPUT.frames; frame++) wrapper.print(frame * bytes.length, bytes);
     await wrapper.acked(FAST_OUTPUT.frames * bytes.length);
   });
@@ -162,7 +149,7 @@ test('5 MB in a second', async () => {
 
 test("a kill, and the run's end by it", async () => {
   const { who, wrapper } = await runningRun('cost-kill');
-  await expectWithin("kill with the run's end", async () => {
+  await expectWithin('kill', async () => {
     const { id } = await postKill(who.job, { run: who.run });
     await wrapper.kill();
     wrapper.killing(id, 'term');
@@ -196,7 +183,7 @@ test('the removal of an ended run', async () => {
   await fireAlarms(who.job);
   vi.setSystemTime(Date.now() + 31 * DAY_MS);
   // The daily look at the others is not part of it.
-  await expectWithin('removal of an ended run', () => fireAlarms(who.job));
+  await expectWithin('removal', () => fireAlarms(who.job));
   const { results } = await env.DB.prepare('SELECT id FROM runs WHERE job = ?').bind(who.job).all();
   expect(results).toHaveLength(1);
 });

@@ -5,28 +5,17 @@
  * of the tests, so their prototypes can be observed.
  */
 import { runInDurableObject } from 'cloudflare:test';
+import type { Cost } from '#shared/cost-model';
+import { MESSAGES_PER_REQUEST } from '#shared/prices';
 import { D1GatewayObject } from '../../durable/d1-gateway/d1-gateway-object.ts';
 import { FleetObject } from '../../durable/fleet/fleet-object.ts';
 import { JobObject } from '../../durable/job/job-object.ts';
 import worker from '../../index.ts';
 import { env } from './env.ts';
 
-export interface Cost {
-  /** Rows that objects wrote, with one for each `setAlarm`. */
-  readonly objectRows: number;
-  readonly d1Rows: number;
-  /** Part of `objectRows`. */
-  readonly setAlarms: number;
-  /** Part of `requests`. */
-  readonly alarms: number;
-  /** Of the Worker and of objects: HTTP requests, calls and alarms, and twenty messages as one. */
-  readonly requests: number;
-}
-
 /** How many statements of each kind wrote rows, to find out where they come from. */
 export type Statements = ReadonlyMap<string, number>;
 
-const MESSAGES_PER_REQUEST = 20;
 /** Methods that are no billed request. */
 const FREE = new Set(['constructor', 'webSocketClose', 'webSocketError']);
 
@@ -36,6 +25,7 @@ class Count {
   setAlarms = 0;
   alarms = 0;
   calls = 0;
+  workerCalls = 0;
   messages = 0;
   readonly statements = new Map<string, number>();
 
@@ -55,7 +45,8 @@ class Count {
       d1Rows: this.d1Rows,
       setAlarms: this.setAlarms,
       alarms: this.alarms,
-      requests: this.calls + this.messages / MESSAGES_PER_REQUEST,
+      requests: this.workerCalls + this.calls + this.messages / MESSAGES_PER_REQUEST,
+      workerRequests: this.workerCalls,
     };
   }
 }
@@ -82,7 +73,7 @@ async function observe(): Promise<void> {
   isObserving = true;
   for (const { prototype } of [JobObject, FleetObject, D1GatewayObject]) observeCalls(prototype);
   wrap(worker, 'fetch', (fetch) => {
-    if (current !== null) current.calls += 1;
+    if (current !== null) current.workerCalls += 1;
     return fetch();
   });
   observeD1();
