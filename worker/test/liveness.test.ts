@@ -5,12 +5,13 @@ import { postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
+import { disconnected, eventTypes, hibernate, isOutboxEmpty, jobObject, restart, run } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const SILENCE_MS = 30_000;
 const PROBE_MS = 5_000;
 const DISCONNECT_MS = 30_000;
+const RECONNECT_CAP_MS = 10_000;
 
 describe('a run that falls silent on an open link', () => {
   useFakeDate();
@@ -118,6 +119,19 @@ describe('a run that falls silent on an open link', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
 
+  test('is found within twice the time when it was heard of at the last look', async () => {
+    const who = newIdentity('silent-later');
+    const wrapper = await TestWrapper.connect(who);
+    await pass(who.job, 20_000);
+    wrapper.say({ type: 'alive' });
+    await wrapper.settled();
+    await pass(who.job, SILENCE_MS - 20_000);
+    const alarm = await runInDurableObject(jobObject(who.job), (_object, { storage }) => storage.getAlarm());
+    expect(alarm).toBe(Date.now() + 2 * SILENCE_MS);
+    await pass(who.job, 2 * SILENCE_MS);
+    await waitFor('the probe', () => wrapper.of('probe').length === 1);
+  });
+
   test('is doubted even when the object hibernated meanwhile', async () => {
     const who = newIdentity('silent-asleep');
     const wrapper = await TestWrapper.connect(who);
@@ -141,6 +155,31 @@ describe('a run whose link was cut', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
     await pass(who.job, 2);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost', exit_code: 253, final: false });
+  });
+
+  test('lets the object sleep at first, and is lost on time', async () => {
+    const who = newIdentity('cut-asleep');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await waitFor('D1 to know it', () => isOutboxEmpty(who.job));
+    // A pending timer would keep the object in memory.
+    expect(vi.getTimerCount()).toBe(0);
+    await pass(who.job, DISCONNECT_MS - 2 * RECONNECT_CAP_MS);
+    expect(vi.getTimerCount()).toBe(1);
+    await pass(who.job, 2 * RECONNECT_CAP_MS);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+  });
+
+  test('is lost later if the object slept: the new instance waits for a whole deadline', async () => {
+    const who = newIdentity('cut-evicted');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await hibernate(who.job);
+    await pass(who.job, DISCONNECT_MS - 2 * RECONNECT_CAP_MS);
+    await pass(who.job, DISCONNECT_MS - 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
+    await pass(who.job, 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
 
   test('keeps running when it returns in time', async () => {

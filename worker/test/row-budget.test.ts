@@ -1,4 +1,7 @@
-/** What Leash costs to run: rows written, alarms and requests of each thing that happens often, against their budgets. */
+/**
+ * What Leash costs to run: rows written, alarms and requests of each thing that happens often, against their budgets.
+ * `npx vitest run --project worker --silent=false worker/test/row-budget.test.ts` prints the table.
+ */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { afterAll, expect, test, vi } from 'vitest';
 import { BUDGETED, BUDGETS, type Budgeted, type Cost } from '#shared/cost-model';

@@ -57,6 +57,7 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
       ({ socket, heardAt }) => Math.max(heardAt, ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0),
     );
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
+    void ctx.blockConcurrencyWhile(() => this.#deadlines.start(() => this.#silence.watch()));
   }
 
   override fetch(request: Request): Response {

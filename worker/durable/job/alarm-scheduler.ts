@@ -1,10 +1,14 @@
-/** Everything that has to happen later: deadlines, which are rows behind the object's one alarm. */
+/**
+ * Everything that has to happen later: deadlines behind the object's one alarm. A deadline is a row, or, where it follows
+ * from something else that is stored, only in memory: then a new instance of the object sets it again.
+ */
 
 /**
  * - `silence`: check which connected runs are silent
  * - `viewers`: check which viewers are silent
  * - `probe`: a suspected run has not answered
  * - `disconnect`: a disconnected run has not reconnected
+ * - `witness`: stay in memory until that is decided
  * - `kill_answer`: the wrapper has not answered a kill
  * - `expire`: a kill stops looking for runs
  * - `outbox`: send changes to D1 again
@@ -19,6 +23,7 @@ export const DEADLINE_KINDS = [
   'viewers',
   'probe',
   'disconnect',
+  'witness',
   'kill_answer',
   'expire',
   'outbox',
@@ -30,6 +35,9 @@ export const DEADLINE_KINDS = [
 ] as const;
 export type DeadlineKind = (typeof DEADLINE_KINDS)[number];
 
+/** Only in memory. They follow from open sockets, from disconnected runs, and from what is to be sent. */
+const DERIVED_KINDS: ReadonlySet<DeadlineKind> = new Set(['silence', 'viewers', 'disconnect', 'witness', 'outbox']);
+
 /** The table, for an object without migrations. The job object creates it in its first one. */
 export const DEADLINES_TABLE = `
   CREATE TABLE IF NOT EXISTS deadlines (
@@ -39,7 +47,6 @@ export const DEADLINES_TABLE = `
     due_at INTEGER NOT NULL,
     PRIMARY KEY (kind, subject)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS deadlines_by_due ON deadlines (due_at);
 `;
 
 export interface Deadline {
@@ -52,22 +59,45 @@ export interface Deadline {
 
 export class AlarmScheduler {
   readonly #storage: DurableObjectStorage;
-  /** When the alarm will fire; null: unknown, as after a start. */
+  readonly #derived = new Map<string, Deadline>();
+  /** While the object is constructed: an alarm may be set that is not known yet. */
+  #isStarting = false;
+  /** When the alarm will fire; null: unknown. */
   #alarmAt: number | null = null;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
   }
 
+  /**
+   * Calls `setDerived` to set the deadlines that are only in memory. To be called when the object is constructed, inside
+   * of `blockConcurrencyWhile`.
+   */
+  async start(setDerived: () => void): Promise<void> {
+    const alarmAt = await this.#storage.getAlarm();
+    this.#isStarting = true;
+    setDerived();
+    this.#isStarting = false;
+    // One that is due is being handled, or may be lost: it counts as unknown.
+    if (alarmAt === null || alarmAt <= Date.now()) return;
+    this.#alarmAt = alarmAt;
+    this.ensureAlarm();
+  }
+
   /** Sets a deadline; replaces an earlier one of the same kind and subject. */
   arm(kind: DeadlineKind, subject: string, dueAt: number): void {
-    this.#storage.sql.exec(
-      'INSERT OR REPLACE INTO deadlines (kind, subject, armed_at, due_at) VALUES (?, ?, ?, ?)',
-      kind,
-      subject,
-      Date.now(),
-      dueAt,
-    );
+    const armedAt = Date.now();
+    if (DERIVED_KINDS.has(kind)) {
+      this.#derived.set(keyOf(kind, subject), { kind, subject, armedAt, dueAt });
+    } else {
+      this.#storage.sql.exec(
+        'INSERT OR REPLACE INTO deadlines (kind, subject, armed_at, due_at) VALUES (?, ?, ?, ?)',
+        kind,
+        subject,
+        armedAt,
+        dueAt,
+      );
+    }
     this.#ensureAlarmBy(dueAt);
   }
 
@@ -77,57 +107,82 @@ export class AlarmScheduler {
 
   cancel(kind: DeadlineKind, subject: string): void {
     // The alarm is not moved: one that finds nothing due costs less than a write for each cancellation.
-    this.#storage.sql.exec('DELETE FROM deadlines WHERE kind = ? AND subject = ?', kind, subject);
+    if (DERIVED_KINDS.has(kind)) this.#derived.delete(keyOf(kind, subject));
+    else this.#storage.sql.exec('DELETE FROM deadlines WHERE kind = ? AND subject = ?', kind, subject);
   }
 
   has(kind: DeadlineKind, subject: string): boolean {
+    if (DERIVED_KINDS.has(kind)) return this.#derived.has(keyOf(kind, subject));
     const query = 'SELECT 1 FROM deadlines WHERE kind = ? AND subject = ?';
     return this.#storage.sql.exec(query, kind, subject).toArray().length > 0;
   }
 
-  /** Whether any deadline of these kinds is set. */
-  hasAny(...kinds: DeadlineKind[]): boolean {
-    const places = kinds.map(() => '?').join(', ');
-    const query = `SELECT 1 FROM deadlines WHERE kind IN (${places}) LIMIT 1`;
-    return this.#storage.sql.exec(query, ...kinds).toArray().length > 0;
+  /** When the last deadline of a kind is due; null: none is set. */
+  lastDue(kind: DeadlineKind): number | null {
+    const due = this.#all().flatMap((deadline) => (deadline.kind === kind ? [deadline.dueAt] : []));
+    return due.length === 0 ? null : Math.max(...due);
   }
 
   /** Removes the deadlines that are due. @returns them, earliest first */
   removeDue(now: number): Deadline[] {
-    const due = this.#select('WHERE due_at <= ? ORDER BY due_at', now);
-    this.#storage.sql.exec('DELETE FROM deadlines WHERE due_at <= ?', now);
-    return due;
+    const due = this.#all().filter(({ dueAt }) => dueAt <= now);
+    if (due.some(({ kind }) => !DERIVED_KINDS.has(kind))) {
+      this.#storage.sql.exec('DELETE FROM deadlines WHERE due_at <= ?', now);
+    }
+    for (const { kind, subject } of due) this.#derived.delete(keyOf(kind, subject));
+    return due.sort(
+      (one, other) => one.dueAt - other.dueAt || compare(one.kind, other.kind) || compare(one.subject, other.subject),
+    );
   }
 
   /** The storage was cleared, and the alarm with it. */
   storageCleared(): void {
+    this.#derived.clear();
     this.#alarmAt = null;
   }
 
   /** Sets the alarm to the earliest deadline. To be called when it has fired, which unsets it. */
   setNextAlarm(): void {
     this.#alarmAt = null;
-    const next = this.#select('ORDER BY due_at LIMIT 1')[0];
-    if (next !== undefined) this.#ensureAlarmBy(next.dueAt);
+    this.ensureAlarm();
+  }
+
+  /** Makes sure that an alarm is set. */
+  ensureAlarm(): void {
+    const next = this.#nextDue();
+    if (next !== null) this.#ensureAlarmBy(next);
   }
 
   #ensureAlarmBy(dueAt: number): void {
+    if (this.#isStarting) return;
     const now = Date.now();
     // An alarm that should have fired by now may be lost: it counts as unknown.
     if (this.#alarmAt !== null && this.#alarmAt > now && this.#alarmAt <= dueAt) return;
-    // An earlier alarm may be set that is not known here: the earliest row decides.
-    const earliest = this.#select('ORDER BY due_at LIMIT 1')[0];
+    // An earlier alarm may be set that is not known here: the earliest deadline decides.
     // setAlarm() with a time at or before now may never fire.
-    this.#alarmAt = Math.max(Math.min(dueAt, earliest?.dueAt ?? dueAt), now + 1);
+    this.#alarmAt = Math.max(Math.min(dueAt, this.#nextDue() ?? dueAt), now + 1);
     void this.#storage.setAlarm(this.#alarmAt);
   }
 
-  #select(clause: string, ...bindings: SqlStorageValue[]): Deadline[] {
-    return this.#storage.sql
-      .exec<{ kind: DeadlineKind; subject: string; armedAt: number; dueAt: number }>(
-        `SELECT kind, subject, armed_at AS "armedAt", due_at AS "dueAt" FROM deadlines ${clause}`,
-        ...bindings,
-      )
-      .toArray();
+  #nextDue(): number | null {
+    let next: number | null = null;
+    for (const { dueAt } of this.#all()) if (next === null || dueAt < next) next = dueAt;
+    return next;
   }
+
+  #all(): Deadline[] {
+    const rows = this.#storage.sql.exec<{ kind: DeadlineKind; subject: string; armedAt: number; dueAt: number }>(
+      'SELECT kind, subject, armed_at AS "armedAt", due_at AS "dueAt" FROM deadlines',
+    );
+    return [...this.#derived.values(), ...rows];
+  }
+}
+
+function keyOf(kind: DeadlineKind, subject: string): string {
+  return `${kind} ${subject}`;
+}
+
+function compare(one: string, other: string): number {
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
 }

@@ -13,6 +13,7 @@ export class DeadlineHandlers {
     this.#job = job;
   }
 
+  /** The caller sets the next alarm. */
   runDue(): void {
     const { deadlines } = this.#job;
     for (const deadline of deadlines.removeDue(Date.now())) {
@@ -26,11 +27,10 @@ export class DeadlineHandlers {
       }
     }
     this.#job.viewers.closeBehind();
-    deadlines.setNextAlarm();
   }
 
   #handle(deadline: Deadline): void {
-    const { state, deadlines, liveness, killController, credentials } = this.#job;
+    const { state, liveness, killController, credentials } = this.#job;
     switch (deadline.kind) {
       case 'silence':
         liveness.checkSilence();
@@ -44,6 +44,9 @@ export class DeadlineHandlers {
       case 'disconnect':
         liveness.disconnectDue(deadline);
         return;
+      case 'witness':
+        liveness.stayUntilDecided();
+        return;
       case 'kill_answer':
         this.#killUnanswered(deadline.subject);
         return;
@@ -51,9 +54,7 @@ export class DeadlineHandlers {
         killController.expire(deadline.subject);
         return;
       case 'outbox':
-        // It was removed above: if the object is evicted while it waits for D1, the next alarm starts it again.
-        deadlines.arm('outbox', '', Date.now() + RETRY_MS);
-        state.waitUntil(this.#job.outbox.send());
+        this.#job.outbox.resume();
         return;
       case 'drain':
         state.waitUntil(this.#job.queueDrain.run());

@@ -27,8 +27,14 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     this.#job = new JobContext(state, this.env);
     if (this.#isUninitialized) return;
     migrate(state.storage);
-    this.#job.liveness.reconcile();
-    this.#job.retention.schedule();
+    const { deadlines, liveness, viewers, outbox, retention } = this.#job;
+    const started = deadlines.start(() => {
+      liveness.reconcile();
+      viewers.watchSilence();
+      outbox.resume();
+      retention.schedule();
+    });
+    void state.blockConcurrencyWhile(() => started);
   }
 
   get #isUninitialized(): boolean {
@@ -120,6 +126,7 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     this.#job.storage.initialize();
     await this.#job.queueDrain.run();
     this.#job.deadlineHandlers.runDue();
+    this.#job.deadlines.ensureAlarm();
     await this.#job.outbox.send();
     await this.#job.storage.clearIfUnused();
   }
@@ -142,6 +149,8 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   }
 
   override alarm(): void {
-    if (!this.#isUninitialized) this.#job.deadlineHandlers.runDue();
+    if (this.#isUninitialized) return;
+    this.#job.deadlineHandlers.runDue();
+    this.#job.deadlines.setNextAlarm();
   }
 }

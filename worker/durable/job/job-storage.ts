@@ -36,8 +36,9 @@ export class JobStorage {
     try {
       this.#job.state.storage.transactionSync(write);
     } catch (error) {
+      // What is only in memory was not rolled back, and the rollback may have undone a setAlarm().
       this.#job.runs.rolledBack();
-      // The rollback may have undone a setAlarm().
+      this.#job.liveness.setDeadlines();
       this.#job.deadlines.setNextAlarm();
       throw error;
     }

@@ -3,7 +3,7 @@
  *
  * The object may itself have been down, moved or evicted. So a run that is disconnected is declared lost only by an
  * instance of the object that was in memory, and reachable, for the whole deadline; a new instance starts the deadline
- * again. The object therefore stays in memory while a deadline is pending.
+ * again. The object therefore stays in memory while a deadline is pending, except at first, when most wrappers return.
  */
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { EXIT_LOST, isLive } from '#protocol/run-state';
@@ -40,8 +40,19 @@ export class Liveness {
   reconcile(): void {
     for (const run of this.#linkable()) {
       if (run.connected && this.#job.sockets.current(run) === null) this.linkClosed(run, 'control_plane_away');
-      else if (!run.connected && isLive(run.state)) this.#awaitReturn(run);
     }
+    this.setDeadlines();
+    this.stayUntilDecided();
+  }
+
+  /** Sets the deadlines of all runs that have none. */
+  setDeadlines(): void {
+    for (const run of this.#linkable()) {
+      if (!run.connected && isLive(run.state) && !this.#job.deadlines.has('disconnect', run.id)) this.#awaitReturn(run);
+    }
+    if (this.#job.deadlines.has('silence', '')) return;
+    const nextCheck = this.#nextCheck(Date.now());
+    if (nextCheck !== null) this.#job.deadlines.arm('silence', '', nextCheck);
   }
 
   /** The run's wrapper sent `start`. */
@@ -101,7 +112,9 @@ export class Liveness {
   /** The `silence` deadline: suspects the runs that have been silent for too long, and probes them. */
   checkSilence(): void {
     const now = Date.now();
-    let nextCheck = this.#closeWithoutStart(now);
+    for (const { socket, acceptedAt } of this.#job.sockets.awaitingStart()) {
+      if (acceptedAt + START_MS <= now) close(socket, CLOSE_CODES.unresponsive, 'no start; reconnect');
+    }
     for (const run of this.#linkable()) {
       if (!run.connected) continue;
       const socket = this.#job.sockets.current(run);
@@ -111,16 +124,31 @@ export class Liveness {
         continue;
       }
       const heardAt = this.#job.sockets.lastHeard(socket);
-      const quietAt = heardAt + this.#job.settings.silenceMs;
-      if (quietAt <= now && !isLive(run.state)) {
-        this.dropLink(run);
-        continue;
-      }
-      if (quietAt <= now && run.suspectedSince === null) this.#suspect(run, socket, heardAt, now);
-      const checkAt = quietAt <= now ? now + this.#job.settings.silenceMs : quietAt;
-      nextCheck = Math.min(nextCheck ?? checkAt, checkAt);
+      if (heardAt + this.#job.settings.silenceMs > now) continue;
+      if (!isLive(run.state)) this.dropLink(run);
+      else if (run.suspectedSince === null) this.#suspect(run, socket, heardAt, now);
     }
+    const nextCheck = this.#nextCheck(now);
     if (nextCheck !== null) this.#job.deadlines.arm('silence', '', Math.max(nextCheck, now + MIN_CHECK_MS));
+  }
+
+  /**
+   * When a link may next have been silent for too long; null if there is none.
+   *
+   * Each check costs an alarm and a row. A wrapper drops a link that does not answer, so nearly all links were heard of a
+   * moment ago: these are checked half as often as they could be, and silence is found within twice SILENCE_MS.
+   */
+  #nextCheck(now: number): number | null {
+    const { silenceMs, wrapperSilenceMs } = this.#job.settings;
+    const checks = this.#job.sockets.awaitingStart().map(({ acceptedAt }) => acceptedAt + START_MS);
+    for (const run of this.#linkable()) {
+      const socket = run.connected ? this.#job.sockets.current(run) : null;
+      if (socket === null) continue;
+      const heardAt = this.#job.sockets.lastHeard(socket);
+      if (heardAt > now - wrapperSilenceMs) checks.push(now + 2 * silenceMs);
+      else checks.push((run.suspectedSince === null ? heardAt : now) + silenceMs);
+    }
+    return checks.length === 0 ? null : Math.min(...checks);
   }
 
   /** The `probe` deadline: a suspected run has had its time to answer. */
@@ -154,17 +182,6 @@ export class Liveness {
     this.#job.deadlines.armIfUnset('silence', '', Date.now() + Math.min(START_MS, this.#job.settings.silenceMs));
   }
 
-  /** Closes sockets that never sent `start`. @returns when the next of them is due */
-  #closeWithoutStart(now: number): number | null {
-    let nextCheck: number | null = null;
-    for (const { socket, acceptedAt } of this.#job.sockets.awaitingStart()) {
-      const dueAt = acceptedAt + START_MS;
-      if (dueAt <= now) close(socket, CLOSE_CODES.unresponsive, 'no start; reconnect');
-      else nextCheck = Math.min(nextCheck ?? dueAt, dueAt);
-    }
-    return nextCheck;
-  }
-
   #suspect(run: RunRecord, socket: WebSocket, heardAt: number, now: number): void {
     this.#job.runs.patch(run.id, { suspectedSince: heardAt });
     this.#job.runUpdater.addEvent(run, {
@@ -177,10 +194,20 @@ export class Liveness {
     this.#keepAlive(now + this.#job.settings.probeMs);
   }
 
+  /**
+   * A wrapper that can reach us is back soon, so the object may sleep at first. If it does, the new instance is the witness
+   * of another whole deadline.
+   */
   #awaitReturn(run: RunRecord): void {
-    const dueAt = Date.now() + this.#job.settings.disconnectMs;
-    this.#job.deadlines.arm('disconnect', run.id, dueAt);
-    this.#keepAlive(dueAt);
+    const { disconnectMs, reconnectCapMs } = this.#job.settings;
+    this.#job.deadlines.arm('disconnect', run.id, Date.now() + disconnectMs);
+    this.#job.deadlines.armIfUnset('witness', '', Date.now() + disconnectMs - 2 * reconnectCapMs);
+  }
+
+  /** The `witness` deadline: whatever has not returned by now may be lost. */
+  stayUntilDecided(): void {
+    const until = this.#job.deadlines.lastDue('disconnect');
+    if (until !== null) this.#keepAlive(until);
   }
 
   #declareLost(run: RunRecord, silentMs: number): void {
@@ -229,7 +256,9 @@ export class Liveness {
    * Thousands of deadlines may be pending: this acts only when the last of them is gone, and does not move the timer.
    */
   #allowEvictionIfDone(): void {
-    if (this.#keepAliveTimer === undefined || this.#job.deadlines.hasAny('probe', 'disconnect')) return;
+    const { deadlines } = this.#job;
+    const isPending = deadlines.lastDue('probe') !== null || deadlines.lastDue('disconnect') !== null;
+    if (this.#keepAliveTimer === undefined || isPending) return;
     clearTimeout(this.#keepAliveTimer);
     this.#keepAliveTimer = undefined;
   }

@@ -29,7 +29,10 @@ interface Batch {
   readonly changes: JobChanges;
 }
 
+/** After a failure. */
 const RETRY_MS = 5_000;
+/** If the object is evicted while it sends: an alarm is set by then as long as a run is connected. */
+const RESUME_MS = 60_000;
 
 export class Outbox {
   readonly #job: JobContext;
@@ -48,8 +51,17 @@ export class Outbox {
   /** Adds a run or kill that was changed or removed, and starts sending. */
   add(kind: Kind, subject: string, seq: number): void {
     this.#job.sql.exec('INSERT OR REPLACE INTO outbox (kind, subject, seq) VALUES (?, ?, ?)', kind, subject, seq);
+    this.#sendSoon(RESUME_MS);
+  }
+
+  /** Continues what an earlier instance of the object, or a failed attempt, has left. */
+  resume(): void {
+    if (!this.isEmpty) this.#sendSoon(RETRY_MS);
+  }
+
+  #sendSoon(resumeMs: number): void {
     // If the object is evicted before D1 has it, the alarm starts it again.
-    this.#job.deadlines.armIfUnset('outbox', '', Date.now() + RETRY_MS);
+    this.#job.deadlines.armIfUnset('outbox', '', Date.now() + resumeMs);
     this.#job.state.waitUntil(this.send());
   }
 

@@ -114,7 +114,6 @@ const MIGRATIONS = [
     due_at INTEGER NOT NULL,
     PRIMARY KEY (kind, subject)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX deadlines_by_due ON deadlines (due_at);
 
   -- What D1 does not have yet. A row names a run or kill; its state at the time of sending is sent.
   CREATE TABLE outbox (

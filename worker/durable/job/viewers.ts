@@ -52,6 +52,11 @@ export class Viewers {
     for (const kill of kills) sendToViewer(socket, { type: 'kill', kill });
   }
 
+  /** The object is constructed, and may have viewers. */
+  watchSilence(): void {
+    this.#silence.watch();
+  }
+
   hasAny(): boolean {
     return this.#job.sockets.viewers().length > 0;
   }

@@ -51,9 +51,9 @@ export class ViewerSilence<Viewer extends { readonly socket: WebSocket }> {
     this.#lastHeard = lastHeard;
   }
 
-  /** A viewer has connected. */
+  /** A viewer has connected, or the object is constructed and may have some. */
   watch(): void {
-    this.#deadlines.armIfUnset('viewers', '', Date.now() + VIEWER_SILENCE_MS);
+    if (this.#viewers().length > 0) this.#deadlines.armIfUnset('viewers', '', Date.now() + VIEWER_SILENCE_MS);
   }
 
   /** The `viewers` deadline. @returns those that were silent for too long: a half-open link never reports its end */

@@ -8,6 +8,7 @@ import { isProgress, isTargetEnded, type KillPhase, type KillState, type TargetS
 import { type EndReason, isLive, type RunState, reportedEnd, stateOfEnd } from '#protocol/run-state';
 import type { StepOf } from './steps.ts';
 
+const WRAPPER_SILENCE_MS = 15_000;
 const SILENCE_MS = 30_000;
 const START_MS = 30_000;
 const PROBE_MS = 5_000;
@@ -475,29 +476,39 @@ export class Model {
   }
 
   #checkSilence(): void {
-    let next = Number.POSITIVE_INFINITY;
-    const unannounced = [...this.silentSockets, ...this.runs.flatMap(({ sockets }) => sockets)].filter(
-      ({ open, generation }) => open && generation === null,
-    );
-    for (const socket of unannounced) {
+    for (const socket of this.#unannounced()) {
       if (socket.acceptedAt + START_MS <= this.now) this.#close(socket, 4002);
-      else next = Math.min(next, socket.acceptedAt + START_MS);
     }
     for (const run of this.runs) {
       const socket = current(run);
-      if (!run.connected || socket === null) continue;
-      const quietAt = socket.lastReceivedAt + SILENCE_MS;
-      if (quietAt > this.now) {
-        next = Math.min(next, quietAt);
-      } else if (isLive(run.state)) {
+      if (!run.connected || socket === null || socket.lastReceivedAt + SILENCE_MS > this.now) continue;
+      if (isLive(run.state)) {
         if (run.suspectedSince === null) this.#suspect(run, socket, socket.lastReceivedAt);
-        next = Math.min(next, this.now + SILENCE_MS);
       } else {
         this.#close(socket, 4002);
         this.#linkLost(run);
       }
     }
-    if (next !== Number.POSITIVE_INFINITY) this.#arm('silence', '', Math.max(next, this.now + 250));
+    const next = this.#nextCheck();
+    if (next !== null) this.#arm('silence', '', Math.max(next, this.now + 250));
+  }
+
+  #unannounced(): ModelSocket[] {
+    return [...this.silentSockets, ...this.runs.flatMap(({ sockets }) => sockets)].filter(
+      ({ open, generation }) => open && generation === null,
+    );
+  }
+
+  #nextCheck(): number | null {
+    const checks = this.#unannounced().map(({ acceptedAt }) => acceptedAt + START_MS);
+    for (const run of this.runs) {
+      const socket = current(run);
+      if (!run.connected || socket === null) continue;
+      const heardAt = socket.lastReceivedAt;
+      if (heardAt > this.now - WRAPPER_SILENCE_MS) checks.push(this.now + 2 * SILENCE_MS);
+      else checks.push((run.suspectedSince === null ? heardAt : this.now) + SILENCE_MS);
+    }
+    return checks.length === 0 ? null : Math.min(...checks);
   }
 
   #suspect(run: ModelRun, socket: ModelSocket, since: number): void {
@@ -562,6 +573,9 @@ export class Model {
       if (run.connected && current(run) === null) this.#linkLost(run);
       else if (!run.connected && isLive(run.state)) this.#awaitReturn(run);
     }
+    this.#cancel('silence', '');
+    const next = this.#nextCheck();
+    if (next !== null) this.#arm('silence', '', next);
   }
 
   sweep(): void {
