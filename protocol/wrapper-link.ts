@@ -69,6 +69,8 @@ export const Start = v.object({
   applied_kills: AppliedKills,
   /** The related processes, as last seen. */
   related: v.optional(RelatedProcesses),
+  /** Whether this wrapper answers `flush`. */
+  answers_flush: v.optional(v.boolean()),
 });
 
 const OutdatedStart = v.pipe(
@@ -133,12 +135,16 @@ export const LeftRunning = v.object({ type: v.literal('left_running'), processes
 /** The answer to `probe`. */
 export const Alive = v.object({ type: v.literal('alive') });
 
+/** The answer to `flush`: the output before `to` has been sent, or follows at once. */
+export const Flushed = v.object({ type: v.literal('flushed'), id: v.pipe(v.number(), v.safeInteger()), to: Offset });
+
 export type Start = v.InferOutput<typeof Start>;
 export type Gap = v.InferOutput<typeof Gap>;
 export type Killing = v.InferOutput<typeof Killing>;
 export type Complete = v.InferOutput<typeof Complete>;
 export type LeftRunning = v.InferOutput<typeof LeftRunning>;
-export type WrapperMessage = Start | Gap | Killing | Complete | LeftRunning | v.InferOutput<typeof Alive>;
+export type Flushed = v.InferOutput<typeof Flushed>;
+export type WrapperMessage = Start | Gap | Killing | Complete | LeftRunning | v.InferOutput<typeof Alive> | Flushed;
 export const readWrapperMessage = textFrameReader({
   start: Start,
   gap: Gap,
@@ -146,10 +152,24 @@ export const readWrapperMessage = textFrameReader({
   complete: Complete,
   left_running: LeftRunning,
   alive: Alive,
+  flushed: Flushed,
 });
 
 export const FlowMode = v.picklist(['eager', 'lazy']);
 export type FlowMode = v.InferOutput<typeof FlowMode>;
+
+/** When a wrapper sends output. */
+export const Pacing = v.object({
+  /** Output waits this long for more, */
+  delay_ms: v.pipe(v.number(), v.minValue(0)),
+  /** and at least this long after the last frame, */
+  interval_ms: v.pipe(v.number(), v.minValue(0)),
+  /** unless it is this much. */
+  max_bytes: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+});
+export type Pacing = Readonly<v.InferOutput<typeof Pacing>>;
+/** Absent: as `flow` says. What is malformed must not void the rest. */
+const OptionalPacing = v.fallback(v.optional(Pacing), undefined);
 
 /** The start is stored. With the settings of this link. */
 export const StartAck = v.object({
@@ -158,6 +178,7 @@ export const StartAck = v.object({
   /** Output is stored up to here: continue from here. */
   offset: Offset,
   flow: FlowMode,
+  pacing: OptionalPacing,
   /** Send `hb` this often. */
   heartbeat_ms: v.pipe(v.number(), v.minValue(50)),
   /** Reconnect after this time without a frame. */
@@ -194,7 +215,9 @@ export const KillMessage = v.object({
 export type KillMessage = v.InferOutput<typeof KillMessage>;
 
 export const Probe = v.object({ type: v.literal('probe') });
-export const Flow = v.object({ type: v.literal('flow'), mode: FlowMode });
+export const Flow = v.object({ type: v.literal('flow'), mode: FlowMode, pacing: OptionalPacing });
+/** Send the output that there is now, and say up to where that is. */
+export const Flush = v.object({ type: v.literal('flush'), id: v.pipe(v.number(), v.safeInteger()) });
 
 export const LINK_ERROR_CODES = [
   'bad_frame',
@@ -221,11 +244,18 @@ export const LinkError = v.object({
 });
 export type LinkError = v.InferOutput<typeof LinkError> & { code: (typeof LINK_ERROR_CODES)[number] };
 
-export type ObjectMessage = Ack | KillMessage | v.InferOutput<typeof Probe> | v.InferOutput<typeof Flow> | LinkError;
+export type ObjectMessage =
+  | Ack
+  | KillMessage
+  | v.InferOutput<typeof Probe>
+  | v.InferOutput<typeof Flow>
+  | v.InferOutput<typeof Flush>
+  | LinkError;
 export const readObjectMessage = textFrameReader({
   ack: Ack,
   kill: KillMessage,
   probe: Probe,
   flow: Flow,
+  flush: Flush,
   error: LinkError,
 });

@@ -63,7 +63,7 @@ export interface Reaction {
 /** The settings of a link that the wrapper receives. */
 export type LinkTerms = Pick<
   Extract<ObjectMessage, { type: 'ack'; of: 'start' }>,
-  'flow' | 'heartbeat_ms' | 'silence_ms' | 'reconnect_cap_ms' | 'output_limit_bytes'
+  'flow' | 'pacing' | 'heartbeat_ms' | 'silence_ms' | 'reconnect_cap_ms' | 'output_limit_bytes'
 >;
 
 export type ReadFrame =
@@ -101,6 +101,7 @@ export function receiveMessage(run: StoredRun, message: WrapperMessage, terms: L
       return receiveComplete(run, message);
     case 'left_running':
     case 'alive':
+    case 'flushed':
       return reactionOf(run);
   }
 }

@@ -10,6 +10,7 @@ import {
   type FlowMode,
   type Killing,
   type KillMessage,
+  type Pacing,
   readObjectMessage,
   type Start,
   type WrapperMessage,
@@ -21,8 +22,18 @@ export type LinkAction =
   | { readonly kind: 'send'; readonly message: WrapperMessage }
   | { readonly kind: 'send_output'; readonly frame: OutputFrame }
   | { readonly kind: 'send_heartbeat' }
-  /** The start was acked. `outputLimitBytes`: how much of a run's output is kept; null: not given. */
-  | { readonly kind: 'accepted'; readonly reconnectCapMs: number; readonly outputLimitBytes: number | null }
+  /**
+   * The start was acked. `outputLimitBytes`: how much of a run's output is kept; null: not given. `intervalMs`: see
+   * `paced`.
+   */
+  | {
+      readonly kind: 'accepted';
+      readonly reconnectCapMs: number;
+      readonly outputLimitBytes: number | null;
+      readonly intervalMs: number;
+    }
+  /** From now on output is sent this often, or more often. */
+  | { readonly kind: 'paced'; readonly intervalMs: number }
   /** The object has stored something more. */
   | { readonly kind: 'stored' }
   /** `receivedAt`: when its frame came. */
@@ -35,8 +46,15 @@ export type LinkAction =
 /** A parsed message: a newer job object may send error codes that this wrapper doesn't know. */
 type Received = Extract<ReturnType<typeof readObjectMessage>, { kind: 'message' }>['message'];
 
-const FLUSH_AT_BYTES = 64 * KIB;
-const FLUSH_AFTER_MS: Readonly<Record<FlowMode, number>> = { eager: 30, lazy: 1_000 };
+/** With an older control plane, which doesn't say when to send. */
+const DEFAULT_PACING: Readonly<Record<FlowMode, Pacing>> = {
+  eager: { delay_ms: 30, interval_ms: 0, max_bytes: 64 * KIB },
+  lazy: { delay_ms: 1_000, interval_ms: 0, max_bytes: 64 * KIB },
+};
+/** Whatever the job object asks for, output is sent within this time. */
+const MAX_INTERVAL_MS = 60_000;
+/** With less room in the window than this, output waits for an ack. */
+const MIN_ROOM_BYTES = 64 * KIB;
 /**
  * The greatest pace, however fast the network is: on a machine with few processors the command needs them. It is faster
  * than a job object stores, and than the 50 MB/s at which a command must not be slowed.
@@ -64,7 +82,7 @@ export class LinkProtocol {
   readonly #record: ReportableRun;
   #phase: Start['phase'] = 'running';
   #accepted = false;
-  #flow: FlowMode = 'lazy';
+  #pacing: Pacing = DEFAULT_PACING.lazy;
   #heartbeatMs = HEARTBEAT_INTERVAL_MS;
   #silenceMs = WRAPPER_SILENCE_MS;
   #lastFrameAt: number;
@@ -84,8 +102,11 @@ export class LinkProtocol {
   #frameEnds: number[] = [];
   /** When the last frame would have been sent at the greatest pace. */
   #pacedUntil = 0;
-  /** Since when there has been output that was not sent; null when there is none. */
+  /** Output before this offset is to be sent as soon as the window and the pace allow it. */
+  #dueTo = 0;
+  /** Since when there has been output that is not due; null when there is none. */
   #pendingSince: number | null = null;
+  #sentAt = Number.NEGATIVE_INFINITY;
   #rewinds = 0;
   #completeSent = false;
   #completeAcked = false;
@@ -152,14 +173,14 @@ export class LinkProtocol {
     return this.#pump(now);
   }
 
-  /** Reports a step of a kill. */
-  killing(killing: Killing): LinkAction[] {
+  /** Reports a step of a kill, and what was printed before it. */
+  killing(killing: Killing, now: number): LinkAction[] {
     if (killing.kill === null) {
       // On the ack of the start everything that was not received is sent.
       if (!this.#accepted) return [];
       this.#steps.push(killing);
     }
-    return [{ kind: 'send', message: killing }];
+    return [{ kind: 'send', message: killing }, ...this.#flush(now)];
   }
 
   /** The record has got its completion. */
@@ -204,12 +225,17 @@ export class LinkProtocol {
       case 'ack':
         return this.#onAck(message, now);
       case 'kill':
-        return [{ kind: 'kill', kill: message, receivedAt: now }];
+        return [{ kind: 'kill', kill: message, receivedAt: now }, ...this.#flush(now)];
       case 'probe':
         return [{ kind: 'send', message: { type: 'alive' } }];
       case 'flow':
-        this.#flow = message.mode;
-        return this.#pump(now);
+        this.#pacing = readPacing(message.mode, message.pacing);
+        return [{ kind: 'paced', intervalMs: this.#pacing.interval_ms }, ...this.#pump(now)];
+      case 'flush':
+        return [
+          { kind: 'send', message: { type: 'flushed', id: message.id, to: this.#record.output.end } },
+          ...this.#flush(now),
+        ];
       case 'error':
         return this.#onError(message, now);
     }
@@ -236,13 +262,14 @@ export class LinkProtocol {
     if (this.#accepted) return [{ kind: 'note', text: 'ignored a second ack of the start' }];
     const { output, unreportedSteps } = this.#record;
     this.#accepted = true;
-    this.#flow = ack.flow;
+    this.#pacing = readPacing(ack.flow, ack.pacing);
     this.#heartbeatMs = Math.min(ack.heartbeat_ms, MAX_HEARTBEAT_MS);
     this.#silenceMs = Math.min(ack.silence_ms, MAX_SILENCE_MS);
     this.#heartbeatAt = now + this.#heartbeatMs;
     const reconnectCapMs = Math.min(ack.reconnect_cap_ms, MAX_RECONNECT_CAP_MS);
+    const { interval_ms: intervalMs } = this.#pacing;
     const actions: LinkAction[] = [
-      { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null },
+      { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null, intervalMs },
     ];
     if (ack.offset > output.end) {
       actions.push({
@@ -330,16 +357,23 @@ export class LinkProtocol {
     return [{ kind: 'all_stored' }];
   }
 
+  /** Sends all output that there is now, as far as the window allows it. */
+  #flush(now: number): LinkAction[] {
+    this.#dueTo = this.#record.output.end;
+    return this.#pump(now);
+  }
+
   /** Sends what is due, up to the window. */
   #pump(now: number): LinkAction[] {
     const actions: LinkAction[] = [];
-    this.#updatePending(now);
+    this.#updateDue(now);
     if (!this.#accepted || now < this.#flushAt()) return actions;
-    for (;;) {
+    while (this.#sent < this.#dueTo) {
       const room = this.#room();
       if (!this.#isEnough(room) || now < this.#pacedUntil - BURST_MS) break;
       this.#awaited = null;
-      const chunk = this.#record.output.read(this.#sent, Math.min(MAX_OUTPUT_PAYLOAD_BYTES, room));
+      const wanted = Math.min(MAX_OUTPUT_PAYLOAD_BYTES, room, this.#dueTo - this.#sent);
+      const chunk = this.#record.output.read(this.#sent, wanted);
       if (chunk === null) break;
       if (chunk.kind === 'later') {
         this.#awaited = this.#sent;
@@ -347,8 +381,8 @@ export class LinkProtocol {
       }
       actions.push(chunk.kind === 'gap' ? this.#sendGap(chunk) : this.#sendOutput(chunk, now));
       this.#highestSent = Math.max(this.#highestSent, this.#sent);
+      this.#sentAt = now;
     }
-    if (this.#sent >= this.#record.output.end) this.#pendingSince = null;
     if (this.#sent > this.#acked) this.#owedSince ??= now;
     return actions;
   }
@@ -371,9 +405,31 @@ export class LinkProtocol {
     this.#owedSince = isOwed ? now : null;
   }
 
-  #updatePending(now: number): void {
-    if (this.#sent >= this.#record.output.end) this.#pendingSince = null;
-    else this.#pendingSince ??= now;
+  /** Decides how much of the output is due by now. */
+  #updateDue(now: number): void {
+    const { output, completion } = this.#record;
+    const dueTo = Math.max(this.#dueTo, this.#sent);
+    const pending = output.end - dueTo;
+    if (pending <= 0) {
+      this.#pendingSince = null;
+      return;
+    }
+    this.#pendingSince ??= now;
+    const isAllDue = completion !== null || now >= this.#pendingAt(this.#pendingSince);
+    this.#dueTo = isAllDue ? output.end : dueTo + this.#fullFrames(pending);
+    if (this.#dueTo > dueTo) this.#pendingSince = this.#dueTo < output.end ? now : null;
+  }
+
+  /** How much of the pending output need not wait. Where frames are to be rare, the rest waits for more. */
+  #fullFrames(pending: number): number {
+    const { interval_ms, max_bytes } = this.#pacing;
+    if (pending < max_bytes) return 0;
+    return interval_ms === 0 ? pending : pending - (pending % max_bytes);
+  }
+
+  /** When output is due that has been waiting since a time. */
+  #pendingAt(since: number): number {
+    return Math.max(since + this.#pacing.delay_ms, this.#sentAt + this.#pacing.interval_ms);
   }
 
   /** How many bytes may be sent now. */
@@ -385,17 +441,28 @@ export class LinkProtocol {
 
   /** With a nearly full window every ack would release one more tiny frame. */
   #isEnough(room: number): boolean {
-    return room >= Math.min(this.#record.output.end - this.#sent, FLUSH_AT_BYTES);
+    return room >= Math.min(this.#record.output.end - this.#sent, MIN_ROOM_BYTES);
   }
 
-  /** When pending output is to be sent; infinite when there is none, no room for it, or it is being fetched. */
+  /** When output is to be sent; infinite when there is none, no room for it, or it is being fetched. */
   #flushAt(): number {
-    const left = this.#record.output.end - this.#sent;
-    if (!this.#accepted || this.#pendingSince === null || left <= 0) return Number.POSITIVE_INFINITY;
+    if (!this.#accepted || this.#record.output.end <= this.#sent) return Number.POSITIVE_INFINITY;
     if (this.#awaited === this.#sent) return Number.POSITIVE_INFINITY;
     if (!this.#isEnough(this.#room())) return Number.POSITIVE_INFINITY;
-    const due = this.#record.completion !== null || left >= FLUSH_AT_BYTES;
-    const dueAt = due ? this.#pendingSince : this.#pendingSince + FLUSH_AFTER_MS[this.#flow];
-    return Math.max(dueAt, this.#pacedUntil - BURST_MS);
+    const pacedAt = this.#pacedUntil - BURST_MS;
+    if (this.#sent < this.#dueTo) return pacedAt;
+    // Nothing is pending that `outputGrew` has not reported.
+    return this.#pendingSince === null
+      ? Number.POSITIVE_INFINITY
+      : Math.max(this.#pendingAt(this.#pendingSince), pacedAt);
   }
+}
+
+function readPacing(mode: FlowMode, pacing: Pacing | undefined): Pacing {
+  const { delay_ms, interval_ms, max_bytes } = pacing ?? DEFAULT_PACING[mode];
+  return {
+    delay_ms: Math.min(delay_ms, MAX_INTERVAL_MS),
+    interval_ms: Math.min(interval_ms, MAX_INTERVAL_MS),
+    max_bytes: Math.min(max_bytes, MAX_OUTPUT_PAYLOAD_BYTES),
+  };
 }

@@ -35,6 +35,8 @@ export interface LinkEvents {
   changed(): void;
   /** How much of a run's output the control plane keeps. */
   outputLimit?(bytes: number): void;
+  /** Output is sent this often, or more often; null: there is no connection. */
+  paced?(intervalMs: number | null): void;
 }
 
 /** A refusal is a person's mistake, and takes a person's time to fix. */
@@ -122,7 +124,7 @@ export class Link {
   }
 
   killing(killing: Killing): void {
-    this.#withSession((session) => session.killing(killing));
+    this.#withSession((session) => session.killing(killing, now()));
   }
 
   /** The record's `left` or `keepsLinkOpen` has changed. */
@@ -157,6 +159,7 @@ export class Link {
     this.#lastFailure = why;
     const connection = this.#connection;
     this.#stop('given_up');
+    this.#events.paced?.(null);
     connection?.terminate(why);
     this.#events.changed();
   }
@@ -226,10 +229,14 @@ export class Link {
         this.#acceptedAt = now();
         this.#unreachableSince = null;
         this.#capMs = action.reconnectCapMs;
+        this.#events.paced?.(action.intervalMs);
         if (action.outputLimitBytes !== null) this.#events.outputLimit?.(action.outputLimitBytes);
         this.#warned.clear();
         this.#log.info('connected');
         this.#setState('connected');
+        return;
+      case 'paced':
+        this.#events.paced?.(action.intervalMs);
         return;
       case 'stored':
         this.#attempt = 0;
@@ -279,6 +286,7 @@ export class Link {
     this.#lastFailure = ending.why;
     this.#log.info(`not connected: ${ending.why}`);
     if (wasAllStored) return;
+    this.#events.paced?.(null);
     // Not since now: a silent link has not worked since the last frame.
     this.#unreachableSince ??= session?.lastFrameAt ?? now();
     if (ending.kind === 'rejected' || this.#retry === 'never') {

@@ -103,6 +103,7 @@ export class RunReport<Output extends OutputSource = OutputSource> {
       output: { from: this.output.start, to: this.output.end },
       applied_kills: this.appliedKills(),
       ...this.#related(),
+      answers_flush: true,
     };
   }
 

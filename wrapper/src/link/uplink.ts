@@ -29,6 +29,8 @@ export type OpenLink = (events: LinkEvents) => Promise<Link>;
 export class Uplink {
   /** Called with how much of a run's output the control plane keeps. */
   onOutputLimit: (bytes: number) => void = () => {};
+  /** Called with how often output is sent at least; null: there is no connection. */
+  onPaced: (intervalMs: number | null) => void = () => {};
   readonly #log: Log;
   #link: Link | null = null;
   readonly #startedAt = performance.now();
@@ -47,7 +49,13 @@ export class Uplink {
   /** @param open loads the network code and starts to dial; called once, at once */
   constructor(open: OpenLink, onKill: LinkEvents['kill'], log: Log) {
     this.#log = log;
-    open({ kill: onKill, changed: () => this.#changed(), outputLimit: (bytes) => this.onOutputLimit(bytes) }).then(
+    const events: LinkEvents = {
+      kill: onKill,
+      changed: () => this.#changed(),
+      outputLimit: (bytes) => this.onOutputLimit(bytes),
+      paced: (intervalMs) => this.onPaced(intervalMs),
+    };
+    open(events).then(
       (link) => {
         if (this.#failure !== null) return link.giveUp(this.#failure);
         this.#link = link;

@@ -14,7 +14,7 @@ const MEMORY_BYTES = 4 * MIB;
 
 /** More than this part of the memory is too much to lose in a crash, and goes to disk. */
 const SPILL_ABOVE = 1 / 8;
-/** So does what stays unacked for longer than this, and at most twice as long. */
+/** So does what stays unacked for longer than this after it was to be sent, and at most twice as long. */
 const SPILL_AFTER_MS = 2_000;
 
 /** Above this part of the memory output is about to be dropped, unless the disk gets a moment. */
@@ -56,6 +56,8 @@ export class UnackedOutput {
   /** What lies before it is due by its age, or because all is. */
   #dueTo = 0;
   #timer: NodeJS.Timeout | null = null;
+  /** How long output may wait before it is sent. */
+  #sendIntervalMs = 0;
   #closed = false;
   #journal: OutputJournal | null = null;
   #isCertain: boolean;
@@ -125,6 +127,18 @@ export class UnackedOutput {
   /** From now on what is only in memory is also in the journal, which already holds what is there now. */
   useJournal(journal: OutputJournal): void {
     this.#journal = journal;
+  }
+
+  /**
+   * How long output waits before it is sent; null: there is no connection. The journal outlives this process meanwhile:
+   * where there is one, the disk is not written for output that is merely not due.
+   */
+  paced(intervalMs: number | null): void {
+    const isShorter = (intervalMs ?? 0) < this.#sendIntervalMs;
+    this.#sendIntervalMs = intervalMs ?? 0;
+    if (!isShorter || this.#timer === null) return;
+    this.#stopTimer();
+    this.#spillIfDue();
   }
 
   /** What is held in memory, as a journal takes it. */
@@ -238,6 +252,10 @@ export class UnackedOutput {
     return this.#memory.end - this.#memory.start > this.#spillAboveBytes;
   }
 
+  get #spillAfterMs(): number {
+    return this.#journal === null ? SPILL_AFTER_MS : this.#sendIntervalMs + SPILL_AFTER_MS;
+  }
+
   #startTimer(): void {
     const endNow = this.#memory.end;
     this.#timer = setTimeout(() => {
@@ -245,7 +263,7 @@ export class UnackedOutput {
       this.#dueTo = Math.max(this.#dueTo, endNow);
       if (this.#dueTo > this.#memory.start) this.#spool?.kick();
       this.#spillIfDue();
-    }, SPILL_AFTER_MS);
+    }, this.#spillAfterMs);
     this.#timer.unref();
   }
 

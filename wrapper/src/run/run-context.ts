@@ -156,7 +156,10 @@ function wireContext(
   const uplink = address === null ? null : openUplink(address, record, launched, { options, terminator, tree, log });
   output.onReadable = () => uplink?.outputReadable();
   const persistence = new RunPersistence(launched, address, storage, record, output);
-  if (uplink !== null) uplink.onOutputLimit = (bytes) => persistence.useOutputLimit(bytes);
+  if (uplink !== null) {
+    uplink.onOutputLimit = (bytes) => persistence.useOutputLimit(bytes);
+    uplink.onPaced = (intervalMs) => output.paced(intervalMs);
+  }
   return { ...launched, tree, guardian, output, record, terminator, uplink, persistence, journal, heldBack };
 }
 

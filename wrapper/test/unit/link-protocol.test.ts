@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { MAX_UNACKED_BYTES } from '#protocol/limits';
-import type { Complete, ObjectMessage } from '#protocol/wrapper-link';
+import type { Complete, Killing, ObjectMessage } from '#protocol/wrapper-link';
 import { OutputBuffer } from '../../src/buffer/output-buffer.ts';
 import { type LinkAction, LinkProtocol } from '../../src/link/link-protocol.ts';
 import type { OutputSource, ReportableRun } from '../../src/link/reportable-run.ts';
@@ -108,6 +108,109 @@ test('eagerly, output waits for 30 ms', () => {
   say(session, { type: 'flow', mode: 'eager' }, 110);
   expect(session.deadline()).toBe(130);
   expect(brief(session.tick(130))).toEqual(['stdout 0+1']);
+});
+
+const UNWATCHED = { delay_ms: 1_000, interval_ms: 10_000, max_bytes: 262_136 };
+const WATCHED = { delay_ms: 0, interval_ms: 30, max_bytes: 262_136 };
+
+test('at a pace that the control plane sets, frames are an interval apart, and the first of them soon', () => {
+  const record = newRecord();
+  const { session } = accepted(record, { pacing: UNWATCHED });
+  const print = (now: number) => {
+    record.output.append('stdout', Buffer.from('x'));
+    return brief(session.outputGrew(now));
+  };
+  /** What is sent at this time, besides heartbeats. */
+  const sentAt = (now: number) => {
+    session.received('hb', now);
+    return brief(session.tick(now)).filter((action) => action !== 'send_heartbeat');
+  };
+  expect(print(100)).toEqual([]);
+  expect(session.deadline()).toBe(1_100);
+  expect(sentAt(1_100)).toEqual(['stdout 0+1']);
+  for (let now = 1_500; now < 11_000; now += 1_000) expect([...print(now), ...sentAt(now)]).toEqual([]);
+  expect(sentAt(11_100)).toEqual(['stdout 1+10']);
+  // What comes after a pause does not wait for the interval.
+  ackOutput(session, 11, 11_200);
+  expect(print(60_000)).toEqual([]);
+  expect(sentAt(61_000)).toEqual(['stdout 11+1']);
+});
+
+test('of much output whole frames are sent, and the rest waits', () => {
+  const record = newRecord();
+  const { session } = accepted(record, { pacing: UNWATCHED });
+  record.output.append('stdout', Buffer.alloc(300_000));
+  expect(brief(session.outputGrew(1))).toEqual(['stdout 0+262136']);
+  record.output.append('stdout', Buffer.alloc(300_000));
+  expect(brief(session.outputGrew(2))).toEqual(['stdout 262136+262136']);
+  ackOutput(session, 524_272, 3);
+  expect(brief(session.tick(10_001)).at(-1)).not.toMatch(/^stdout/);
+  expect(brief(session.tick(10_002))).toEqual(['stdout 524272+75728']);
+});
+
+test('a viewer gets what waits at once, then 30 ms apart, and nothing wakes the wrapper when nothing waits', () => {
+  const record = newRecord();
+  const { session } = accepted(record, { pacing: UNWATCHED });
+  record.output.append('stdout', Buffer.from('a'));
+  session.outputGrew(100);
+  expect(brief(say(session, { type: 'flow', mode: 'eager', pacing: WATCHED }, 110))).toEqual(['paced', 'stdout 0+1']);
+  ackOutput(session, 1, 111);
+  expect(session.deadline()).toBe(5_000);
+  record.output.append('stdout', Buffer.from('b'));
+  expect(session.outputGrew(120)).toEqual([]);
+  expect(session.deadline()).toBe(140);
+  expect(brief(session.tick(140))).toEqual(['stdout 1+1']);
+});
+
+test('a flush says where the output ends and sends all of it, as the window allows', () => {
+  const record = newRecord();
+  const { session } = accepted(record, { pacing: UNWATCHED });
+  const total = MAX_UNACKED_BYTES + 100;
+  for (const stream of ['stdout', 'stderr'] as const) record.output.append(stream, Buffer.alloc(total / 2));
+  const answer = say(session, { type: 'flush', id: 7 }, 10);
+  expect(answer[0]).toEqual({ kind: 'send', message: { type: 'flushed', id: 7, to: total } });
+  // What is printed after it waits.
+  record.output.append('stdout', Buffer.from('later'));
+  const sent = (actions: LinkAction[]) =>
+    actions.reduce((end, each) => (each.kind === 'send_output' ? each.frame.start + each.frame.bytes.length : end), 0);
+  expect(sent(answer)).toBeGreaterThan(MAX_UNACKED_BYTES - 70_000);
+  expect(sent(ackOutput(session, MAX_UNACKED_BYTES - 70_000, 20))).toBe(total);
+});
+
+test('a kill, a step of one and the end send what was printed before', () => {
+  const record = newRecord();
+  const { session } = accepted(record, { pacing: UNWATCHED });
+  const print = () => {
+    record.output.append('stdout', Buffer.from('x'));
+    session.outputGrew(10);
+  };
+  print();
+  const kill = { type: 'kill', kill: '01J00000000000000000000000', requested_by: 'me', reason: null } as ObjectMessage;
+  expect(brief(say(session, kill, 10))).toEqual(['kill', 'stdout 0+1']);
+  print();
+  const step: Omit<Killing, 'kill'> = {
+    type: 'killing',
+    reason: 'operator',
+    phase: 'term',
+    signal: 'SIGTERM',
+    at_ms: 1,
+    survivors: [],
+    unnamed_survivors: false,
+  };
+  expect(brief(session.killing({ ...step, kill: null }, 20))).toEqual(['killing', 'stdout 1+1']);
+  print();
+  record.recordCompletion(END);
+  expect(brief(session.completed(30))).toEqual(['complete', 'stdout 2+1']);
+});
+
+test('a pace without an end is not followed', () => {
+  const record = newRecord();
+  const { session } = accepted(record, { pacing: { delay_ms: 1e12, interval_ms: 1e12, max_bytes: 1e12 } });
+  record.output.append('stdout', Buffer.from('x'));
+  session.outputGrew(0);
+  expect(brief(session.tick(14_000))).toEqual(['send_heartbeat']);
+  say(session, { type: 'probe' }, 59_000);
+  expect(brief(session.tick(60_000)).at(-1)).toBe('stdout 0+1');
 });
 
 test('no more than the window is in flight, and acks open it again', () => {

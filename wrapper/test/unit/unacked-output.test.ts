@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import { waitFor } from '#testing/wait-for';
 import type { OutputPart } from '../../src/buffer/output-buffer.ts';
+import { OutputJournal } from '../../src/journal/output-journal.ts';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { RECORD_HEADER_BYTES } from '../../src/spool/record.ts';
 import { SpooledOutput } from '../../src/spool/spooled-output.ts';
@@ -332,3 +333,23 @@ test.each([3, 8, 20])(
     expect(chunk?.kind === 'bytes' && Buffer.from(chunk.bytes).toString()).toBe('t bytes');
   },
 );
+
+test('output that waits for its time to be sent is in the journal, and goes to disk when the connection is lost', async () => {
+  const { output, directory } = spooled();
+  output.useJournal(new OutputJournal(temporaryDirectory(), 0));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    output.paced(10_000);
+    output.append('stdout', patternBytes(0, 100));
+    vi.advanceTimersByTime(11_999);
+    expect(output.heldFrom).toBe(0);
+    output.free(100);
+    output.append('stdout', patternBytes(100, 100));
+    vi.advanceTimersByTime(5_000);
+    output.paced(null);
+    vi.advanceTimersByTime(2_000);
+  } finally {
+    vi.useRealTimers();
+  }
+  await waitFor('it to be on disk', () => output.heldFrom === 200 && fs.readdirSync(directory).length > 0);
+});

@@ -81,6 +81,7 @@ function describe(message: ObjectMessage): string {
       return ['error', message.code, message.expected].filter((part) => part !== undefined).join(' ');
     case 'probe':
     case 'flow':
+    case 'flush':
       return message.type;
   }
 }
@@ -288,15 +289,16 @@ export class RealJob {
 
   /** What the object has of the runs' output, as text; `_` is a byte that was lost. */
   output(runs: readonly string[]): Promise<{ text: string; lost: { start: number; end: number }[] }[]> {
-    return this.withObject((object) =>
-      runs.map((run) => {
+    return this.withObject((object) => {
+      const texts = runs.map(async (run) => {
         const { parts } = object.outputPage(run, 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
         const texts = parts.map((part) =>
           part.kind === 'bytes' ? new TextDecoder().decode(part.bytes) : '_'.repeat(part.end - part.start),
         );
-        return { text: texts.join(''), lost: [...object.outputExtent(run).gaps] };
-      }),
-    );
+        return { text: texts.join(''), lost: [...(await object.outputExtent(run)).gaps] };
+      });
+      return Promise.all(texts);
+    });
   }
 
   /** What D1 has of this job. */

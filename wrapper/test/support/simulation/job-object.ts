@@ -2,7 +2,7 @@
  * A job's object in virtual time: what it stores of one run and answers is `stored-run.ts`; here it answers only when that
  * is on disk, and may be restarted at any moment.
  */
-import { HEARTBEAT } from '#protocol/limits';
+import { HEARTBEAT, KIB } from '#protocol/limits';
 import type { KillMessage, ObjectMessage, WrapperMessage } from '#protocol/wrapper-link';
 import type { Random } from '#testing/random';
 import {
@@ -143,7 +143,15 @@ export class JobObject {
 
   #terms(): LinkTerms {
     const flow = this.#random.percent(50) ? 'eager' : 'lazy';
-    return { flow, heartbeat_ms: 5_000, silence_ms: 15_000, reconnect_cap_ms: 10_000 };
+    const pacing = { delay_ms: 1_000, interval_ms: 10_000, max_bytes: 256 * KIB };
+    return {
+      flow,
+      // A newer control plane says when to send.
+      ...(this.#random.percent(50) && { pacing }),
+      heartbeat_ms: 5_000,
+      silence_ms: 15_000,
+      reconnect_cap_ms: 10_000,
+    };
   }
 
   #maySpeak(socket: Socket): boolean {

@@ -51,7 +51,7 @@ export class SimulatedWrapper {
   }
 
   killing(killing: Killing): void {
-    this.#talk((session) => session.killing(killing));
+    this.#talk((session) => session.killing(killing, this.#time.now));
   }
 
   completed(): void {
