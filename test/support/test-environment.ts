@@ -25,6 +25,7 @@ export const CALM = {
   PROBE_MS: '600000',
   DISCONNECT_MS: '600000',
   KILL_ANSWER_MS: '600000',
+  OUTPUT_INTERVAL_MS: '500',
   /** For the test of output with a gap; all others print less. */
   RUN_OUTPUT_MAX_BYTES: String(12 * MIB),
 } as const;
@@ -41,6 +42,7 @@ export const SHORT_DEADLINES = {
   PROBE_MS: '1500',
   DISCONNECT_MS: '2500',
   KILL_ANSWER_MS: '1500',
+  OUTPUT_INTERVAL_MS: '500',
 } as const;
 
 const CALL_WAIT_SECONDS = 30;

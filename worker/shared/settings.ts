@@ -24,6 +24,7 @@ const Vars = v.object({
   KILL_ANSWER_MS: amount('milliseconds'),
   KILL_TTL_MS: amount('milliseconds'),
   LOST_TARGET_MS: amount('milliseconds'),
+  OUTPUT_INTERVAL_MS: amount('milliseconds'),
   // A frame is 256 KiB: a smaller limit would leave no room for the newest output after the oldest.
   RUN_OUTPUT_MAX_BYTES: v.pipe(amount('bytes'), v.minValue(MIB, `must be at least ${MIB}`)),
   JOB_OUTPUT_MAX_BYTES: v.pipe(
@@ -83,6 +84,7 @@ const SettingsSchema = v.pipe(
     killAnswerMs: vars.KILL_ANSWER_MS,
     killTtlMs: vars.KILL_TTL_MS,
     lostTargetMs: vars.LOST_TARGET_MS,
+    outputIntervalMs: vars.OUTPUT_INTERVAL_MS,
     runOutputMaxBytes: vars.RUN_OUTPUT_MAX_BYTES,
     jobOutputMaxBytes: vars.JOB_OUTPUT_MAX_BYTES,
     d1MaxBytes: vars.D1_MAX_BYTES,

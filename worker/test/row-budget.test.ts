@@ -4,6 +4,7 @@
  */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { afterAll, expect, test, vi } from 'vitest';
+import type { Pacing } from '#protocol/wrapper-link';
 import { BUDGETED, BUDGETS, type Budgeted, type Cost } from '#shared/cost-model';
 import { waitFor } from '#testing/wait-for';
 import { Sockets } from '../durable/job/sockets.ts';
@@ -22,8 +23,7 @@ const DAY_MS = 24 * HOUR_MS;
 const LINE = 'one line of some forty characters, or so\n';
 const EXITED = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
 
-/** What a wrapper sends of 5 MB, printed in a second. */
-const FAST_OUTPUT = { frames: 58, bytes: 90_000 };
+const FAST_OUTPUT_BYTES = 5_000_000;
 
 const COLUMNS = ['objectRows', 'd1Rows', 'setAlarms', 'alarms', 'requests', 'workerRequests'] as const;
 const table: string[] = [row('', COLUMNS)];
@@ -103,6 +103,13 @@ async function runningRun(job: string): Promise<{ who: Identity; wrapper: TestWr
   return { who, wrapper };
 }
 
+/** How often the wrapper was told to send, and how much at once. */
+function pacingOf(wrapper: TestWrapper): Pacing {
+  const pacing = wrapper.of('ack').flatMap((ack) => (ack.of === 'start' && ack.pacing) || [])[0];
+  if (pacing === undefined) throw new Error('no pacing');
+  return pacing;
+}
+
 /** All links are alive, and nothing else happens. The object sleeps between its alarms. */
 async function beatFor(job: string, ms: number): Promise<void> {
   const heard = vi.spyOn(Sockets.prototype, 'lastHeard').mockImplementation(() => Date.now() - 2 * SECOND_MS);
@@ -133,20 +140,22 @@ test('a silent run, for an hour', async () => {
 test('a line a second that nobody watches, for a minute', async () => {
   const { who, wrapper } = await runningRun('cost-lines');
   await expectWithin('lineASecondMinute', async () => {
-    for (let second = 0; second < 60; second++) {
-      await beatFor(who.job, SECOND_MS);
-      wrapper.print(second * LINE.length, LINE);
-      await wrapper.acked((second + 1) * LINE.length);
+    const { interval_ms: intervalMs } = pacingOf(wrapper);
+    const lines = LINE.repeat(intervalMs / SECOND_MS);
+    for (let frame = 0; frame < MINUTE_MS / intervalMs; frame++) {
+      await beatFor(who.job, intervalMs);
+      wrapper.print(frame * lines.length, lines);
+      await wrapper.acked((frame + 1) * lines.length);
     }
   });
 });
 
 test('5 MB in a second', async () => {
   const { wrapper } = await runningRun('cost-fast');
-  const bytes = 'x'.repeat(FAST_OUTPUT.bytes);
+  const { max_bytes: maxBytes } = pacingOf(wrapper);
   await expectWithin('fastSecond', async () => {
-    for (let frame = 0; frame < FAST_OUTPUT.frames; frame++) wrapper.print(frame * bytes.length, bytes);
-    await wrapper.acked(FAST_OUTPUT.frames * bytes.length);
+    for (let start = 0; start < FAST_OUTPUT_BYTES; start += maxBytes) wrapper.print(start, 'x'.repeat(maxBytes));
+    await wrapper.acked(Math.ceil(FAST_OUTPUT_BYTES / maxBytes) * maxBytes);
   });
 });
 

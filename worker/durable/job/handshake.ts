@@ -33,16 +33,22 @@ export class Handshake {
     if (rejection !== null) return rejection;
     const repeated = known !== null && this.#job.sockets.speaksFor(socket, known);
     const generation = repeated ? known.generation : (known?.generation ?? 0) + 1;
-    this.#job.sockets.promote(socket, attachment, generation, message.phase === 'ended');
+    this.#job.sockets.promote(socket, attachment, {
+      generation,
+      isKeeper: message.phase === 'ended',
+      answersFlush: message.answers_flush ?? false,
+    });
     const run =
       known === null
         ? this.#openRun(attachment, message, keyHash, generation)
         : this.#resumeRun(known, message, generation);
+    const { mode, pacing } = this.#job.viewers.flow(run.id);
     send(socket, {
       type: 'ack',
       of: 'start',
       offset: run.outputEnd,
-      flow: this.#job.viewers.flow(run.id),
+      flow: mode,
+      pacing,
       heartbeat_ms: this.#job.settings.heartbeatMs,
       silence_ms: this.#job.settings.wrapperSilenceMs,
       reconnect_cap_ms: this.#job.settings.reconnectCapMs,

@@ -11,6 +11,7 @@ import { KillController } from './kill-controller.ts';
 import { KillStore } from './kill-store.ts';
 import { Liveness } from './liveness.ts';
 import { Outbox } from './outbox.ts';
+import { OutputFlush } from './output-flush.ts';
 import { OutputIngest } from './output-ingest.ts';
 import { OutputQuota } from './output-quota.ts';
 import { OutputStore } from './output-store.ts';
@@ -66,6 +67,7 @@ export class JobContext extends JobBase {
   readonly killController = new KillController(this);
   readonly queueDrain = new QueueDrain(this);
   readonly outputIngest = new OutputIngest(this);
+  readonly outputFlush = new OutputFlush(this);
   readonly outputQuota = new OutputQuota(this);
   readonly retention = new Retention(this);
   readonly deadlineHandlers = new DeadlineHandlers(this);

@@ -107,8 +107,9 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     return this.#isUninitialized ? [] : this.#job.events.list(run, after, limit);
   }
 
-  outputExtent(run: string): OutputExtent {
+  async outputExtent(run: string): Promise<OutputExtent> {
     if (this.#isUninitialized) return { end: 0, gaps: [] };
+    await this.#job.outputFlush.flush(run);
     return { end: this.#job.runs.get(run)?.outputEnd ?? 0, gaps: this.#job.output.gaps(run) };
   }
 

@@ -56,6 +56,7 @@ export class OutputIngest {
   #advance(run: RunRecord, outputEnd: number, size: number): void {
     this.#job.runs.growOutput(run, outputEnd, size);
     this.#job.viewers.output(run.id);
+    this.#job.outputFlush.stored(run.id, outputEnd);
     // Output may arrive after the completion: with its last byte the index gets the true size.
     if (run.final && outputEnd === run.finalOffset) this.#job.runUpdater.update(run, { outputEnd });
     // Last: viewers get new output before any is removed.

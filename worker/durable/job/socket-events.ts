@@ -30,6 +30,7 @@ export class SocketEvents {
     const attachment = attachmentOf(socket);
     switch (attachment.kind) {
       case 'wrapper': {
+        this.#job.outputFlush.linkClosed(attachment.run);
         const run = this.#job.runs.get(attachment.run);
         if (run?.connected && this.#job.sockets.speaksFor(socket, run)) this.#job.liveness.linkClosed(run);
         return;

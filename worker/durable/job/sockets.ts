@@ -23,6 +23,8 @@ export interface WrapperAttachment {
    * Whether its `start` said that the run had ended: a keeper stays, whereas a wrapper that has just completed leaves.
    */
   readonly isKeeper: boolean;
+  /** Whether it sends what it has when it is asked to. */
+  readonly answersFlush: boolean;
   /** When a frame other than a heartbeat last arrived, to HEARD_RESOLUTION_MS. */
   readonly heardAt: number;
 }
@@ -77,7 +79,8 @@ export class Sockets {
   acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine'>, tag: string): void {
     const now = Date.now();
     this.#ctx.acceptWebSocket(socket, [runTag(who.run), tag]);
-    attach(socket, { kind: 'wrapper', ...who, acceptedAt: now, generation: null, isKeeper: false, heardAt: now });
+    const unannounced = { generation: null, isKeeper: false, answersFlush: false };
+    attach(socket, { kind: 'wrapper', ...who, ...unannounced, acceptedAt: now, heardAt: now });
   }
 
   /** @param tag of its credential */
@@ -107,8 +110,12 @@ export class Sockets {
   }
 
   /** Makes a socket the current one of its run, and closes the others. */
-  promote(socket: WebSocket, attachment: WrapperAttachment, generation: number, isKeeper: boolean): void {
-    attach(socket, { ...attachment, generation, isKeeper, heardAt: Date.now() });
+  promote(
+    socket: WebSocket,
+    attachment: WrapperAttachment,
+    start: Pick<WrapperAttachment, 'isKeeper' | 'answersFlush'> & { readonly generation: number },
+  ): void {
+    attach(socket, { ...attachment, ...start, heardAt: Date.now() });
     for (const other of this.#open(runTag(attachment.run))) {
       const theirs = attachmentOf(other);
       if (other !== socket && theirs.kind === 'wrapper' && theirs.generation !== null) {

@@ -1,9 +1,9 @@
 /** The viewers of this job: all get its runs and kills; those that follow a run also get its events and output. */
 import type { RunEvent } from '#protocol/api';
 import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
-import { encodeOutputFrame } from '#protocol/output-frame';
+import { encodeOutputFrame, MAX_OUTPUT_PAYLOAD_BYTES } from '#protocol/output-frame';
 import { readViewerMessage, type ViewerMessage, type WatchMessage } from '#protocol/watch-link';
-import type { FlowMode } from '#protocol/wrapper-link';
+import type { FlowMode, Pacing } from '#protocol/wrapper-link';
 import type { Credential } from '../../shared/credential.ts';
 import { log } from '../../shared/log.ts';
 import type { OutputPart } from '../../shared/rpc/job-object.ts';
@@ -29,6 +29,10 @@ import {
 import { ackedTo, openWindow, sentBytes, sentGap, unackedBytes, type ViewerWindow } from './viewer-window.ts';
 
 type Subscribe = Extract<ViewerMessage, { type: 'subscribe' }>;
+
+const WATCHED: Pacing = { delay_ms: 0, interval_ms: 30, max_bytes: MAX_OUTPUT_PAYLOAD_BYTES };
+/** A line that follows a pause arrives within a second; what is printed all the time costs a row for each interval. */
+const UNWATCHED: Omit<Pacing, 'interval_ms'> = { delay_ms: 1_000, max_bytes: MAX_OUTPUT_PAYLOAD_BYTES };
 
 export class Viewers {
   readonly #job: JobContext;
@@ -75,8 +79,9 @@ export class Viewers {
   }
 
   /** How a run's wrapper should send: at once while a viewer follows the run. */
-  flow(run: string, except?: WebSocket): FlowMode {
-    return this.#followersOf(run).some(({ socket }) => socket !== except) ? 'eager' : 'lazy';
+  flow(run: string, except?: WebSocket): { readonly mode: FlowMode; readonly pacing: Pacing } {
+    if (this.#followersOf(run).some(({ socket }) => socket !== except)) return { mode: 'eager', pacing: WATCHED };
+    return { mode: 'lazy', pacing: { ...UNWATCHED, interval_ms: this.#job.settings.outputIntervalMs } };
   }
 
   /**
@@ -87,7 +92,7 @@ export class Viewers {
   adjustFlow(id: string, leaving?: WebSocket): void {
     const run = this.#job.runs.get(id);
     const socket = run === null ? null : this.#job.sockets.current(run);
-    if (socket !== null) send(socket, { type: 'flow', mode: this.flow(id, leaving) });
+    if (socket !== null) send(socket, { type: 'flow', ...this.flow(id, leaving) });
   }
 
   /** The `viewers` deadline. */

@@ -94,6 +94,9 @@ export class WrapperMessages {
       case 'left_running':
         this.#leftRunning(socket, attachment, run, message);
         return;
+      case 'flushed':
+        this.#job.outputFlush.answered(run, message);
+        return;
       case 'alive':
         return;
     }

@@ -31,8 +31,8 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
 
   events(run: string, after: number, limit: number): RunEvent[];
 
-  /** How much output of a run is stored, and which of it is missing. */
-  outputExtent(run: string): OutputExtent;
+  /** How much output of a run is stored, once its wrapper has sent what it has, and which of it is missing. */
+  outputExtent(run: string): Promise<OutputExtent>;
 
   /** The output in [from, to), as much of it as fits into about `maxBytes`. */
   outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage;

@@ -135,7 +135,7 @@ export const runOperations = [
     responses: {
       200: {
         description:
-          'The output from the offset to its end so far. Missing bytes are left out and listed in the headers; with `gaps=marked` also in the text.',
+          'The output from the offset to its end so far, including what the wrapper of a running run has not sent yet, unless it does not answer within a second. Missing bytes are left out and listed in the headers; with `gaps=marked` also in the text.',
         content: { kind: 'text', type: OUTPUT_TYPE },
         headers: {
           'Accept-Ranges': { description: '`bytes`; `none` with `stream`, or if bytes are missing.', always: true },
