@@ -20,9 +20,10 @@ import { describeMachine, type Machine } from './report/machine.ts';
 import { Progress } from './report/progress.ts';
 import { type BenchResult, isMet } from './report/result.ts';
 import { formatHeading, formatResult } from './report/terminal.ts';
+import { scaleBench } from './scale/scale-bench.ts';
 import { wrapperBench } from './wrapper/wrapper-bench.ts';
 
-const BENCHES: readonly Bench[] = [killBench, outputBench, wrapperBench];
+const BENCHES: readonly Bench[] = [killBench, outputBench, wrapperBench, scaleBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

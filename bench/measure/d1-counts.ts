@@ -1,13 +1,44 @@
 /** What D1 was asked, for what, and what that took. */
+import type { Table } from '../report/result.ts';
 
 /** As measured-worker.mjs keeps it. */
-export type D1Counts = Record<
-  string,
-  {
-    readonly calls: number;
-    readonly statements: number;
-    readonly sqlMs: number;
-    readonly waitedMs: number;
-    readonly longestMs: number;
-  }
->;
+export type D1Counts = Record<string, D1Count>;
+
+interface D1Count {
+  readonly calls: number;
+  readonly statements: number;
+  readonly sqlMs: number;
+  readonly waitedMs: number;
+  readonly longestMs: number;
+}
+
+const NOTHING: D1Count = { calls: 0, statements: 0, sqlMs: 0, waitedMs: 0, longestMs: 0 };
+
+/** What was asked between two looks. */
+export function d1Table(title: string, before: D1Counts, after: D1Counts): Table {
+  const rows = Object.entries(after).map(([purpose, count]) => {
+    const { calls, statements, sqlMs, waitedMs } = before[purpose] ?? NOTHING;
+    return {
+      purpose,
+      calls: count.calls - calls,
+      statements: count.statements - statements,
+      sqlMs: count.sqlMs - sqlMs,
+      waitedMs: count.waitedMs - waitedMs,
+    };
+  });
+  return {
+    title,
+    columns: ['calls', 'statements', 'in SQL', 'waited each'],
+    rows: rows
+      .filter(({ calls }) => calls > 0)
+      .map(({ purpose, calls, statements, sqlMs, waitedMs }) => ({
+        name: purpose,
+        cells: [
+          { value: calls, unit: '' },
+          { value: statements, unit: '' },
+          { value: sqlMs, unit: 'ms' },
+          { value: waitedMs / calls, unit: 'ms' },
+        ],
+      })),
+  };
+}

@@ -6,17 +6,21 @@ export interface Wrapper {
   readonly machine: string;
 }
 
-/** To a process: connect all of these at once. */
-export interface ConnectRequest {
-  readonly url: string;
-  readonly tokens: readonly string[];
-  readonly wrappers: readonly Wrapper[];
-}
+/** To a process: connect all of these at once, or break all links and dial again. */
+export type CrowdRequest =
+  | {
+      readonly type: 'connect';
+      readonly url: string;
+      readonly tokens: readonly string[];
+      readonly wrappers: readonly Wrapper[];
+    }
+  | { readonly type: 'reconnect' };
 
 /** From a process. Times are `Date.now()`: it is one machine. */
 export type WrapperReport =
   | { readonly type: 'started'; readonly run: string; readonly at: number }
-  | { readonly type: 'kill'; readonly run: string; readonly kill: string; readonly at: number }
+  | { readonly type: 'kill'; readonly run: string; readonly at: number }
   /** The completion is acked: the object has the run's end, and the kill is settled. */
   | { readonly type: 'settled'; readonly run: string; readonly at: number }
+  /** An attempt to connect failed, or a link broke that the bench didn't break. */
   | { readonly type: 'failed'; readonly run: string; readonly reason: string };
