@@ -21,6 +21,9 @@ export interface Cost {
   readonly workerRequests: number;
 }
 
+/** How often a run that prints all the time sends its output while nobody watches. */
+export const UNWATCHED_FRAMES_PER_MINUTE = 60;
+
 /** Nobody watches. */
 export const BUDGETS = {
   shortRun: { objectRows: 22, d1Rows: 10, setAlarms: 2, alarms: 1, requests: 10, workerRequests: 1 },

@@ -69,7 +69,7 @@ export function marginalUsd(usage: Usage): number {
 
 /** The bill of a month on the paid plan in dollars, with the plan itself. */
 export function monthlyUsd(usage: Usage): number {
-  const beyond = BILLED.map((billed) => usd(billed, Math.max(0, (usage[billed] ?? 0) - PRICES[billed].included)));
+  const beyond = BILLED.map((billed) => usdBeyondIncluded(billed, usage[billed] ?? 0));
   return beyond.reduce((sum, part) => sum + part, PLAN_USD_PER_MONTH);
 }
 
@@ -77,7 +77,12 @@ export function monthlyUsd(usage: Usage): number {
 export function freePlanShares(usagePerDay: Usage): { readonly billed: Billed; readonly share: number }[] {
   return BILLED.map((billed) => ({ billed, share: (usagePerDay[billed] ?? 0) / PRICES[billed].free }))
     .filter(({ share }) => share > 0)
-    .toSorted((a, b) => b.share - a.share);
+    .sort((a, b) => b.share - a.share);
+}
+
+/** What an amount costs in a month on the paid plan, besides the plan itself. */
+export function usdBeyondIncluded(billed: Billed, amount: number): number {
+  return usd(billed, Math.max(0, amount - PRICES[billed].included));
 }
 
 function usd(billed: Billed, amount: number): number {

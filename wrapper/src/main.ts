@@ -34,6 +34,8 @@ async function main(invocation: Invocation): Promise<number> {
       if (invocation.kill !== null)
         return (await import('./cli/subcommands/kill-for-guardian.ts')).endForGuardian(invocation.run, invocation.kill);
       return (await import('./cli/subcommands/adopt.ts')).adoptCommand(invocation.run, VERSION);
+    case 'cost':
+      return (await import('./cli/subcommands/cost.ts')).costCommand(invocation.args);
     case 'orphans':
       return (await import('./cli/subcommands/orphans.ts')).orphansCommand(invocation.args);
   }

@@ -1,10 +1,11 @@
 /** Parses the command line. */
 import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { RunId } from '#protocol/names';
+import type { Fleet } from '#shared/fleet-cost';
 import { extractGuardedRun } from '../guardian/guardian.ts';
 import { type Detachment, extractDetachment } from '../run/detach.ts';
 import type { RunOptions } from '../run/run-options.ts';
-import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
+import { amount, duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
 import { parseRunArgs } from './run-options.ts';
 
 export interface FlushOptions {
@@ -31,7 +32,12 @@ export interface OrphansOptions {
   readonly verbose: boolean;
 }
 
-export const TOPICS = ['leash', 'run', 'flush', 'orphans'] as const;
+export interface CostOptions {
+  readonly fleet: Fleet;
+  readonly asJson: boolean;
+}
+
+export const TOPICS = ['leash', 'run', 'flush', 'orphans', 'cost'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 export type Invocation =
@@ -40,6 +46,7 @@ export type Invocation =
   | { readonly kind: 'run'; readonly args: RunOptions; readonly detachment: Detachment | null }
   | { readonly kind: 'flush'; readonly args: FlushOptions }
   | { readonly kind: 'orphans'; readonly args: OrphansOptions }
+  | { readonly kind: 'cost'; readonly args: CostOptions }
   /** Internal, started by guardians. With `kill` the run is ended instead of taken over. */
   | { readonly kind: 'adopt'; readonly run: string; readonly kill: KillOptions | null }
   | { readonly kind: 'usage_error'; readonly message: string; readonly topic: Topic };
@@ -77,6 +84,8 @@ function parse(first: string | undefined, rest: readonly string[], env: NodeJS.P
       return parseFlush(rest);
     case 'orphans':
       return parseOrphans(rest);
+    case 'cost':
+      return parseCost(rest);
     case 'adopt': {
       const parsed = parseOrphans(rest);
       if (parsed.kind !== 'orphans') return parsed;
@@ -142,6 +151,38 @@ function parseOrphans(argv: readonly string[]): Invocation {
           }
         : null,
       verbose: flags.verbose ?? false,
+    },
+  };
+}
+
+function parseCost(argv: readonly string[]): Invocation {
+  const flags = readFlags(
+    argv,
+    {
+      jobs: text,
+      'runs-per-day': text,
+      minutes: text,
+      output: text,
+      watchers: text,
+      'kills-per-day': text,
+      json: flag,
+      help: { ...flag, short: 'h' },
+    },
+    'leash cost takes no arguments: the fleet is described by flags',
+  );
+  if (flags.help) return { kind: 'help', topic: 'cost' };
+  return {
+    kind: 'cost',
+    args: {
+      fleet: {
+        jobs: amount('--jobs', flags.jobs, 100),
+        runsPerDay: amount('--runs-per-day', flags['runs-per-day'], 24),
+        minutesPerRun: amount('--minutes', flags.minutes, 5),
+        outputKibPerRun: amount('--output', flags.output, 16),
+        watchers: amount('--watchers', flags.watchers, 0.1),
+        killsPerDay: amount('--kills-per-day', flags['kills-per-day'], 1),
+      },
+      asJson: flags.json ?? false,
     },
   };
 }

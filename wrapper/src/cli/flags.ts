@@ -60,6 +60,13 @@ export function size(option: string, text: string | undefined): number | null {
   return bytes;
 }
 
+/** A number that isn't negative; `otherwise` when the flag is absent. */
+export function amount(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`${option} ${text}: not a number; use e.g. 10 or 0.5`);
+  return Number(text);
+}
+
 /** A signal by its name, with or without SIG. */
 export function signalName(option: string, text: string): NodeJS.Signals {
   const upper = text.toUpperCase();

@@ -7,6 +7,7 @@ Usage:
   leash run --job NAME [options] -- COMMAND ARG...   run a command under supervision
   leash flush [options]                              send what earlier runs could not send
   leash orphans [--kill] [RUN...]                    find commands that have lost their wrapper
+  leash cost [options]                               estimate what a fleet costs a month
   leash SUBCOMMAND --help
   leash --version
 `;
@@ -142,4 +143,33 @@ Exit code:
   255  an argument is invalid, or leash failed
 `;
 
-export const HELP: Readonly<Record<Topic, string>> = { leash: LEASH, run: RUN, flush: FLUSH, orphans: ORPHANS };
+const COST = `leash cost: estimate what a fleet of jobs costs a month on Cloudflare.
+
+Usage:
+  leash cost [options]
+
+Prints requests, rows, duration and storage of a month with their price on the paid plan, what they
+are for, and whether the free plan is enough. It connects to nothing.
+
+Example: 1,000 jobs that run for a minute every five minutes
+  leash cost --jobs 1000 --runs-per-day 288 --minutes 1 --output 4
+
+Options:
+  --jobs N               the number of jobs; default 100
+  --runs-per-day N       runs of each job a day; default 24
+  --minutes N            how long a run takes, in minutes; default 5
+  --output N             what a run prints, in KiB; default 16
+  --watchers N           open dashboards that show a running job's output, on average over day and
+                         night; default 0.1, which is 2.4 hours a day
+  --kills-per-day N      kills a day, of all jobs together; default 1
+  --json                 print JSON
+  -h, --help             print this text
+`;
+
+export const HELP: Readonly<Record<Topic, string>> = {
+  leash: LEASH,
+  run: RUN,
+  flush: FLUSH,
+  orphans: ORPHANS,
+  cost: COST,
+};

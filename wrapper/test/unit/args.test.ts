@@ -33,6 +33,9 @@ test.each([
   [['flush', '--for', 'ever'], 'not a duration'],
   [['orphans', 'backup'], 'must be a ULID'],
   [['orphans', '--grace', '1s'], 'require --kill'],
+  [['cost', '10'], 'described by flags'],
+  [['cost', '--jobs', 'many'], 'not a number'],
+  [['cost', '--minutes=-1'], 'not a number'],
   [['start'], 'unknown command: start'],
 ])('%j is wrong usage', (argv, message) => {
   const invocation = parseInvocation(argv);

@@ -1,0 +1,190 @@
+/** What a fleet of jobs costs a month, from the budgets of what happens in it and the price list. */
+import { BUDGETS, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from './cost-model.ts';
+import { BILLED, type Billed, freePlanShares, marginalUsd, monthlyUsd, OBJECT_GB, type Usage } from './prices.ts';
+
+export interface Fleet {
+  readonly jobs: number;
+  /** Of each job. */
+  readonly runsPerDay: number;
+  readonly minutesPerRun: number;
+  readonly outputKibPerRun: number;
+  /** Open dashboards that show the output of a running job, on average over day and night. */
+  readonly watchers: number;
+  /** Of the whole fleet. */
+  readonly killsPerDay: number;
+}
+
+/** What the fleet does that costs something. */
+export const CAUSES = [
+  'runs',
+  'removal',
+  'running',
+  'output',
+  'reconnects',
+  'kills',
+  'watchers',
+  'upkeep',
+  'storage',
+] as const;
+export type Cause = (typeof CAUSES)[number];
+
+export interface FleetCost {
+  /** Of a month. */
+  readonly usage: Usage;
+  /** A month on the paid plan, with the plan itself. */
+  readonly usd: number;
+  /** What each cause would cost if nothing were included in the plan, the dearest first. */
+  readonly causes: readonly { readonly cause: Cause; readonly usd: number }[];
+  /** The shares of the free plan's limits that are used, the largest first. Above 1 it isn't enough. */
+  readonly freeShares: readonly { readonly billed: Billed; readonly share: number }[];
+}
+
+export const DAYS_PER_MONTH = 30;
+/** How long runs are kept: `RUN_DAYS`. */
+export const KEPT_DAYS = 90;
+/** A frame is sent before its time when it has this much output. */
+export const FRAME_KIB = 64;
+
+/** Estimates: these can't be counted on the local runtime. */
+export const ESTIMATES = {
+  /** How long an object is awake for a request, with the D1 queries that it waits for. */
+  secondsPerRequest: 0.1,
+  /** A wrapper reconnects after a deploy or a broken link, so often in a day of running time. */
+  reconnectsPerDay: 1,
+  /** What a line of output has: a frame has at least one. */
+  bytesPerLine: 80,
+  /** What D1 stores of a run or a kill, with its index entries. */
+  d1KbPerRow: 1,
+  /** What an object stores of a run besides its output: its row, its events, its targets. */
+  objectKbPerRun: 2,
+  /** What an object stores of a frame besides its bytes. */
+  objectKbPerFrame: 0.1,
+  /** An object's tables, even if they are empty. */
+  objectKbPerJob: 100,
+} as const;
+
+const KB_PER_GB = 1e6;
+const KB_PER_KIB = 1.024;
+const MINUTES_PER_DAY = 24 * 60;
+/** A D1 database of the free plan has at most this, though its databases may have more together. */
+const FREE_D1_GB = 0.5;
+
+/** What a frame costs, with its removal: a minute with output costs that much more than one without. */
+const FRAME: Pick<Cost, 'objectRows' | 'requests'> = {
+  objectRows:
+    Math.max(
+      1,
+      (BUDGETS.lineASecondMinute.objectRows - BUDGETS.silentHour.objectRows / 60) / UNWATCHED_FRAMES_PER_MINUTE,
+    ) + 1,
+  requests: 1 / 20,
+};
+/** While somebody watches, frames leave at once: a line a second is a frame a second. */
+const WATCHED_FRAMES_PER_DAY = 24 * 60 * 60;
+/** The object looks every 90 s whether its viewers are still there. */
+const VIEWER_CHECK = { objectRows: 4, requests: 1 } as const;
+const VIEWER_CHECKS_PER_DAY = (24 * 60 * 60) / 90;
+/** Start and end of a run are sent to the dashboards, when one is open. */
+const PUBLISHED_PER_RUN = 2;
+/** An object's daily look at what is to be removed. */
+const DAILY_LOOK = { objectRows: 4, requests: 1 } as const;
+/** The sweep looks at each job with live runs. */
+const CHECK = { d1Rows: 1, requests: 1 } as const;
+const CHECKS_PER_DAY = 96;
+
+export function fleetCost(fleet: Fleet): FleetCost {
+  const byCause = usageByCause(fleet);
+  const usage = sumOf(CAUSES.map((cause) => byCause[cause]));
+  return {
+    usage,
+    usd: monthlyUsd(usage),
+    causes: CAUSES.map((cause) => ({ cause, usd: marginalUsd(byCause[cause]) })).sort((a, b) => b.usd - a.usd),
+    freeShares: freeShares(usage),
+  };
+}
+
+/** How many such jobs the free plan is enough for. */
+export function freeJobs(fleet: Fleet): number {
+  const fits = (jobs: number) => (fleetCost({ ...fleet, jobs }).freeShares[0]?.share ?? 0) <= 1;
+  let [enough, tooMany] = [0, 1];
+  while (tooMany < 1e6 && fits(tooMany)) [enough, tooMany] = [tooMany, tooMany * 2];
+  while (tooMany - enough > 1) {
+    const middle = (enough + tooMany) >> 1;
+    if (fits(middle)) enough = middle;
+    else tooMany = middle;
+  }
+  return enough;
+}
+
+/** How many frames a run sends while nobody watches. */
+export function framesPerRun({ minutesPerRun, outputKibPerRun }: Fleet): number {
+  const lines = (outputKibPerRun * 1024) / ESTIMATES.bytesPerLine;
+  return Math.ceil(Math.max(Math.min(minutesPerRun * UNWATCHED_FRAMES_PER_MINUTE, lines), outputKibPerRun / FRAME_KIB));
+}
+
+/** Of a month. */
+function usageByCause(fleet: Fleet): Record<Cause, Usage> {
+  const runs = fleet.jobs * fleet.runsPerDay;
+  const minutes = runs * fleet.minutesPerRun;
+  const frames = framesPerRun(fleet);
+  const daily: Record<Exclude<Cause, 'storage'>, Usage> = {
+    runs: usageOf(BUDGETS.shortRun, runs),
+    removal: usageOf(BUDGETS.removal, runs),
+    // A short run has a minute.
+    running: usageOf(BUDGETS.silentHour, Math.max(0, minutes - runs) / 60),
+    // And a frame.
+    output: usageOf(FRAME, runs * Math.max(0, frames - 1)),
+    reconnects: usageOf(BUDGETS.reconnect, (ESTIMATES.reconnectsPerDay * minutes) / MINUTES_PER_DAY),
+    kills: usageOf(BUDGETS.kill, fleet.killsPerDay),
+    watchers: sumOf([
+      usageOf(FRAME, fleet.watchers * WATCHED_FRAMES_PER_DAY),
+      usageOf(VIEWER_CHECK, fleet.watchers * VIEWER_CHECKS_PER_DAY),
+      usageOf({ requests: 1 }, fleet.watchers > 0 ? runs * PUBLISHED_PER_RUN : 0),
+    ]),
+    upkeep: sumOf([
+      usageOf({ requests: 1, workerRequests: 1 }, MINUTES_PER_DAY),
+      usageOf(DAILY_LOOK, fleet.jobs),
+      usageOf(CHECK, CHECKS_PER_DAY * Math.min(fleet.jobs, minutes / MINUTES_PER_DAY)),
+    ]),
+  };
+  const monthly = Object.entries(daily).map(([cause, usage]) => [cause, times(usage, DAYS_PER_MONTH)]);
+  return { ...(Object.fromEntries(monthly) as typeof daily), storage: storedBy(fleet, runs, frames) };
+}
+
+function storedBy({ jobs, killsPerDay, outputKibPerRun }: Fleet, runs: number, frames: number): Usage {
+  const { objectKbPerRun, objectKbPerFrame, objectKbPerJob, d1KbPerRow } = ESTIMATES;
+  const kbPerRun = objectKbPerRun + frames * objectKbPerFrame + outputKibPerRun * KB_PER_KIB;
+  return {
+    objectStorage: (KEPT_DAYS * runs * kbPerRun + jobs * objectKbPerJob) / KB_PER_GB,
+    d1Storage: (KEPT_DAYS * (runs + killsPerDay) * d1KbPerRow) / KB_PER_GB,
+  };
+}
+
+function usageOf(cost: Partial<Cost>, count: number): Usage {
+  const { objectRows = 0, d1Rows = 0, requests = 0, workerRequests = 0 } = cost;
+  const objectRequests = requests - workerRequests;
+  const usage = {
+    workerRequests,
+    objectRequests,
+    objectDuration: objectRequests * ESTIMATES.secondsPerRequest * OBJECT_GB,
+    objectRowsWritten: objectRows,
+    d1RowsWritten: d1Rows,
+  };
+  return times(usage, count);
+}
+
+function times(usage: Usage, count: number): Usage {
+  return Object.fromEntries(BILLED.map((billed) => [billed, (usage[billed] ?? 0) * count]));
+}
+
+function sumOf(usages: readonly Usage[]): Usage {
+  return Object.fromEntries(
+    BILLED.map((billed) => [billed, usages.reduce((sum, usage) => sum + (usage[billed] ?? 0), 0)]),
+  );
+}
+
+/** What is stored counts as a whole, everything else by the day. */
+function freeShares(usage: Usage): FleetCost['freeShares'] {
+  const { objectStorage = 0, d1Storage = 0, ...others } = usage;
+  const byDay = freePlanShares({ ...times(others, 1 / DAYS_PER_MONTH), objectStorage });
+  return [...byDay, { billed: 'd1Storage' as const, share: d1Storage / FREE_D1_GB }].sort((a, b) => b.share - a.share);
+}

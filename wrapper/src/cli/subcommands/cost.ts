@@ -1,0 +1,139 @@
+/** `leash cost`: what a fleet costs a month. It asks no control plane. */
+import { type Cause, type Fleet, type FleetCost, fleetCost, freeJobs } from '#shared/fleet-cost';
+import { BILLED, type Billed, PLAN_USD_PER_MONTH, PRICES, PRICES_AS_OF, usdBeyondIncluded } from '#shared/prices';
+import type { CostOptions } from '../args.ts';
+
+/** @returns the exit code to leave with */
+export function costCommand({ fleet, asJson }: CostOptions): number {
+  process.stdout.write(asJson ? `${JSON.stringify(costJson(fleet), null, 2)}\n` : costText(fleet));
+  return 0;
+}
+
+export function costJson(fleet: Fleet): object {
+  const { usage, usd, causes, freeShares } = fleetCost(fleet);
+  return inSnakeCase({
+    fleet,
+    usage,
+    usd,
+    causes,
+    freePlan: { isEnough: isEnough(freeShares), jobs: freeJobs(fleet), shares: freeShares },
+    pricesAsOf: PRICES_AS_OF,
+  });
+}
+
+const BILLED_NAMES: Readonly<Record<Billed, string>> = {
+  workerRequests: 'Worker requests',
+  objectRequests: 'object requests',
+  objectDuration: 'object duration, GB-s',
+  objectRowsWritten: 'object rows written',
+  objectRowsRead: 'object rows read',
+  objectStorage: 'object storage, GB',
+  d1RowsWritten: 'D1 rows written',
+  d1RowsRead: 'D1 rows read',
+  d1Storage: 'D1 storage, GB',
+  r2Storage: 'R2 storage, GB',
+  r2ClassA: 'R2 writes',
+  r2ClassB: 'R2 reads',
+};
+
+const CAUSE_NAMES: Readonly<Record<Cause, string>> = {
+  runs: 'starts and ends of runs',
+  removal: 'removal of old runs',
+  running: 'running time',
+  output: 'output',
+  reconnects: 'reconnects',
+  kills: 'kills',
+  watchers: 'watchers',
+  upkeep: 'upkeep',
+  storage: 'storage',
+};
+
+export function costText(fleet: Fleet): string {
+  const cost = fleetCost(fleet);
+  return [fleetText(fleet), '', ...billLines(cost), '', ...causeLines(cost), '', freePlanText(fleet, cost), '', NOTE]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+const NOTE = `Cloudflare's prices as of ${PRICES_AS_OF}. Rows and requests are those that the tests of Leash allow;
+how long objects are awake, and how much they store, is estimated. See docs/cost.md.`;
+
+function fleetText({ jobs, runsPerDay, minutesPerRun, outputKibPerRun, watchers, killsPerDay }: Fleet): string {
+  return `${jobs} jobs, each with ${runsPerDay} runs a day of ${minutesPerRun} minutes and ${outputKibPerRun} KiB of output;
+${watchers} watchers, ${killsPerDay} kills a day`;
+}
+
+function billLines({ usage, usd }: FleetCost): string[] {
+  const used = BILLED.filter((billed) => (usage[billed] ?? 0) > 0);
+  return table([
+    ['Paid plan, a month', 'used', 'included', 'USD'],
+    ...used.map((billed) => [
+      BILLED_NAMES[billed],
+      amountText(usage[billed] ?? 0),
+      amountText(PRICES[billed].included),
+      usdText(usdBeyondIncluded(billed, usage[billed] ?? 0)),
+    ]),
+    ['the plan', '', '', usdText(PLAN_USD_PER_MONTH)],
+    ['in all', '', '', usdText(usd)],
+  ]);
+}
+
+function causeLines({ causes }: FleetCost): string[] {
+  const total = causes.reduce((sum, { usd }) => sum + usd, 0);
+  return table([
+    ['What it is for, if nothing were included', 'USD', 'share'],
+    ...causes
+      .filter(({ usd }) => usd > 0)
+      .map(({ cause, usd }) => [CAUSE_NAMES[cause], usdText(usd), `${Math.round((100 * usd) / total)} %`]),
+  ]);
+}
+
+function freePlanText(fleet: Fleet, { freeShares }: FleetCost): string {
+  const [scarcest] = freeShares;
+  const used = scarcest === undefined ? '' : `${percentText(scarcest.share)} of its ${BILLED_NAMES[scarcest.billed]}`;
+  return isEnough(freeShares)
+    ? `Free plan: enough, with ${used}`
+    : `Free plan: not enough, it would take ${used}\nIt is enough for ${freeJobs(fleet)} such jobs`;
+}
+
+function isEnough(shares: FleetCost['freeShares']): boolean {
+  return shares.every(({ share }) => share <= 1);
+}
+
+/** The first column is text, the others are numbers. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart((widths[column] ?? 0) + 2)))
+      .join(''),
+  );
+}
+
+function amountText(amount: number): string {
+  const digits = amount < 100 && !Number.isInteger(amount) ? 2 : 0;
+  return amount.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function usdText(usd: number): string {
+  return usd.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}
+
+function percentText(share: number): string {
+  return `${Math.max(1, Math.round(100 * share)).toLocaleString('en-US')} %`;
+}
+
+function inSnakeCase(value: unknown): object {
+  return JSON.parse(
+    JSON.stringify(value, (_key, each: unknown) =>
+      typeof each === 'object' && each !== null && !Array.isArray(each)
+        ? Object.fromEntries(Object.entries(each).map(([key, inner]) => [snakeCase(key), inner]))
+        : each,
+    ),
+  );
+}
+
+/** `d1RowsWritten` is `d1_rows_written`. */
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
