@@ -21,7 +21,12 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
  */
 const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   worker: [['shared'], ['src', 'durable'], ['index.ts']],
-  'worker/src': [['api-error.ts', 'audit-entry.ts', 'index-room.ts', 'revocation.ts'], ['kills'], ['http'], ['sweep.ts']],
+  'worker/src': [
+    ['api-error.ts', 'audit-entry.ts', 'index-room.ts', 'revocation.ts'],
+    ['kills'],
+    ['http'],
+    ['sweep.ts'],
+  ],
   'worker/src/http': [[''], ['output'], ['routes'], ['operations.ts'], ['app.ts']],
   'wrapper/src': [
     ['host', 'clock'],
