@@ -70,7 +70,7 @@ const MINUTES_PER_DAY = 24 * 60;
 const FREE_D1_GB = 0.5;
 
 /** What a frame costs, with its removal: a minute with output costs that much more than one without. */
-const FRAME: Pick<Cost, 'objectRows' | 'requests'> = {
+export const FRAME: Pick<Cost, 'objectRows' | 'requests'> = {
   objectRows:
     Math.max(
       1,

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { PLAN_USD_PER_MONTH } from '#shared/prices';
+import { COST_DOC, withFigures } from '../../../scripts/cost-doc.ts';
 import { parseInvocation } from '../../src/cli/args.ts';
 import { costJson, costText } from '../../src/cli/subcommands/cost.ts';
 
@@ -59,4 +61,9 @@ test('JSON has the same in the names of the API', () => {
     free_plan: { jobs: expect.any(Number), shares: expect.arrayContaining([]) },
     prices_as_of: expect.any(String),
   });
+});
+
+test('docs/cost.md has the figures of now: after a change of a budget or a price, run node scripts/cost-doc.ts', async () => {
+  const text = await readFile(COST_DOC, 'utf8');
+  expect(text).toBe(withFigures(text));
 });

@@ -36,7 +36,7 @@ const BILLED_NAMES: Readonly<Record<Billed, string>> = {
   r2ClassB: 'R2 reads',
 };
 
-const CAUSE_NAMES: Readonly<Record<Cause, string>> = {
+export const CAUSE_NAMES: Readonly<Record<Cause, string>> = {
   runs: 'starts and ends of runs',
   removal: 'removal of old runs',
   running: 'running time',
