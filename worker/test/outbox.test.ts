@@ -6,15 +6,8 @@ import { pass, useFakeDate } from './support/clock.ts';
 import { indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
-import { jobObject, restart, run } from './support/objects.ts';
+import { jobObject, restart, run, unsentChanges } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
-
-function pending(job: string): Promise<number> {
-  return runInDurableObject(
-    jobObject(job),
-    (_object, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM outbox').one().n,
-  );
-}
 
 /** Whether an object that is evicted now comes back within a minute. */
 async function alarmIsSoon(_object: unknown, { storage }: DurableObjectState): Promise<boolean> {
@@ -30,7 +23,7 @@ describe('the outbox', () => {
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
     await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'succeeded');
-    await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
+    await waitFor('an empty outbox', async () => (await unsentChanges(who.job)) === 0);
   });
 
   test('keeps what D1 did not take, through a restart, and sends the latest state by alarm', async () => {
@@ -40,7 +33,7 @@ describe('the outbox', () => {
       // D1 is away, and the wrapper is served all the same.
       await wrapper.completed({ exit_code: 3, command_exit_code: 3, signal: null, reason: 'exited' });
       expect(await run(who.job, who.run)).toMatchObject({ state: 'failed' });
-      expect(await pending(who.job)).toBe(1);
+      expect(await unsentChanges(who.job)).toBe(1);
       await restart(who.job);
     });
     expect(await indexedState(who.run)).toBeUndefined();
@@ -58,7 +51,7 @@ describe('the outbox', () => {
     await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
     await pass(other.job, 5_001);
     await waitFor('D1 to know the other', async () => (await indexedState(other.run)) === 'succeeded');
-    await waitFor('one to be left', async () => (await pending(other.job)) === 1);
+    await waitFor('one to be left', async () => (await unsentChanges(other.job)) === 1);
     await env.DB.exec('DROP TRIGGER refusal');
     await pass(other.job, 5_001);
     await waitFor('D1 to know it', () => indexedState(refused.run));
@@ -71,7 +64,7 @@ describe('the outbox', () => {
     const runs = Array.from({ length: 100 }, () => newIdentity(job));
     for (const who of runs) await TestWrapper.connect(who, { command_line: '\u0001'.repeat(4096) });
     gateway.release();
-    await waitFor('an empty outbox', async () => (await pending(job)) === 0);
+    await waitFor('an empty outbox', async () => (await unsentChanges(job)) === 0);
     const sizes = gateway.queries.flat().map((value) => String(value).length);
     expect(Math.max(...sizes)).toBeLessThan(1_000_000);
     expect(sizes.filter((size) => size > 100_000).length).toBeLessThan(20);
@@ -84,7 +77,7 @@ describe('the outbox', () => {
     await env.DB.prepare("UPDATE runs SET seq = 1000, state = 'newer' WHERE id = ?").bind(who.run).run();
     await restart(who.job);
     expect(await run(who.job, who.run)).toMatchObject({ connected: false });
-    await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
+    await waitFor('an empty outbox', async () => (await unsentChanges(who.job)) === 0);
     expect(await indexedState(who.run)).toBe('newer');
   });
 
@@ -92,12 +85,12 @@ describe('the outbox', () => {
     const who = newIdentity('outbox-kill');
     const wrapper = await TestWrapper.connect(who);
     const { id } = await postKill(who.job);
-    await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
+    await waitFor('an empty outbox', async () => (await unsentChanges(who.job)) === 0);
     await env.DB.prepare("UPDATE kills SET seq = 1000, resource = json_set(resource, '$.reason', 'newer') WHERE id = ?")
       .bind(id)
       .run();
     await wrapper.completed();
-    await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
+    await waitFor('an empty outbox', async () => (await unsentChanges(who.job)) === 0);
     const row = await env.DB.prepare('SELECT resource FROM kills WHERE id = ?').bind(id).first<{ resource: string }>();
     expect(JSON.parse(row?.resource ?? '{}')).toMatchObject({ reason: 'newer' });
   });
@@ -147,7 +140,7 @@ describe('the outbox', () => {
   test('sets the alarm that brings it back together with the note', async () => {
     const job = 'outbox-armed';
     const template = await postKill(job, { instance: 'nobody' });
-    await waitFor('an empty outbox', async () => (await pending(job)) === 0);
+    await waitFor('an empty outbox', async () => (await unsentChanges(job)) === 0);
     const next = { ...template, id: template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) };
     const isSoon = await runInDurableObject(jobObject(job), (object, state) => {
       object.acceptKills([next]);

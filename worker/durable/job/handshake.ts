@@ -61,12 +61,12 @@ export class Handshake {
   #openRun(attachment: WrapperAttachment, message: Start, keyHash: string, generation: number): RunRecord {
     const now = Date.now();
     const startedAt = now - message.age_ms;
-    const run: RunRecord = {
+    const run = {
       id: message.run,
       keyHash,
       instance: attachment.instance,
       machine: attachment.machine,
-      state: 'running',
+      state: 'running' as const,
       final: false,
       connected: true,
       disconnectedSince: null,

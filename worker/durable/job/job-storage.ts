@@ -38,6 +38,7 @@ export class JobStorage {
     } catch (error) {
       // What is only in memory was not rolled back, and the rollback may have undone a setAlarm().
       this.#job.runs.rolledBack();
+      this.#job.outbox.refresh();
       this.#job.liveness.setDeadlines();
       this.#job.deadlines.setNextAlarm();
       throw error;
@@ -47,7 +48,7 @@ export class JobStorage {
   /** Removes everything, here and in D1, when nothing is left to keep. Never throws. */
   async clearIfUnused(): Promise<void> {
     if (this.#isInUse()) return;
-    const { env, name, state, credentials, deadlines } = this.#job;
+    const { env, name, state, credentials, deadlines, outbox } = this.#job;
     try {
       await purgeJob(env.DB, name);
       await env.FLEET.getByName('fleet').publishJobRemoved(name);
@@ -58,6 +59,7 @@ export class JobStorage {
       await state.blockConcurrencyWhile(async () => {
         this.#isUninitialized = true;
         deadlines.storageCleared();
+        outbox.refresh();
         await state.storage.deleteAll();
       });
       log.info('job_cleared', { job: name });

@@ -13,7 +13,7 @@ import { KIB } from '#protocol/limits';
 import type { RelatedProcess } from '#protocol/machine-facts';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
-import { integer, nullable, type RecordOf, Table, text } from './table.ts';
+import { boolean, integer, nullable, type RecordOf, Table, text } from './table.ts';
 
 /** The table `kills`. Times are milliseconds since 1970. */
 export const KILL_COLUMNS = {
@@ -35,6 +35,10 @@ export const KILL_COLUMNS = {
   requestedAt: integer(),
   expiresAt: integer(),
   seq: integer(),
+  /** Up to which `seq` D1 has it. For Outbox. */
+  sentSeq: integer(),
+  /** Whether it is done and D1 has that. */
+  settled: boolean(),
 };
 
 export type KillRecord = RecordOf<typeof KILL_COLUMNS>;
@@ -314,5 +318,7 @@ export function killRecord(kill: Kill): KillRecord {
     requestedAt: Date.parse(kill.requested_at),
     expiresAt: Date.parse(kill.expires_at),
     seq: 1,
+    sentSeq: 0,
+    settled: false,
   };
 }

@@ -14,16 +14,9 @@ import { log } from '../../shared/log.ts';
 import { type Committed, commitChanges } from '../../shared/rpc/d1-gateway.ts';
 import type { JobContext } from './job-context.ts';
 import { runResource } from './run-store.ts';
+import { type Entry, UnsentChanges } from './unsent-changes.ts';
 
-type Kind = 'run' | 'kill';
-
-type Entry = {
-  readonly kind: Kind;
-  readonly subject: string;
-  readonly seq: number;
-};
-
-/** What is sent at once, and the entries to remove once it has arrived. */
+/** What is sent at once. */
 interface Batch {
   readonly entries: readonly Entry[];
   readonly changes: JobChanges;
@@ -36,11 +29,13 @@ const RESUME_MS = 60_000;
 
 export class Outbox {
   readonly #job: JobContext;
+  readonly #unsent: UnsentChanges;
   #sending = false;
   #isD1Unavailable = false;
 
   constructor(job: JobContext) {
     this.#job = job;
+    this.#unsent = new UnsentChanges(job);
   }
 
   /** Whether D1 did not accept the last batch. */
@@ -48,10 +43,21 @@ export class Outbox {
     return this.#isD1Unavailable;
   }
 
-  /** Adds a run or kill that was changed or removed, and starts sending. */
-  add(kind: Kind, subject: string, seq: number): void {
-    this.#job.sql.exec('INSERT OR REPLACE INTO outbox (kind, subject, seq) VALUES (?, ?, ?)', kind, subject, seq);
+  /** Adds a run or kill that was changed, and starts sending. */
+  add(kind: 'run' | 'kill', id: string, seq: number): void {
+    this.#unsent.add(kind, id, seq);
     this.#sendSoon(RESUME_MS);
+  }
+
+  /** Adds a run or kill that was removed, and starts sending. @param seq higher than any that it had */
+  addRemoved(kind: 'run' | 'kill', id: string, seq: number): void {
+    this.#unsent.addRemoved(kind, id, seq);
+    this.#sendSoon(RESUME_MS);
+  }
+
+  /** What is in memory may differ from what is stored. */
+  refresh(): void {
+    this.#unsent.refresh();
   }
 
   /** Continues what an earlier instance of the object, or a failed attempt, has left. */
@@ -66,15 +72,14 @@ export class Outbox {
   }
 
   get isEmpty(): boolean {
-    return this.#job.sql.exec('SELECT 1 FROM outbox LIMIT 1').toArray().length === 0;
+    return this.#unsent.isEmpty;
   }
 
   /** The current state of what D1 may not have yet. */
   pending(): Pick<JobChanges, 'runs' | 'kills'> {
-    const entries = this.#job.sql.exec<Entry>('SELECT kind, subject, seq FROM outbox').toArray();
     return merged(
       this.#job.name,
-      entries.map((entry) => this.#changesOf(entry)),
+      Array.from(this.#unsent.list(), (entry) => this.#changesOf(entry)),
     );
   }
 
@@ -112,7 +117,7 @@ export class Outbox {
         await this.#sendTogether({ entries: [entry], changes: this.#changesOf(entry) });
       } catch (error) {
         if (d1Failure(error) !== 'rejected') throw error;
-        log.error('change_refused', error, { job: this.#job.name, kind: entry.kind, subject: entry.subject });
+        log.error('change_refused', error, { job: this.#job.name, kind: entry.kind, id: entry.id });
         refusal = error;
       }
     }
@@ -130,20 +135,15 @@ export class Outbox {
       throw error;
     }
     for (const { run, otherJob } of committed.namesakes) this.#job.runIdConflicts.recordInBoth(run, otherJob);
-    for (const { kind, subject, seq } of batch.entries) {
-      // Unless it has changed since.
-      this.#job.sql.exec('DELETE FROM outbox WHERE kind = ? AND subject = ? AND seq = ?', kind, subject, seq);
-    }
+    this.#unsent.sent(batch.entries);
   }
 
   /** As many entries as fit into one batch, with their current state; null if there are none. */
   #next(): Batch | null {
-    const query = 'SELECT kind, subject, seq FROM outbox LIMIT ?';
-    const waiting = this.#job.sql.exec<Entry>(query, MAX_BATCH_WEIGHT).toArray();
     const entries: Entry[] = [];
     const all: JobChanges[] = [];
     let weight = 0;
-    for (const entry of waiting) {
+    for (const entry of this.#unsent.list()) {
       const changes = this.#changesOf(entry);
       weight += weighChanges(changes);
       if (entries.length > 0 && weight > MAX_BATCH_WEIGHT) break;
@@ -154,18 +154,21 @@ export class Outbox {
   }
 
   /** The current state of what an entry names. */
-  #changesOf({ kind, subject, seq }: Entry): JobChanges {
-    const removed = [{ id: subject, seq }];
+  #changesOf({ kind, id, seq }: Entry): JobChanges {
     const none = { job: this.#job.name, runs: [], kills: [], removedRuns: [], removedKills: [] };
     switch (kind) {
       case 'run': {
-        const run = this.#job.runs.get(subject);
-        return run === null ? { ...none, removedRuns: removed } : { ...none, runs: [runResource(this.#job.name, run)] };
+        const run = this.#job.runs.get(id);
+        return run === null ? none : { ...none, runs: [runResource(this.#job.name, run)] };
       }
       case 'kill': {
-        const kill = this.#job.killController.get(subject);
-        return kill === null ? { ...none, removedKills: removed } : { ...none, kills: [kill] };
+        const kill = this.#job.killController.get(id);
+        return kill === null ? none : { ...none, kills: [kill] };
       }
+      case 'removed_run':
+        return { ...none, removedRuns: [{ id, seq }] };
+      case 'removed_kill':
+        return { ...none, removedKills: [{ id, seq }] };
     }
   }
 }

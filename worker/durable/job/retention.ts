@@ -17,7 +17,7 @@ const PAUSE_MS = 50;
 const LEAVING_MS = 5_000;
 const RUNS_PER_STEP = 20;
 const KILLS_PER_STEP = 50;
-const EVENTS_PER_STEP = 500;
+const EVENT_ROWS_PER_STEP = 100;
 
 export class Retention {
   readonly #job: JobContext;
@@ -35,7 +35,7 @@ export class Retention {
   step(): void {
     const now = Date.now();
     this.#job.outputQuota.enforceJob();
-    const more = [this.#removeEvents(now), this.#removeRuns(now), this.#removeKills(now)].includes(true);
+    const more = [this.#removeRuns(now), this.#removeEvents(now), this.#removeKills(now)].includes(true);
     this.#job.deadlines.arm('retain', '', now + (more ? PAUSE_MS : this.#isLeaving ? LEAVING_MS : EVERY_MS));
   }
 
@@ -44,8 +44,9 @@ export class Retention {
   }
 
   #removeEvents(now: number): boolean {
-    const before = now - daysInMs(this.#job.settings.eventDays);
-    return this.#job.events.removeBefore(before, EVENTS_PER_STEP) === EVENTS_PER_STEP;
+    const { eventDays, runDays } = this.#job.settings;
+    const [before, keptSince] = [now - daysInMs(eventDays), now - daysInMs(runDays)];
+    return this.#job.events.removeBefore(before, keptSince, EVENT_ROWS_PER_STEP) === EVENT_ROWS_PER_STEP;
   }
 
   #removeRuns(now: number): boolean {
@@ -65,12 +66,12 @@ export class Retention {
 
   /** @returns whether all of it is removed: a large run takes several steps */
   #removeRun(run: RunRecord, now: number): boolean {
-    if (this.#job.events.remove(run.id, EVENTS_PER_STEP) === EVENTS_PER_STEP) return false;
+    if (this.#job.events.remove(run.id, EVENT_ROWS_PER_STEP) === EVENT_ROWS_PER_STEP) return false;
     if (!this.#job.outputQuota.trimToNothing(run)) return false;
     this.#job.output.remove(run.id);
     for (const kill of this.#job.kills.removeTargetsAt(run.id)) this.#removeKillIfOver(kill, now);
     this.#job.runs.remove(run.id);
-    this.#job.outbox.add('run', run.id, run.seq + 1);
+    this.#job.outbox.addRemoved('run', run.id, run.seq + 1);
     this.#job.viewers.broadcast({ type: 'run_removed', job: this.#job.name, run: run.id, seq: run.seq + 1 });
     return true;
   }
@@ -87,6 +88,6 @@ export class Retention {
     const kill = this.#job.kills.get(id);
     if (kill === null || kill.expiresAt > now || this.#job.kills.hasTargets(id)) return;
     this.#job.kills.remove(id);
-    this.#job.outbox.add('kill', id, kill.seq + 1);
+    this.#job.outbox.addRemoved('kill', id, kill.seq + 1);
   }
 }

@@ -45,7 +45,14 @@ export const RUN_COLUMNS = {
   outputSize: integer(),
   /** The limit by which some of its output was removed. */
   trimmedFor: nullable(text<OutputLimit>()),
+  /** JSON: the newest events. For EventStore. */
+  recentEvents: text(),
+  eventCount: integer(),
   seq: integer(),
+  /** Up to which `seq` D1 has it. For Outbox. */
+  sentSeq: integer(),
+  /** Whether its end is final and D1 has it. */
+  settled: boolean(),
 };
 
 export type RunRecord = RecordOf<typeof RUN_COLUMNS>;
@@ -83,7 +90,7 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
 
   /** The runs whose end is not final: alive, or declared lost by this object. */
   open(): RunRecord[] {
-    return this.select('WHERE final = 0');
+    return this.select('WHERE settled = 0 AND final = 0');
   }
 
   /** The runs that have ended and have left processes running. */
@@ -94,7 +101,6 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
 
   /** The run that ended first of those whose output is more than one gap. */
   oldestEndedWithOutput(): RunRecord | null {
-    // Must match the WHERE clause of the index `runs_by_end_to_trim` exactly.
     return this.select('WHERE ended_at IS NOT NULL AND output_size > 64 ORDER BY ended_at LIMIT 1')[0] ?? null;
   }
 
@@ -140,11 +146,11 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
   }
 
   #live(): RunRecord[] {
-    return this.select('WHERE final = 0 AND ended_at IS NULL ORDER BY id');
+    return this.select('WHERE settled = 0 AND final = 0 AND ended_at IS NULL ORDER BY id');
   }
 
   #outputOfEnded(): number {
-    // Must match the WHERE clause of the index `runs_by_end_to_trim` exactly, which has all that is read here.
+    // The index `runs_by_end` has all that is read here.
     const query = 'SELECT sum(output_size) AS size FROM runs WHERE ended_at IS NOT NULL AND output_size > 64';
     return this.sql.exec<{ size: number | null }>(query).one().size ?? 0;
   }

@@ -1,9 +1,12 @@
 /** The one way in which a run changes: stored, sent to viewers, and added to the outbox. */
-import type { NewRunEvent } from '#protocol/api';
-import type { KillStep } from './event-store.ts';
+import type { NewRunEvent, RunEvent } from '#protocol/api';
+import { type EventFields, type KillStep, NO_EVENTS } from './event-store.ts';
 import type { JobContext } from './job-context.ts';
 import type { RunRecord } from './run-store.ts';
 import { runResource } from './run-store.ts';
+
+/** A run before it is stored: it has no events, and D1 does not have it. */
+type NewRun = Omit<RunRecord, keyof EventFields | 'sentSeq' | 'settled'>;
 
 export class RunUpdater {
   readonly #job: JobContext;
@@ -13,21 +16,26 @@ export class RunUpdater {
   }
 
   /** A new run. */
-  insert(run: RunRecord, ...events: NewRunEvent[]): RunRecord {
-    this.#job.runs.insert(run);
-    return this.#announce(run, events);
+  insert(run: NewRun, ...events: NewRunEvent[]): RunRecord {
+    const { added, fields } = this.#job.events.append(run.id, NO_EVENTS, events);
+    const inserted = { ...run, ...fields, sentSeq: 0, settled: false };
+    this.#job.runs.insert(inserted);
+    return this.#announce(inserted, added);
   }
 
   /** Changes a run, and records what happened to it. */
   update(run: RunRecord, changes: Partial<RunRecord>, ...events: NewRunEvent[]): RunRecord {
-    const counted = { ...changes, seq: run.seq + 1 };
+    const { added, fields } = this.#append(run, events);
+    const counted = { ...changes, ...fields, seq: run.seq + 1 };
     this.#job.runs.patch(run.id, counted);
-    return this.#announce({ ...run, ...counted }, events);
+    return this.#announce({ ...run, ...counted }, added);
   }
 
   /** Records an event that leaves the run as it is. */
   addEvent(run: RunRecord, event: NewRunEvent): void {
-    this.#job.viewers.event(run.id, this.#job.events.append(run.id, event));
+    const { added, fields } = this.#append(run, [event]);
+    this.#job.runs.patch(run.id, fields);
+    this.#showEvents(run, added);
   }
 
   /** Whether this step of a kill was recorded before. */
@@ -35,8 +43,18 @@ export class RunUpdater {
     return this.#job.events.hasStep(run.id, step);
   }
 
-  #announce(run: RunRecord, events: readonly NewRunEvent[]): RunRecord {
-    for (const event of events) this.addEvent(run, event);
+  #append({ id }: RunRecord, events: readonly NewRunEvent[]) {
+    return events.length === 0
+      ? { added: [], fields: {} }
+      : this.#job.events.append(id, this.#job.events.fieldsOf(id), events);
+  }
+
+  #showEvents(run: RunRecord, events: readonly RunEvent[]): void {
+    for (const event of events) this.#job.viewers.event(run.id, event);
+  }
+
+  #announce(run: RunRecord, events: readonly RunEvent[]): RunRecord {
+    this.#showEvents(run, events);
     this.#job.viewers.broadcast({ type: 'run', run: runResource(this.#job.name, run) });
     this.#job.outbox.add('run', run.id, run.seq);
     return run;

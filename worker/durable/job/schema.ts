@@ -44,20 +44,29 @@ const MIGRATIONS = [
     head_end INTEGER,
     -- The limit by which some of the output was removed; null while it is complete.
     trimmed_for TEXT,
-    seq INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX runs_open ON runs (final) WHERE final = 0;
-  CREATE INDEX runs_by_end ON runs (ended_at) WHERE ended_at IS NOT NULL;
-  -- Runs that have ended and whose output is more than one gap, and how much that is.
-  CREATE INDEX runs_by_end_to_trim ON runs (ended_at, output_size) WHERE ended_at IS NOT NULL AND output_size > 64;
+    -- JSON: the newest events, and how many there have been.
+    recent_events TEXT NOT NULL,
+    event_count INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    -- Up to which \`seq\` D1 has it.
+    sent_seq INTEGER NOT NULL DEFAULT 0,
+    -- Whether its end is final and D1 has it: all others are in an index, which costs nothing when they leave it.
+    settled INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX runs_unsettled ON runs (id) WHERE settled = 0;
+  -- With the storage that their output takes.
+  CREATE INDEX runs_by_end ON runs (ended_at, output_size) WHERE ended_at IS NOT NULL;
   CREATE INDEX runs_with_left_processes ON runs (id) WHERE left_running <> '[]';
 
+  -- Older events. Each row has several.
   CREATE TABLE events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
     run TEXT NOT NULL,
-    event TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX events_by_run ON events (run, id);
+    -- The id of the first of them.
+    first INTEGER NOT NULL,
+    -- JSON
+    events TEXT NOT NULL,
+    PRIMARY KEY (run, first)
+  ) STRICT, WITHOUT ROWID;
 
   -- The output of each run, without holes: a range that was lost on the machine has no stream and no bytes.
   CREATE TABLE output (
@@ -86,8 +95,12 @@ const MIGRATIONS = [
     batch TEXT,
     requested_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    seq INTEGER NOT NULL
-  ) STRICT;
+    seq INTEGER NOT NULL,
+    -- As of runs: a kill is settled when it is done and D1 has that.
+    sent_seq INTEGER NOT NULL DEFAULT 0,
+    settled INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX kills_unsettled ON kills (id) WHERE settled = 0;
   CREATE INDEX kills_by_expiry ON kills (expires_at);
 
   CREATE TABLE targets (
@@ -115,12 +128,12 @@ const MIGRATIONS = [
     PRIMARY KEY (kind, subject)
   ) STRICT, WITHOUT ROWID;
 
-  -- What D1 does not have yet. A row names a run or kill; its state at the time of sending is sent.
-  CREATE TABLE outbox (
+  -- Runs and kills that were removed here, and not yet in D1.
+  CREATE TABLE tombstones (
     kind TEXT NOT NULL,
-    subject TEXT NOT NULL,
+    id TEXT NOT NULL,
     seq INTEGER NOT NULL,
-    PRIMARY KEY (kind, subject)
+    PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID;
 
   ${CREDENTIALS_TABLE}

@@ -56,12 +56,19 @@ export async function disconnected({ job, run: id }: { job: string; run: string 
   await waitFor('the object to notice', async () => (await run(job, id))?.connected === false);
 }
 
-/** Whether D1 has every change of a job. Does not call the object. */
-export function isOutboxEmpty(job: string): Promise<boolean> {
-  return runInDurableObject(
-    jobObject(job),
-    (_object, { storage }) => storage.sql.exec('SELECT 1 FROM outbox').toArray().length === 0,
-  );
+const UNSENT = `SELECT 1 FROM runs WHERE sent_seq < seq UNION ALL SELECT 1 FROM kills WHERE sent_seq < seq
+  UNION ALL SELECT 1 FROM tombstones`;
+
+/** How many changes of a job D1 does not have. Does not call the object. */
+export function unsentChanges(job: string): Promise<number> {
+  return runInDurableObject(jobObject(job), (_object, { storage: { sql } }) => {
+    const hasTables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'tombstones'").toArray().length > 0;
+    return hasTables ? sql.exec(UNSENT).toArray().length : 0;
+  });
+}
+
+export async function isOutboxEmpty(job: string): Promise<boolean> {
+  return (await unsentChanges(job)) === 0;
 }
 
 /** How many deadlines of a kind are set. */

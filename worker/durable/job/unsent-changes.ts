@@ -1,0 +1,115 @@
+/**
+ * Which runs and kills D1 does not have in their latest state.
+ *
+ * The row of a run or kill says up to which `seq` D1 has it, so a change is noted by the write that makes it. Only what
+ * was removed here needs a row of its own.
+ */
+import type { KillStore } from './kill-store.ts';
+import type { RunStore } from './run-store.ts';
+
+/** A change that D1 lacks. Of a run or kill, the state at the time of sending is sent. */
+export type Entry =
+  | { readonly kind: 'run' | 'kill'; readonly id: string; readonly seq: number }
+  | { readonly kind: 'removed_run' | 'removed_kill'; readonly id: string; readonly seq: number };
+
+const TABLES = { run: 'runs', kill: 'kills' } as const;
+type Kind = keyof typeof TABLES;
+
+export class UnsentChanges {
+  readonly #sql: SqlStorage;
+  readonly #runs: RunStore;
+  readonly #kills: KillStore;
+  /** By kind and id. Null until they are read. */
+  #entries: Map<string, Entry> | null = null;
+
+  constructor({ sql, runs, kills }: { sql: SqlStorage; runs: RunStore; kills: KillStore }) {
+    this.#sql = sql;
+    this.#runs = runs;
+    this.#kills = kills;
+  }
+
+  get isEmpty(): boolean {
+    return this.#all().size === 0;
+  }
+
+  list(): Iterable<Entry> {
+    return this.#all().values();
+  }
+
+  /** A run or kill was changed to this `seq`, or D1 is to be sent it again. */
+  add(kind: Kind, id: string, seq: number): void {
+    // Of one that D1 has, its settled state or this very `seq`. All others say so already.
+    const reopen = `UPDATE ${TABLES[kind]} SET sent_seq = min(sent_seq, ?1 - 1), settled = 0
+      WHERE id = ?2 AND (settled = 1 OR sent_seq >= ?1)`;
+    this.#sql.exec(reopen, seq, id);
+    this.#set({ kind, id, seq });
+  }
+
+  /** A run or kill was removed. @param seq higher than any that it had */
+  addRemoved(kind: Kind, id: string, seq: number): void {
+    this.#sql.exec('INSERT OR REPLACE INTO tombstones (kind, id, seq) VALUES (?, ?, ?)', `removed_${kind}`, id, seq);
+    this.#all().delete(keyOf({ kind, id }));
+    this.#set({ kind: `removed_${kind}`, id, seq });
+  }
+
+  /** D1 has them. What has changed since is still unsent. */
+  sent(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#markSent(entry);
+      if (this.#all().get(keyOf(entry))?.seq === entry.seq) this.#all().delete(keyOf(entry));
+    }
+  }
+
+  /** What is in memory may differ from what is stored. */
+  refresh(): void {
+    this.#entries = null;
+  }
+
+  #markSent({ kind, id, seq }: Entry): void {
+    switch (kind) {
+      case 'run': {
+        const run = this.#runs.get(id);
+        if (run !== null) this.#runs.patch(id, sentFields(run, seq, run.final));
+        return;
+      }
+      case 'kill': {
+        const kill = this.#kills.get(id);
+        if (kill !== null)
+          this.#kills.patch(id, sentFields(kill, seq, kill.state !== 'queued' && kill.state !== 'delivered'));
+        return;
+      }
+      case 'removed_run':
+      case 'removed_kill':
+        this.#sql.exec('DELETE FROM tombstones WHERE kind = ? AND id = ? AND seq = ?', kind, id, seq);
+        return;
+    }
+  }
+
+  #set(entry: Entry): void {
+    this.#all().set(keyOf(entry), entry);
+  }
+
+  #all(): Map<string, Entry> {
+    this.#entries ??= new Map(this.#read().map((entry) => [keyOf(entry), entry]));
+    return this.#entries;
+  }
+
+  #read(): Entry[] {
+    return this.#sql
+      .exec<{ kind: Entry['kind']; id: string; seq: number }>(
+        `SELECT 'run' AS kind, id, seq FROM runs WHERE settled = 0 AND sent_seq < seq
+         UNION ALL SELECT 'kill', id, seq FROM kills WHERE settled = 0 AND sent_seq < seq
+         UNION ALL SELECT kind, id, seq FROM tombstones`,
+      )
+      .toArray();
+  }
+}
+
+/** `settled` only when it becomes true: a column that is written is written to its index, too. */
+function sentFields(record: { seq: number }, seq: number, isOver: boolean) {
+  return isOver && record.seq === seq ? { sentSeq: seq, settled: true } : { sentSeq: seq };
+}
+
+function keyOf({ kind, id }: Pick<Entry, 'kind' | 'id'>): string {
+  return `${kind} ${id}`;
+}
