@@ -13,6 +13,13 @@ const PROBE_MS = 5_000;
 const DISCONNECT_MS = 30_000;
 const RECONNECT_CAP_MS = 10_000;
 
+/** Fires the object's timers of this time. */
+function runTimers(job: string, ms: number): Promise<void> {
+  return runInDurableObject(jobObject(job), () => {
+    vi.advanceTimersByTime(ms);
+  });
+}
+
 describe('a run that falls silent on an open link', () => {
   useFakeDate();
 
@@ -319,15 +326,32 @@ describe('a socket that never says start', () => {
   test('is closed after its time, whatever else it says; one that dialled later has its own', async () => {
     const who = newIdentity('no-start-ever');
     const mute = await TestWrapper.connect(who, null);
-    await pass(who.job, 20_000);
+    await runTimers(who.job, 20_000);
     mute.raw('{"type":"alive"}');
     await mute.error('start_expected');
     const later = await TestWrapper.connect(newIdentity(who.job), null);
-    await pass(who.job, 10_001);
+    await runTimers(who.job, 10_000);
     expect((await mute.wasClosed()).code).toBe(4002);
     expect(later.closed).toBeNull();
-    await pass(who.job, 20_000);
+    await runTimers(who.job, 20_000);
     expect((await later.wasClosed()).code).toBe(4002);
+  });
+
+  test('has stored nothing when it is closed', async () => {
+    const who = newIdentity('no-start-no-tables');
+    const mute = await TestWrapper.connect(who, null);
+    const stored = () =>
+      runInDurableObject(jobObject(who.job), async (_object, { storage }) => ({
+        tables: storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),
+        alarm: await storage.getAlarm(),
+      }));
+    expect(await stored()).toEqual({ tables: [], alarm: null });
+    await runTimers(who.job, 30_000);
+    expect((await mute.wasClosed()).code).toBe(4002);
+    expect(await stored()).toEqual({ tables: [], alarm: null });
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.settled();
+    expect((await stored()).tables).not.toEqual([]);
   });
 
   test('is closed though the object hibernated, and harms no run that did', async () => {

@@ -1,8 +1,9 @@
-import { runDurableObjectAlarm } from 'cloudflare:test';
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import type { Token } from '#protocol/api';
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { waitFor } from '#testing/wait-for';
+import { startMessage } from '#testing/wrapper-messages';
 import { D1GatewayObject } from '../durable/d1-gateway/d1-gateway-object.ts';
 import { sha256 } from '../shared/hash.ts';
 import { sweep } from '../src/sweep.ts';
@@ -106,13 +107,17 @@ describe('revoking a token', () => {
   test('reaches an object that hibernates', async () => {
     const { token, secret } = await newToken({ name: 'asleep', scopes: ['run'] });
     const wrapper = await connectAs({ ...newIdentity('revoke-asleep'), token: secret });
-    await registered(token.id, 'revoke-asleep');
+    await waitFor('the object to have the answer', () =>
+      runInDurableObject(jobObject('revoke-asleep'), (_object, { storage }) => {
+        return storage.sql.exec('SELECT 1 FROM credentials').toArray().length > 0;
+      }),
+    );
     await hibernate('revoke-asleep');
     await revoke(token);
     expect(await wrapper.wasClosed()).toEqual(REVOKED);
   });
 
-  test('closes a connection that was admitted just before, as soon as it is accepted', async () => {
+  test('closes a connection that was admitted just before, as soon as it sends `start`', async () => {
     const { token, secret } = await newToken({ name: 'racing', scopes: ['run'] });
     const who = { ...newIdentity('revoke-race'), token: secret };
     const first = await connectAs(who);
@@ -128,6 +133,7 @@ describe('revoking a token', () => {
       });
       const closed = new Promise((resolve) => webSocket?.addEventListener('close', ({ code }) => resolve(code)));
       webSocket?.accept();
+      webSocket?.send(JSON.stringify(startMessage(who)));
       expect(await closed).toBe(CLOSE_CODES.unauthorized);
     }
     expect(await registrations(token.id)).toBe(0);

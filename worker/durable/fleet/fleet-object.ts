@@ -14,7 +14,7 @@ import type { Env } from '../../shared/env.ts';
 import type { PublishedChanges } from '../../shared/job-changes.ts';
 import type { FleetObjectRpc } from '../../shared/rpc/fleet-object.ts';
 import { AlarmScheduler, DEADLINES_TABLE } from '../job/alarm-scheduler.ts';
-import { CREDENTIALS_TABLE, Credentials } from '../sockets/credentials.ts';
+import { CREDENTIALS_TABLE, Credentials, credentialTag } from '../sockets/credentials.ts';
 import { answerClose, upgrade } from '../sockets/upgrade.ts';
 import { type Backlog, NO_BACKLOG, readUpTo, sendCounted, tooFarBehind } from '../sockets/viewer-backlog.ts';
 import {
@@ -66,7 +66,8 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     const reason = exceededViewerLimit(this.ctx, credential.token);
     if (reason !== null) return tooManyViewers(reason);
     return upgrade(WATCH_SUBPROTOCOL, (socket) => {
-      this.ctx.acceptWebSocket(socket, [...viewerTags(credential.token), this.#credentials.tagFor(credential)]);
+      this.ctx.acceptWebSocket(socket, [...viewerTags(credential.token), credentialTag(credential)]);
+      this.#credentials.opened(credential);
       attach(socket, { jobs: searchParams.get('jobs') ?? '', heardAt: Date.now(), backlog: NO_BACKLOG });
       this.#silence.watch();
     });

@@ -23,6 +23,7 @@ import { RunUpdater } from './run-updater.ts';
 import { jobName } from './schema.ts';
 import { SocketEvents } from './socket-events.ts';
 import { Sockets } from './sockets.ts';
+import { StartTimeout } from './start-timeout.ts';
 import { Viewers } from './viewers.ts';
 import { WrapperMessages } from './wrapper-messages.ts';
 
@@ -56,6 +57,7 @@ export class JobContext extends JobBase {
   // Who is connected.
   readonly sockets = new Sockets(this.state);
   readonly socketEvents = new SocketEvents(this);
+  readonly startTimeout = new StartTimeout();
   readonly credentials = new Credentials(this, this.name, (socket) => this.socketEvents.closed(socket));
   readonly wrapperMessages = new WrapperMessages(this);
   readonly viewers = new Viewers(this);

@@ -44,15 +44,16 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   // --- what the Worker calls: see JobObjectRpc ---
 
   override fetch(request: Request): Response {
-    this.#job.storage.initialize();
     const { pathname, searchParams } = new URL(request.url);
+    // A wrapper that connects has yet to send `start`: with that, in one transaction, the first thing is stored.
+    if (pathname !== '/connect') this.#job.storage.initialize();
     const { run = '', instance = '', machine = '', kill = '' } = Object.fromEntries(searchParams);
     switch (pathname) {
       case '/connect':
         return upgrade(WRAPPER_SUBPROTOCOL, (socket) => {
-          const tag = this.#job.credentials.tagFor(readCredential(searchParams));
-          this.#job.sockets.acceptWrapper(socket, { run, instance, machine }, tag);
-          this.#job.liveness.connecting();
+          const credential = readCredential(searchParams);
+          this.#job.sockets.acceptWrapper(socket, { run, instance, machine, credential });
+          this.#job.startTimeout.watch(socket);
         });
       case '/watch': {
         const credential = readCredential(searchParams);

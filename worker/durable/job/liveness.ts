@@ -13,9 +13,8 @@ import type { JobContext } from './job-context.ts';
 import type { RunRecord } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { close, send } from './sockets.ts';
+import { START_MS } from './start-timeout.ts';
 
-/** A wrapper sends `start` as soon as it is connected: a socket without one by now is not a wrapper's, or is dead. */
-const START_MS = 30_000;
 /** Silent runs are looked for at most this often. */
 const MIN_CHECK_MS = 250;
 /** An alarm may fire this much after its time. */
@@ -60,11 +59,6 @@ export class Liveness {
     this.#job.deadlines.cancel('disconnect', run.id);
     this.#job.deadlines.cancel('probe', run.id);
     this.#allowEvictionIfDone();
-    this.#watchSilence();
-  }
-
-  /** A wrapper has connected, and has yet to send `start`. */
-  connecting(): void {
     this.#watchSilence();
   }
 
@@ -179,7 +173,7 @@ export class Liveness {
   }
 
   #watchSilence(): void {
-    this.#job.deadlines.armIfUnset('silence', '', Date.now() + Math.min(START_MS, this.#job.settings.silenceMs));
+    this.#job.deadlines.armIfUnset('silence', '', Date.now() + this.#job.settings.silenceMs);
   }
 
   #suspect(run: RunRecord, socket: WebSocket, heardAt: number, now: number): void {

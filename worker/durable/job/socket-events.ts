@@ -1,7 +1,7 @@
 /** What the object does when a frame arrives or a socket closes, by whose socket it is. */
 import { log } from '../../shared/log.ts';
 import type { JobContext } from './job-context.ts';
-import { type Attachment, attachmentOf, close, send } from './sockets.ts';
+import { type Attachment, attachmentOf, close, send, type WrapperAttachment } from './sockets.ts';
 
 export class SocketEvents {
   readonly #job: JobContext;
@@ -25,6 +25,7 @@ export class SocketEvents {
   }
 
   closed(socket: WebSocket): void {
+    this.#job.startTimeout.stop(socket);
     if (this.#job.storage.isUninitialized) return;
     this.#job.state.waitUntil(this.#job.storage.clearIfUnused());
     const attachment = attachmentOf(socket);
@@ -47,10 +48,7 @@ export class SocketEvents {
     switch (attachment.kind) {
       case 'wrapper':
         this.#job.wrapperMessages.receive(socket, attachment, frame);
-        // A kill in the queue may be waiting for a wrapper that has just sent `start`.
-        if (attachment.generation === null && hasGeneration(socket)) {
-          this.#job.state.waitUntil(this.#job.queueDrain.runSoon());
-        }
+        if (attachment.generation === null && hasGeneration(socket)) this.#started(socket, attachment);
         return;
       case 'viewer':
         this.#job.sockets.heard(socket, attachment);
@@ -59,6 +57,14 @@ export class SocketEvents {
       case 'waiter':
         return;
     }
+  }
+
+  /** A wrapper has sent its `start`. */
+  #started(socket: WebSocket, { credential }: WrapperAttachment): void {
+    this.#job.startTimeout.stop(socket);
+    this.#job.credentials.opened(credential);
+    // A kill in the queue may be waiting for it.
+    this.#job.state.waitUntil(this.#job.queueDrain.runSoon());
   }
 }
 

@@ -6,6 +6,8 @@ import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
 import type { WatchMessage } from '#protocol/watch-link';
 import type { ObjectMessage } from '#protocol/wrapper-link';
+import type { Credential } from '../../shared/credential.ts';
+import { credentialTag } from '../sockets/credentials.ts';
 import { type Backlog, NO_BACKLOG, sendCounted } from '../sockets/viewer-backlog.ts';
 import { VIEWER_TAG, viewerTags } from '../sockets/viewer-limits.ts';
 import type { RunRecord } from './run-store.ts';
@@ -16,6 +18,7 @@ export interface WrapperAttachment {
   readonly run: string;
   readonly instance: string;
   readonly machine: string;
+  readonly credential: Credential;
   readonly acceptedAt: number;
   /** Which of its run's sockets this is; null until it sends `start`. */
   readonly generation: number | null;
@@ -75,17 +78,15 @@ export class Sockets {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
   }
 
-  /** @param tag of its credential */
-  acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine'>, tag: string): void {
+  acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine' | 'credential'>): void {
     const now = Date.now();
-    this.#ctx.acceptWebSocket(socket, [runTag(who.run), tag]);
+    this.#ctx.acceptWebSocket(socket, [runTag(who.run), credentialTag(who.credential)]);
     const unannounced = { generation: null, isKeeper: false, answersFlush: false };
     attach(socket, { kind: 'wrapper', ...who, ...unannounced, acceptedAt: now, heardAt: now });
   }
 
-  /** @param tag of its credential */
-  acceptViewer(socket: WebSocket, token: string, tag: string): void {
-    this.#ctx.acceptWebSocket(socket, [...viewerTags(token), tag]);
+  acceptViewer(socket: WebSocket, credential: Credential): void {
+    this.#ctx.acceptWebSocket(socket, [...viewerTags(credential.token), credentialTag(credential)]);
     attach(socket, { kind: 'viewer', heardAt: Date.now(), backlog: NO_BACKLOG, follows: null });
   }
 

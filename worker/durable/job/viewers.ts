@@ -49,7 +49,8 @@ export class Viewers {
 
   /** Accepts a viewer and sends it what D1 may not have yet, because the lists that it reads next come from D1. */
   accept(socket: WebSocket, credential: Credential): void {
-    this.#job.sockets.acceptViewer(socket, credential.token, this.#job.credentials.tagFor(credential));
+    this.#job.sockets.acceptViewer(socket, credential);
+    this.#job.credentials.opened(credential);
     this.#silence.watch();
     const { runs, kills } = this.#job.outbox.pending();
     for (const run of runs) sendToViewer(socket, { type: 'run', run });

@@ -2,9 +2,9 @@
  * The credentials that an object's sockets were opened with: a socket is closed when its token is revoked or expires,
  * when its secret has been replaced, when its session is signed out or expires.
  *
- * Each credential has a row here and a tag on its sockets. With the first socket of a credential the object registers
- * in D1, where a revocation finds it, and learns when the credential expires. That time is a deadline; of all else the
- * object is notified, and checks again.
+ * Each credential has a tag on its sockets. With the first socket of a credential the object registers in D1, where a
+ * revocation finds it, and learns when the credential expires. With that answer it gets a row here. Its end is a
+ * deadline; of all else the object is notified, and checks again.
  */
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { withJitter } from '#shared/with-jitter';
@@ -19,25 +19,22 @@ import type { AlarmScheduler } from '../job/alarm-scheduler.ts';
 export const CREDENTIALS_TABLE = `
   -- The credentials of the open sockets.
   CREATE TABLE IF NOT EXISTS credentials (
-    -- Never used again: it is on the sockets, as a tag.
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
     token TEXT NOT NULL,
     secret TEXT NOT NULL,
     -- Empty if the token itself was presented.
     session TEXT NOT NULL,
-    -- Null while unknown.
+    -- Null: never, or unknown.
     ends_at INTEGER,
-    UNIQUE (token, secret, session)
-  ) STRICT;
+    PRIMARY KEY (token, secret, session)
+  ) STRICT, WITHOUT ROWID;
 `;
 
-interface Row {
-  readonly [column: string]: SqlStorageValue;
-  readonly id: number;
+type Row = {
   readonly token: string;
   readonly secret: string;
+  /** Empty if the token itself was presented. */
   readonly session: string;
-}
+};
 
 /** A Durable Object that holds sockets. */
 interface SocketHolder {
@@ -47,12 +44,27 @@ interface SocketHolder {
 }
 
 const RETRY_MS = 10_000;
-const tagOf = (id: number) => `credential:${id}`;
+
+/** The tag of the sockets that were opened with a credential. */
+export function credentialTag(credential: Credential): string {
+  return tagOf(rowOf(credential));
+}
+
+/** The runtime limits the length of a tag. */
+const TAG_DIGITS = 32;
+const tagOf = (row: Row) => `credential:${sha256(keyOf(row)).slice(0, TAG_DIGITS)}`;
+const keyOf = ({ token, secret, session }: Row) => JSON.stringify([token, secret, session]);
+const rowOf = ({ token, secret, session }: Credential): Row => ({ token, secret, session: session ?? '' });
 
 export class Credentials {
   readonly #holder: SocketHolder;
   readonly #object: string;
   readonly #closed: (socket: WebSocket) => void;
+  /**
+   * Credentials that D1 has not answered for yet, by their keys. Only in memory: if the object fails meanwhile, their
+   * sockets are closed.
+   */
+  readonly #unanswered = new Map<string, Row>();
   #checks = 0;
 
   /**
@@ -70,20 +82,12 @@ export class Credentials {
     return this.#checks > 0;
   }
 
-  /** The tag for a socket that is about to be accepted. The Worker has just found the credential valid. */
-  tagFor(credential: Credential): string {
-    const { token, secret } = credential;
-    const session = credential.session ?? '';
-    const [known] = this.#select('WHERE token = ? AND secret = ? AND session = ?', token, secret, session);
-    if (known !== undefined) return tagOf(known.id);
-    this.#holder.state.storage.sql.exec(
-      'INSERT INTO credentials (token, secret, session) VALUES (?, ?, ?)',
-      token,
-      secret,
-      session,
-    );
-    this.#holder.state.waitUntil(this.check(token));
-    return this.tagFor(credential);
+  /** A socket was opened with a credential, which the Worker has just found valid. */
+  opened(credential: Credential): void {
+    const row = rowOf(credential);
+    if (this.#isKnown(row)) return;
+    this.#unanswered.set(keyOf(row), row);
+    this.#holder.state.waitUntil(this.check(row.token));
   }
 
   /**
@@ -91,8 +95,9 @@ export class Credentials {
    * failure the alarm tries again.
    */
   async check(token: string): Promise<void> {
-    this.#holder.deadlines.arm('credential_check', token, Date.now() + withJitter(RETRY_MS));
-    const asked = this.#select('WHERE token = ?', token);
+    // If the object fails meanwhile, credentials with a row would not be checked again.
+    if (this.#stored('WHERE token = ?', token).length > 0) this.#checkLater(token);
+    const asked = this.#ofToken(token);
     this.#checks += 1;
     try {
       const sessions = [...new Set(asked.map(({ session }) => session))];
@@ -100,15 +105,18 @@ export class Credentials {
       this.#holder.state.storage.transactionSync(() => {
         for (const row of asked) this.#apply(row, endOf(row, valid, this.#holder.env));
         this.#armEnd();
-        const isComplete = this.#select('WHERE token = ?', token).every(({ id }) => asked.some((row) => row.id === id));
-        if (isComplete) this.#holder.deadlines.cancel('credential_check', token);
+        const keys = new Set(asked.map(keyOf));
+        if (this.#ofToken(token).every((row) => keys.has(keyOf(row)))) {
+          this.#holder.deadlines.cancel('credential_check', token);
+        }
         // A credential that was added meanwhile has its own check. If that one has overtaken this, this has undone its
         // registration, and nothing else would check again.
-        else this.#holder.deadlines.arm('credential_check', token, Date.now() + withJitter(RETRY_MS));
+        else this.#checkLater(token);
       });
     } catch (error) {
       log.error('credential_check_failed', error, { object: this.#object, token });
-      this.#holder.deadlines.arm('credential_check', token, Date.now() + withJitter(RETRY_MS));
+      for (const row of asked) this.#store(row);
+      this.#checkLater(token);
     } finally {
       this.#checks -= 1;
     }
@@ -116,7 +124,7 @@ export class Credentials {
 
   /** No socket is left, and the object is about to be cleared: unregisters all. Never throws. */
   async unregisterAll(): Promise<void> {
-    const tokens = new Set(this.#select('').map(({ token }) => token));
+    const tokens = new Set(this.#stored('').map(({ token }) => token));
     // First: a socket that is accepted meanwhile registers again.
     this.#holder.state.storage.sql.exec('DELETE FROM credentials');
     await Promise.all([...tokens].map((token) => this.check(token)));
@@ -124,30 +132,56 @@ export class Credentials {
 
   /** The `credential_end` deadline. */
   endDue(): void {
-    const due = this.#select('WHERE ends_at <= ?', Date.now());
+    const due = this.#stored('WHERE ends_at <= ?', Date.now());
     for (const row of due) this.#end(row);
     this.#armEnd();
     // D1 need not keep their registrations.
     for (const token of new Set(due.map((row) => row.token))) this.#holder.state.waitUntil(this.check(token));
   }
 
-  #apply(row: Row, end: number | null | 'ended'): void {
-    if (end === 'ended' || (end !== null && end <= Date.now())) this.#end(row);
-    else if (end !== null) {
-      // Responses may overtake each other; an end can only come nearer.
-      const sooner = 'UPDATE credentials SET ends_at = min(coalesce(ends_at, ?1), ?1) WHERE id = ?2';
-      this.#holder.state.storage.sql.exec(sooner, end, row.id);
-    }
+  #checkLater(token: string): void {
+    this.#holder.deadlines.arm('credential_check', token, Date.now() + withJitter(RETRY_MS));
   }
 
-  #end({ id, token }: Row): void {
-    this.#holder.state.storage.sql.exec('DELETE FROM credentials WHERE id = ?', id);
-    const open = this.#holder.state.getWebSockets(tagOf(id)).filter(({ readyState }) => readyState === WebSocket.OPEN);
+  #apply(row: Row, end: number | null | 'ended'): void {
+    // Ended by another answer meanwhile.
+    if (!this.#isKnown(row)) return;
+    if (end === 'ended' || (end !== null && end <= Date.now())) {
+      this.#end(row);
+      return;
+    }
+    this.#store(row);
+    if (end === null) return;
+    // Responses may overtake each other; an end can only come nearer.
+    this.#holder.state.storage.sql.exec(
+      `UPDATE credentials SET ends_at = min(coalesce(ends_at, ?1), ?1) WHERE token = ?2 AND secret = ?3 AND session = ?4`,
+      end,
+      row.token,
+      row.secret,
+      row.session,
+    );
+  }
+
+  #store(row: Row): void {
+    if (!this.#unanswered.delete(keyOf(row))) return;
+    const insert = 'INSERT OR IGNORE INTO credentials (token, secret, session) VALUES (?, ?, ?)';
+    this.#holder.state.storage.sql.exec(insert, row.token, row.secret, row.session);
+  }
+
+  #end(row: Row): void {
+    this.#unanswered.delete(keyOf(row));
+    this.#holder.state.storage.sql.exec(
+      'DELETE FROM credentials WHERE token = ? AND secret = ? AND session = ?',
+      row.token,
+      row.secret,
+      row.session,
+    );
+    const open = this.#holder.state.getWebSockets(tagOf(row)).filter(({ readyState }) => readyState === WebSocket.OPEN);
     for (const socket of open) {
       socket.close(CLOSE_CODES.unauthorized, 'the credential of this connection has ended');
       this.#closed(socket);
     }
-    log.info('credential_ended', { object: this.#object, token, sockets: open.length });
+    log.info('credential_ended', { object: this.#object, token: row.token, sockets: open.length });
   }
 
   #armEnd(): void {
@@ -157,9 +191,21 @@ export class Credentials {
     if (next !== null) this.#holder.deadlines.arm('credential_end', '', next);
   }
 
-  #select(clause: string, ...bindings: SqlStorageValue[]): Row[] {
+  #isKnown(row: Row): boolean {
+    if (this.#unanswered.has(keyOf(row))) return true;
+    const { token, secret, session } = row;
+    return this.#stored('WHERE token = ? AND secret = ? AND session = ?', token, secret, session).length > 0;
+  }
+
+  /** A token's credentials, with or without an answer of D1. */
+  #ofToken(token: string): Row[] {
+    const unanswered = [...this.#unanswered.values()].filter((row) => row.token === token);
+    return [...this.#stored('WHERE token = ?', token), ...unanswered];
+  }
+
+  #stored(clause: string, ...bindings: SqlStorageValue[]): Row[] {
     return this.#holder.state.storage.sql
-      .exec<Row>(`SELECT id, token, secret, session FROM credentials ${clause}`, ...bindings)
+      .exec<Row>(`SELECT token, secret, session FROM credentials ${clause}`, ...bindings)
       .toArray();
   }
 }

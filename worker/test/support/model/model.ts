@@ -139,7 +139,6 @@ export class Model {
       expected: [],
     };
     (run === null ? this.silentSockets : run.sockets).push(socket);
-    this.#watchSilence();
     return socket;
   }
 
@@ -619,7 +618,7 @@ export class Model {
   }
 
   #watchSilence(): void {
-    if (!this.#has('silence', '')) this.#arm('silence', '', this.now + Math.min(START_MS, SILENCE_MS));
+    if (!this.#has('silence', '')) this.#arm('silence', '', this.now + SILENCE_MS);
   }
 
   #bindings(run: ModelRun): [ModelKill, ModelTarget][] {
