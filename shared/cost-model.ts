@@ -22,7 +22,7 @@ export interface Cost {
 }
 
 /** How often a run that prints all the time sends its output while nobody watches. */
-export const UNWATCHED_FRAMES_PER_MINUTE = 60;
+export const UNWATCHED_FRAMES_PER_MINUTE = 6;
 
 /** Nobody watches. */
 export const BUDGETS = {

@@ -5,7 +5,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { afterAll, expect, test, vi } from 'vitest';
 import type { Pacing } from '#protocol/wrapper-link';
-import { BUDGETED, BUDGETS, type Budgeted, type Cost } from '#shared/cost-model';
+import { BUDGETED, BUDGETS, type Budgeted, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
 import { waitFor } from '#testing/wait-for';
 import { Sockets } from '../durable/job/sockets.ts';
 import { newToken, postKill } from './support/api.ts';
@@ -141,6 +141,7 @@ test('a line a second that nobody watches, for a minute', async () => {
   const { who, wrapper } = await runningRun('cost-lines');
   await expectWithin('lineASecondMinute', async () => {
     const { interval_ms: intervalMs } = pacingOf(wrapper);
+    expect(MINUTE_MS / intervalMs).toBe(UNWATCHED_FRAMES_PER_MINUTE);
     const lines = LINE.repeat(intervalMs / SECOND_MS);
     for (let frame = 0; frame < MINUTE_MS / intervalMs; frame++) {
       await beatFor(who.job, intervalMs);
