@@ -36,9 +36,24 @@ const ROWS_PER_STATEMENT = 1_000;
 const STATEMENTS_PER_SWEEP = 10;
 
 export async function sweep(env: Env): Promise<void> {
-  // First, because a full D1 accepts none of what follows.
-  await makeRoom(env).catch((error: unknown) => log.error('make_room_failed', error));
   const now = Date.now();
+  await inOrder([
+    // These delete, which is all that a full D1 accepts.
+    () => makeRoom(env),
+    () => purgeOld(env, now),
+    () => reconcileJobs(env, now),
+    () => closeStaleSockets(env, OBJECTS_TO_REVOKE_PER_SWEEP),
+  ]);
+}
+
+/** Takes each step, whatever becomes of the others. @throws the first failure */
+async function inOrder(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
+
+async function reconcileJobs(env: Env, now: number): Promise<void> {
   const waiting = await jobsWithUnacceptedKills(env.DB, JOBS_PER_SWEEP);
   const since = { live: now - CHECK_INTERVAL_MS, idle: now - IDLE_CHECK_INTERVAL_MS };
   const unchecked = await uncheckedJobs(env.DB, since, JOBS_PER_SWEEP);
@@ -57,8 +72,6 @@ export async function sweep(env: Env): Promise<void> {
       now - CHECK_INTERVAL_MS,
     ),
   ]);
-  await closeStaleSockets(env, OBJECTS_TO_REVOKE_PER_SWEEP);
-  await purgeOld(env, now);
 }
 
 async function purgeOld(env: Env, now: number): Promise<void> {

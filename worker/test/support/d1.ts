@@ -28,8 +28,11 @@ export async function without(tables: readonly string[], what: () => Promise<voi
 
 type D1Call = () => Promise<unknown>;
 
+/** @param statements the SQL of the call */
+type Intercept = (call: D1Call, statements: readonly string[]) => Promise<unknown>;
+
 /** Until it ends, every call to D1 goes through a function, which may delay it, refuse it, or lose its answer. */
-export async function withD1(intercept: (call: D1Call) => Promise<unknown>, what: () => Promise<void>): Promise<void> {
+export async function withD1(intercept: Intercept, what: () => Promise<void>): Promise<void> {
   const restore = [
     interceptMethods(Object.getPrototypeOf(env.DB), ['batch'], intercept),
     interceptMethods(Object.getPrototypeOf(env.DB.prepare('SELECT 1')), ['first', 'run', 'all', 'raw'], intercept),
@@ -44,6 +47,15 @@ export async function withD1(intercept: (call: D1Call) => Promise<unknown>, what
 /** A failure as that of the network: D1's own have a prefix. */
 export function rejecting(): Promise<never> {
   return Promise.reject(new TypeError('Network connection lost.'));
+}
+
+/** As D1 at its limit: it still reads and deletes. */
+export function full(call: D1Call, statements: readonly string[]): Promise<unknown> {
+  return isRefusedByFullD1(statements) ? Promise.reject(new Error('D1_ERROR: Exceeded maximum DB size')) : call();
+}
+
+export function isRefusedByFullD1(statements: readonly string[]): boolean {
+  return statements.some((statement) => /^\s*(INSERT|UPDATE)/.test(statement));
 }
 
 /** Never answers, as long as the caller waits. */
@@ -68,12 +80,17 @@ export async function withoutPatience(what: () => Promise<void>): Promise<void> 
 function interceptMethods(
   prototype: Record<string, (...values: unknown[]) => Promise<unknown>>,
   names: readonly string[],
-  intercept: (call: D1Call) => Promise<unknown>,
+  intercept: Intercept,
 ): () => void {
   const originals = names.map((name) => [name, prototype[name]] as const);
   for (const [name, original] of originals) {
     prototype[name] = function (...values) {
-      return intercept(() => original?.apply(this, values) ?? rejecting());
+      const [batch] = values;
+      const statements = (Array.isArray(batch) ? batch : [this]) as readonly { readonly statement: string }[];
+      return intercept(
+        () => original?.apply(this, values) ?? rejecting(),
+        statements.map(({ statement }) => statement),
+      );
     };
   }
   return () => {
