@@ -134,12 +134,13 @@ CREATE TABLE kills (
   seq INTEGER NOT NULL DEFAULT 0,
   resource TEXT NOT NULL, -- the kill as the API shows it, JSON
   batch TEXT, -- the same for all kills that one call has made, if it made several
+  key TEXT, -- JSON: the Idempotency-Key of the call, for the job's object
   state TEXT GENERATED ALWAYS AS (resource ->> '$.state') VIRTUAL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX kills_by_job ON kills (job, id DESC);
-CREATE INDEX kills_unaccepted ON kills (job, requested_at) WHERE accepted = 0;
 CREATE INDEX kills_by_batch ON kills (batch) WHERE batch IS NOT NULL;
-CREATE INDEX kills_open ON kills (requested_at) WHERE state IN ('queued', 'delivered');
+-- Few are open at any time, those that no object has accepted among them.
+CREATE INDEX kills_open ON kills (job, id) WHERE state IN ('queued', 'delivered');
 
 -- Idempotency-Key: the same call twice is one kill.
 CREATE TABLE idempotency (
@@ -153,8 +154,8 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 CREATE TABLE audit (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of the commits, so that a list can go on where it was
-  id TEXT NOT NULL UNIQUE,
+  seq INTEGER PRIMARY KEY, -- in the order of the commits, so that a list can go on where it was
+  id TEXT NOT NULL,
   at INTEGER NOT NULL,
   last_at INTEGER NOT NULL, -- later than `at` where several refusals are counted as one entry
   count INTEGER NOT NULL,
@@ -165,10 +166,12 @@ CREATE TABLE audit (
   detail TEXT NOT NULL, -- JSON, never holding a secret
   address TEXT, -- the client's
   request_id TEXT NOT NULL,
-  gathered TEXT UNIQUE -- what refusals that are counted as one have in common
+  gathered TEXT -- what refusals that are counted as one have in common
 ) STRICT;
+CREATE UNIQUE INDEX audit_gathered ON audit (gathered) WHERE gathered IS NOT NULL;
 CREATE INDEX audit_by_actor ON audit (actor, seq);
-CREATE INDEX audit_by_action ON audit (action, seq);
+-- Most entries are kills, so that a list of them needs no index.
+CREATE INDEX audit_by_action ON audit (action, seq) WHERE action <> 'kill';
 CREATE INDEX audit_by_subject ON audit (subject, seq);
 
 -- What has happened so far. It only goes up, whatever rows are deleted.

@@ -1,7 +1,12 @@
 /** What a socket was opened with: the token, secret and session that it ends with. Hashes, never secrets. */
 import * as v from 'valibot';
+import { Scope } from '#protocol/api';
 
 const Hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+/** What a token may do, and its name: with it an object can judge a kill while D1 is away. */
+const Grant = v.object({ name: v.string(), scopes: v.array(Scope), jobs: v.string() });
+export type Grant = v.InferOutput<typeof Grant>;
 
 const Credential = v.object({
   /** The token's id. */
@@ -9,6 +14,8 @@ const Credential = v.object({
   secret: Hash,
   /** Of the dashboard's session; null if the token itself was presented. */
   session: v.nullable(Hash),
+  /** Absent if an older Worker has sent it. */
+  grant: v.optional(Grant),
 });
 export type Credential = v.InferOutput<typeof Credential>;
 

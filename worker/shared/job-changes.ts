@@ -1,6 +1,8 @@
 /** Changes of a job's object that go to D1 and then to viewers. */
 import type { Kill, Run } from '#protocol/api';
 import { KIB } from '#protocol/limits';
+import type { AuditEntry } from './d1/audit.ts';
+import type { IdempotencyKey } from './d1/idempotency.ts';
 import type { Tombstone } from './d1/tombstones.ts';
 
 export interface Changes {
@@ -21,6 +23,14 @@ export interface JobChanges extends Changes {
   readonly job: string;
   readonly removedRuns: readonly JobTombstone[];
   readonly removedKills: readonly JobTombstone[];
+  /** Kills that the object has taken without D1: those of `kills` that D1 may lack. Absent from older objects. */
+  readonly taken?: readonly TakenKill[];
+}
+
+export interface TakenKill {
+  readonly kill: Kill;
+  readonly audit: AuditEntry & { readonly id: string };
+  readonly key: IdempotencyKey | null;
 }
 
 /** The most that one batch to D1 may weigh: less than a megabyte, and a value of D1 has at most two. */
@@ -44,8 +54,8 @@ function weighKill(kill: Kill): number {
 }
 
 /** Their weight in a batch; a run weighs 1. */
-export function weighChanges({ runs, kills, removedRuns, removedKills }: Omit<JobChanges, 'job'>): number {
-  const removed = removedRuns.length + removedKills.length;
+export function weighChanges({ runs, kills, removedRuns, removedKills, taken = [] }: Omit<JobChanges, 'job'>): number {
+  const removed = removedRuns.length + removedKills.length + taken.length;
   return removed + sum(runs.map(weighRun)) + sum(kills.map(weighKill));
 }
 

@@ -8,9 +8,9 @@ const MAX_JOB_OUTPUT_BYTES = 9_000_000_000;
 /** The size of a D1 database on a paid plan. */
 const MAX_D1_BYTES = 10_000_000_000;
 
-function amount(unit: 'milliseconds' | 'bytes' | 'days') {
-  const isAmount = (text: string) => Number.isSafeInteger(Number(text)) && Number(text) > 0;
-  const message = `must be a whole number of ${unit} above 0`;
+function amount(unit: 'milliseconds' | 'bytes' | 'days', least: 0 | 1 = 1) {
+  const isAmount = (text: string) => text.trim() !== '' && Number.isSafeInteger(Number(text)) && Number(text) >= least;
+  const message = `must be a whole number of ${unit}${least === 1 ? ' above 0' : ''}`;
   return v.pipe(v.string(message), v.check(isAmount, message), v.transform(Number));
 }
 
@@ -24,6 +24,7 @@ const Vars = v.object({
   KILL_ANSWER_MS: amount('milliseconds'),
   KILL_TTL_MS: amount('milliseconds'),
   LOST_TARGET_MS: amount('milliseconds'),
+  TOKEN_TRUST_MS: amount('milliseconds', 0),
   OUTPUT_INTERVAL_MS: amount('milliseconds'),
   // A frame is 256 KiB: a smaller limit would leave no room for the newest output after the oldest.
   RUN_OUTPUT_MAX_BYTES: v.pipe(amount('bytes'), v.minValue(MIB, `must be at least ${MIB}`)),
@@ -84,6 +85,7 @@ const SettingsSchema = v.pipe(
     killAnswerMs: vars.KILL_ANSWER_MS,
     killTtlMs: vars.KILL_TTL_MS,
     lostTargetMs: vars.LOST_TARGET_MS,
+    tokenTrustMs: vars.TOKEN_TRUST_MS,
     outputIntervalMs: vars.OUTPUT_INTERVAL_MS,
     runOutputMaxBytes: vars.RUN_OUTPUT_MAX_BYTES,
     jobOutputMaxBytes: vars.JOB_OUTPUT_MAX_BYTES,

@@ -2,7 +2,7 @@
 import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import type { Kill } from '#protocol/api';
-import { enqueueBatch, type KillBatch } from '../shared/d1/kill-batches.ts';
+import { type NewKills, storeKills } from '../shared/d1/new-kills.ts';
 import { deliverAll } from '../src/kills/deliver.ts';
 import { call, postKill, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
@@ -16,17 +16,22 @@ async function newKills(prefix: string, count: number): Promise<Kill[]> {
   return Array.from({ length: count }, (_, index) => ({ ...template, id: ulid(), job: `${prefix}${index}` }));
 }
 
-function batchOf(kills: readonly Kill[]): KillBatch {
-  const audits = kills.map((kill) => ({
-    at: Date.parse(kill.requested_at),
-    actor: { id: 'tester', name: 'tester' },
-    action: 'kill' as const,
-    subject: kill.job,
-    detail: { kill: kill.id, reason: kill.reason },
-    address: null,
-    requestId: ulid(),
+const tester = { kind: 'known', caller: { id: 'tester', name: 'tester', jobs: '*' } } as const;
+
+async function store(kills: readonly Kill[], key: NewKills['key'] = null): Promise<boolean> {
+  const made = kills.map((kill) => ({
+    kill,
+    audit: {
+      id: ulid(),
+      at: Date.parse(kill.requested_at),
+      action: 'kill' as const,
+      subject: kill.job,
+      detail: { kill: kill.id, reason: kill.reason },
+      address: null,
+      requestId: ulid(),
+    },
   }));
-  return { id: ulid(), kills, audits };
+  return (await storeKills(env.DB, { kills: made, batch: ulid(), key }, tester, 'batch')).isStored;
 }
 
 async function stored(prefix: string): Promise<{ kills: number; audits: number }> {
@@ -42,14 +47,14 @@ async function stored(prefix: string): Promise<{ kills: number; audits: number }
 
 test('thousands of kills are stored whole, with all that is kept of them', async () => {
   const kills = await newKills('many-', 3_000);
-  expect(await enqueueBatch(env.DB, batchOf(kills), null)).toBeNull();
+  expect(await store(kills)).toBe(true);
   expect(await stored('many-?')).toEqual({ kills: 3_000, audits: 3_000 });
   const last = kills.at(-1);
   const row = await env.DB.prepare('SELECT job, requested_at, accepted, resource FROM kills WHERE id = ?')
     .bind(last?.id ?? '')
     .first<{ resource: string }>();
   expect(row).toMatchObject({ job: last?.job, requested_at: Date.parse(last?.requested_at ?? ''), accepted: 0 });
-  expect(JSON.parse(row?.resource ?? '')).toEqual(last);
+  expect(JSON.parse(row?.resource ?? '')).toEqual({ ...last, requested_by: 'tester' });
   const audit = await env.DB.prepare('SELECT * FROM audit WHERE subject = ?')
     .bind(last?.job ?? '')
     .first<{ detail: string }>();
@@ -59,11 +64,12 @@ test('thousands of kills are stored whole, with all that is kept of them', async
 
 test('a batch that fails halfway stores nothing', async () => {
   const kills = await newKills('half-', 300);
-  const [first] = kills;
-  if (first === undefined) throw new Error('there are some');
-  const idempotency = { actor: 'tester', key: 'half', fingerprint: 'x' };
-  // An id that stands twice breaks the last statement.
-  await expect(enqueueBatch(env.DB, batchOf([...kills, first]), idempotency)).rejects.toThrow('UNIQUE');
+  // Breaks the last statement.
+  await env.DB.exec(
+    "CREATE TRIGGER fault BEFORE INSERT ON kills WHEN new.job = 'half-299' BEGIN SELECT RAISE(ABORT, 'fault'); END",
+  );
+  await expect(store(kills, { key: 'half', fingerprint: 'x' })).rejects.toThrow('fault');
+  await env.DB.exec('DROP TRIGGER fault');
   expect(await stored('half-?')).toEqual({ kills: 0, audits: 0 });
   expect(await env.DB.prepare("SELECT 1 FROM idempotency WHERE key = 'half'").first()).toBeNull();
 });

@@ -4,7 +4,7 @@ import { waitFor } from '#testing/wait-for';
 import { call, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed } from './support/d1.ts';
-import { hibernate, jobObject, restart } from './support/objects.ts';
+import { hibernate, jobObject, restart, unreached } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 /** How many calls wait at the object for this kill. */
@@ -66,12 +66,7 @@ describe('a call that waits for a kill', () => {
     const who = newIdentity('wait-queued');
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
-    await runInDurableObject(jobObject(who.job), (object) => {
-      object.acceptKills = () => {
-        throw new Error('down');
-      };
-    });
-    const queued = await postKill(who.job);
+    const queued = await unreached(who.job, () => postKill(who.job));
     expect(queued).toMatchObject({ state: 'queued', seq: 0 });
     const answer = call('GET', `/kills/${queued.id}?wait=30`);
     await waiting(who.job, queued.id);

@@ -8,12 +8,12 @@
  * It caches nothing.
  */
 import { DurableObject } from 'cloudflare:workers';
-import type { Kill } from '#protocol/api';
 import { withTimeout } from '#shared/with-timeout';
 import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
 import { upsertJobs } from '../../shared/d1/jobs.ts';
-import { unacceptedKills } from '../../shared/d1/kill-queue.ts';
+import { type QueuedKill, unacceptedKills } from '../../shared/d1/kill-queue.ts';
 import { updateKills } from '../../shared/d1/kills.ts';
+import { insertTakenKills } from '../../shared/d1/new-kills.ts';
 import { type Registration, registerSockets, type ValidCredentials } from '../../shared/d1/open-sockets.ts';
 import {
   auditRunIdConflicts,
@@ -71,7 +71,7 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     loadBatch: (registrations) => registerSockets(this.env.DB, registrations),
   });
 
-  readonly #queue = new BatchLoader<QueuePosition, Kill[]>({
+  readonly #queue = new BatchLoader<QueuePosition, QueuedKill[]>({
     name: 'the D1 query for queued kills',
     weigh: () => 1,
     maxWeight: MAX_JOBS,
@@ -101,7 +101,7 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     return this.#registrations.load(registration);
   }
 
-  unacceptedKills(position: QueuePosition): Promise<Kill[]> {
+  unacceptedKills(position: QueuePosition): Promise<QueuedKill[]> {
     return this.#queue.load(position);
   }
 
@@ -110,11 +110,12 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
   }
 
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
-    const { jobs, runs, kills, removedRuns, removedKills } = latestChanges(all);
+    const { jobs, runs, kills, removedRuns, removedKills, taken } = latestChanges(all);
     const db = this.env.DB;
     const [, , indexed] = await db.batch<IndexedRun>([
       upsertJobs(db, jobs, Date.now()),
       ...(runs.length === 0 ? [] : [upsertRuns(db, runs), indexedRuns(db, runs)]),
+      ...(taken.length === 0 ? [] : insertTakenKills(db, taken)),
       ...(kills.length === 0 ? [] : [updateKills(db, kills)]),
       // Last: an older state that is sent again in the same batch must not survive them.
       ...(removedRuns.length === 0 ? [] : [purgeTombstones(db, 'runs', removedRuns)]),

@@ -1,10 +1,11 @@
 import type { Tombstone } from '../../shared/d1/tombstones.ts';
-import type { JobChanges, PublishedChanges } from '../../shared/job-changes.ts';
+import type { JobChanges, PublishedChanges, TakenKill } from '../../shared/job-changes.ts';
 
 export interface LatestChanges extends PublishedChanges {
   /** Those with a run: a kill for a name that was never a job's does not create the job. */
   readonly jobs: readonly string[];
   readonly removedKills: readonly Tombstone[];
+  readonly taken: readonly TakenKill[];
 }
 
 /**
@@ -17,6 +18,7 @@ export function latestChanges(all: readonly JobChanges[]): LatestChanges {
     runs: latest(all.flatMap(({ runs }) => runs)),
     kills: latest(all.flatMap(({ kills }) => kills)),
     removedRuns: all.flatMap(({ job, removedRuns }) => removedRuns.map((run) => ({ job, ...run }))),
+    taken: [...new Map(all.flatMap(({ taken = [] }) => taken).map((one) => [one.kill.id, one])).values()],
     removedKills: all.flatMap(({ job, removedKills }) => removedKills.map((kill) => ({ job, ...kill }))),
   };
 }

@@ -10,9 +10,17 @@ import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { readCredential } from '../../shared/credential.ts';
 import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
+import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
 import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
-import type { JobObjectRpc, OutputExtent, OutputPage } from '../../shared/rpc/job-object.ts';
+import type {
+  ConfirmedCaller,
+  JobObjectRpc,
+  KillOffer,
+  OfferResult,
+  OutputExtent,
+  OutputPage,
+} from '../../shared/rpc/job-object.ts';
 import { answerClose, upgrade } from '../sockets/upgrade.ts';
 import { exceededViewerLimit, tooManyViewers } from '../sockets/viewer-limits.ts';
 import { JobContext } from './job-context.ts';
@@ -68,18 +76,19 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     }
   }
 
-  acceptKills(kills: readonly Kill[]): Kill[] {
+  acceptKills(kills: readonly QueuedKill[], by: ConfirmedCaller | null = null): Kill[] {
     this.#job.storage.initialize();
-    for (const kill of kills) {
-      try {
-        this.#job.killController.accept(kill);
-      } catch (error) {
-        // It stays in the queue, and does not hold up the others.
-        log.error('kill_not_accepted', error, { request: kill.request_id, job: this.#job.name, kill: kill.id });
-      }
-    }
+    this.#job.killController.accept(kills);
+    if (by !== null) this.#job.credentials.confirm(by);
     this.#job.viewers.closeBehind();
-    return kills.map((kill) => this.#job.killController.get(kill.id) ?? kill);
+    return kills.map(({ key: _, ...kill }) => this.#job.killController.get(kill.id) ?? kill);
+  }
+
+  offerKills(offer: KillOffer): OfferResult {
+    if (this.#isUninitialized) return { kind: 'passed', isKnown: false };
+    const result = this.#job.killController.offer(offer);
+    this.#job.viewers.closeBehind();
+    return result;
   }
 
   matchesAnyRun(kill: Kill): boolean {
@@ -120,6 +129,7 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
 
   async checkCredentials(token: string): Promise<void> {
     this.#job.storage.initialize();
+    this.#job.credentials.suspend(token);
     await this.#job.credentials.check(token);
     await this.#job.storage.clearIfUnused();
   }

@@ -3,7 +3,7 @@
  * each target has come.
  */
 import * as v from 'valibot';
-import type { Kill, NewRunEvent } from '#protocol/api';
+import type { Kill, NewRunEvent, TargetTiming } from '#protocol/api';
 import {
   isProgress,
   isTargetEnded,
@@ -14,15 +14,19 @@ import {
 } from '#protocol/kill';
 import type { RelatedProcess } from '#protocol/machine-facts';
 import { type EndReason, isLive } from '#protocol/run-state';
-import type { KillMessage } from '#protocol/wrapper-link';
+import type { KillMessage, KillTiming } from '#protocol/wrapper-link';
+import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
+import type { NewKill } from '../../shared/d1/new-kills.ts';
+import type { TakenKill } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
+import type { KillOffer, OfferResult } from '../../shared/rpc/job-object.ts';
+import { daysInMs } from '../../shared/settings.ts';
 import type { JobContext } from './job-context.ts';
 import {
   type KillRecord,
   killRecord,
   killResource,
   matchesRun,
-  NO_SURVIVORS,
   skipsLostRun,
   type TargetRecord,
 } from './kill-store.ts';
@@ -42,40 +46,136 @@ export interface KillReport {
   readonly unnamed_survivors: boolean;
   /** Related processes, which were not killed. */
   readonly related?: readonly RelatedProcess[] | undefined;
+  /** By the wrapper's clock. */
+  readonly timing?: KillTiming | undefined;
 }
 
 /** An unanswered kill is sent this often on one socket before the socket is closed. */
 const SENDS_PER_SOCKET = 2;
 
+/** How long a call with the same idempotency key is the same call. */
+const KEY_MS = daysInMs(1);
+
 export class KillController {
   readonly #job: JobContext;
+  /** Since when kills of this object are durable, until that is stored. */
+  readonly #storedMs = new Map<string, number>();
 
   constructor(job: JobContext) {
     this.#job = job;
   }
 
   /**
-   * Accepts a kill from the queue, once. All or nothing: a kill that was stored without its targets would reach none.
+   * Accepts kills from the queue, each once. They are durable in D1, so they are sent before the first write: the runtime
+   * holds back what is sent after it until the write is durable. If the write fails they are offered again, and a wrapper
+   * applies an id once.
    */
-  accept(queued: Kill): void {
-    this.#job.storage.transaction(() => this.#accept(queued));
+  accept(queued: readonly QueuedKill[]): void {
+    const sent = queued.map((kill) => (this.#isNew(kill) ? this.#transmitToMatching(killRecord(kill)) : null));
+    queued.forEach((kill, index) => {
+      try {
+        // All or nothing: a kill that was stored without its targets would reach none.
+        this.#job.storage.transaction(() => this.#acceptOne(kill, sent[index] ?? new Set()));
+      } catch (error) {
+        // It stays in the queue, and does not hold up the others.
+        log.error('kill_not_accepted', error, { request: kill.request_id, job: this.#job.name, kill: kill.id });
+      }
+    });
   }
 
-  #accept(queued: Kill): void {
+  #acceptOne(queued: QueuedKill, sent: ReadonlySet<string>): void {
     const known = this.#job.kills.get(queued.id);
-    if (known !== null) {
-      // Pushed again because D1 does not have it as accepted.
-      this.#job.outbox.add('kill', known.id, known.seq);
-      return;
+    const same = this.#sameCall(queued);
+    // Pushed again because D1 does not have it as accepted.
+    if (known !== null) this.#job.outbox.add('kill', known.id, known.seq);
+    else if (same !== null) this.#dropRepeated(queued, same);
+    else this.#insert(killRecord(queued), sent);
+  }
+
+  #isNew(queued: QueuedKill): boolean {
+    return this.#job.kills.get(queued.id) === null && this.#sameCall(queued) === null;
+  }
+
+  /** The kill that this object took for the same call while D1 was away or late: D1 then stored the repeated call as well. */
+  #sameCall({ id, batch, key }: QueuedKill): KillRecord | null {
+    if (key === undefined || key === null) return null;
+    const earlier = this.#job.kills.withKey(key.actor, key.key, Date.now() - KEY_MS);
+    return (
+      earlier.find(
+        (kill) =>
+          kill.audit !== null &&
+          kill.key?.fingerprint === key.fingerprint &&
+          (batch === null ? kill.id !== id : kill.batch !== batch),
+      ) ?? null
+    );
+  }
+
+  /** What is here decides: D1 removes the other, and has the key name this one. */
+  #dropRepeated(queued: QueuedKill, same: KillRecord): void {
+    log.info('kill_repeated', { request: queued.request_id, job: this.#job.name, kill: same.id, dropped: queued.id });
+    this.#job.outbox.addRemoved('kill', queued.id, queued.seq + 1);
+    this.#job.kills.patch(same.id, { sentSeq: 0 });
+    this.#job.outbox.add('kill', same.id, same.seq);
+  }
+
+  /** Takes kills that are stored nowhere yet, so they are stored before they are sent. */
+  offer({ kills, batch, key, caller }: KillOffer): OfferResult {
+    const isKnown = kills.every(({ kill }) => this.#knows(kill.run));
+    const actor =
+      caller.kind === 'known' ? caller.caller : this.#job.credentials.trusted(caller.presented, this.#job.name);
+    if (!isKnown || actor === null) return { kind: 'passed', isKnown };
+    const earlier = key === null ? [] : this.#job.kills.withKey(actor.id, key.key, Date.now() - KEY_MS);
+    if (earlier.length > 0) {
+      if (earlier.some((kill) => kill.key?.fingerprint !== key?.fingerprint)) return { kind: 'key_reused' };
+      return { kind: 'repeated', kills: earlier.flatMap(({ id }) => this.get(id) ?? []) };
     }
-    const kill = killRecord(queued);
-    this.#job.kills.insert(kill);
+    const records: KillRecord[] = [];
+    this.#job.storage.transaction(() => {
+      for (const { kill, audit } of kills) {
+        const made = { ...kill, batch, requested_by: actor.name, key: key && { ...key, actor: actor.id } };
+        const record = killRecord(made, { ...audit, actor: { id: actor.id, name: actor.name } });
+        this.#insert(record, this.#reachable(record));
+        records.push(record);
+      }
+    });
+    // After the write, so that the runtime holds it back until the write is durable.
+    for (const record of records) this.#transmitToMatching(record);
+    this.#measureStoring(kills);
+    return { kind: 'taken', kills: kills.flatMap(({ kill }) => this.get(kill.id) ?? []) };
+  }
+
+  /** Whether the run is known; without one, whether the job is. */
+  #knows(run: string | null): boolean {
+    return run === null ? !this.#job.runs.isEmpty() : this.#job.runs.get(run) !== null;
+  }
+
+  /** Notes when they were durable. It is stored with what is written next: another row would say no more. */
+  #measureStoring(kills: readonly NewKill[]): void {
+    const note = async () => {
+      await this.#job.state.storage.sync();
+      for (const { kill } of kills) this.#storedMs.set(kill.id, sinceRequested(Date.parse(kill.requested_at)));
+    };
+    this.#job.state.waitUntil(note());
+  }
+
+  /** What D1 lacks of a kill, as it is now, if this object has taken it without D1. */
+  taken(kill: Kill): TakenKill[] {
+    const record = this.#job.kills.get(kill.id);
+    if (record === null || record.audit === null || record.sentSeq > 0) return [];
+    return [{ kill, audit: record.audit, key: record.key }];
+  }
+
+  /** @param sent the runs to which it was sent, or is about to be */
+  #insert(kill: KillRecord, sent: ReadonlySet<string>): void {
     this.#log('kill_accepted', kill);
-    this.#job.deadlines.arm('expire', kill.id, kill.expiresAt);
     this.#refuseIfRunEnded(kill);
     // A kill that is accepted only after it has expired applies to no run.
-    if (Date.now() < kill.expiresAt) this.#sendToMatchingRuns(kill);
-    this.#update(kill.id);
+    const runs = Date.now() < kill.expiresAt ? this.#matchingRuns(kill) : [];
+    for (const run of runs) this.#bind(kill, run, sent.has(run.id));
+    const state = this.#job.kills.stateOf(kill.id, Date.now() >= kill.expiresAt);
+    this.#job.kills.insert({ ...kill, state });
+    if (!isDone(state)) this.#job.deadlines.arm('expire', kill.id, kill.expiresAt);
+    this.#announce({ ...kill, state });
   }
 
   get(id: string): Kill | null {
@@ -94,7 +194,7 @@ export class KillController {
   runConnected(run: RunRecord, applied: ReadonlySet<string>): void {
     const changed = new Set<string>();
     for (const kill of this.#job.kills.searching(Date.now())) {
-      if (matchesRun(kill, run) && this.#bind(kill, run)) changed.add(kill.id);
+      if (matchesRun(kill, run) && this.#bind(kill, run, false)) changed.add(kill.id);
     }
     for (const target of this.#openTargets(run)) {
       if (applied.has(target.kill)) continue;
@@ -115,14 +215,17 @@ export class KillController {
     }
     // A lost run that returns repeats its last step: the target is unchanged, the run may not be.
     if (!isProgress(target.state, report.phase)) return this.#recordStep(run, report, false);
-    this.#job.kills.setTarget(target, report.phase, {
+    this.#job.kills.updateTarget(target, {
+      state: report.phase,
+      acknowledged: true,
       survivors: report.survivors,
       unnamedSurvivors: report.unnamed_survivors,
       related: report.related ?? [],
+      timing: this.#timingOf(target, report.timing),
     });
     const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'sent');
     if (isAnswered) this.#job.deadlines.cancel('kill_answer', run.id);
-    if (this.#job.kills.acknowledge(target)) {
+    if (!target.acknowledged) {
       this.#job.runUpdater.addEvent(run, { type: 'kill_delivered', at: timeOf(run, report), kill: report.kill });
     }
     const changed = this.#recordStep(run, report, !this.#job.runUpdater.hasStep(run, report));
@@ -139,7 +242,7 @@ export class KillController {
     if (!run.connected) this.#job.deadlines.cancel('kill_answer', run.id);
     for (const target of this.#job.kills.targetsAt(run.id)) {
       const state = endOfTarget(target, run);
-      this.#job.kills.setTarget(target, state, target);
+      this.#setState(target, state);
       const kill = state === 'pending' ? this.#job.kills.get(target.kill) : null;
       if (kill !== null) this.#send(kill, { ...target, state, sends: 0 }, run);
       this.#update(target.kill);
@@ -150,7 +253,7 @@ export class KillController {
   allProcessesEnded(run: RunRecord): void {
     this.#job.deadlines.cancel('kill_answer', run.id);
     for (const target of this.#openTargets(run)) {
-      this.#job.kills.setTarget(target, endOfTarget(target, run), target);
+      this.#setState(target, endOfTarget(target, run));
       this.#update(target.kill);
     }
   }
@@ -166,7 +269,7 @@ export class KillController {
   runLost(run: RunRecord): void {
     this.#job.deadlines.cancel('kill_answer', run.id);
     for (const target of this.#job.kills.targetsAt(run.id)) {
-      if (!isTargetEnded(target.state)) this.#job.kills.setTarget(target, 'lost', target);
+      if (!isTargetEnded(target.state)) this.#setState(target, 'lost');
       this.#update(target.kill);
     }
   }
@@ -174,7 +277,7 @@ export class KillController {
   /** A lost run is back: its kills apply again. */
   runReturned(run: RunRecord): void {
     for (const target of this.#job.kills.targetsAt(run.id)) {
-      if (target.state === 'lost') this.#job.kills.setTarget(target, 'pending', target);
+      if (target.state === 'lost') this.#setState(target, 'pending');
       this.#update(target.kill);
     }
   }
@@ -198,7 +301,7 @@ export class KillController {
 
   /** The run has ended and may never reconnect. If it does, the kill applies again. */
   #markLost(target: TargetRecord): void {
-    this.#job.kills.setTarget(target, 'lost', target);
+    this.#setState(target, 'lost');
     this.#update(target.kill);
   }
 
@@ -220,25 +323,40 @@ export class KillController {
     );
   }
 
-  #sendToMatchingRuns(kill: KillRecord): void {
-    for (const run of this.#matchingRuns(kill)) {
-      this.#bind(kill, run);
-      const target = this.#job.kills.target(kill.id, run.id);
-      if (target !== null && !isTargetEnded(target.state)) this.#send(kill, target, run);
+  /** @returns the runs to whose wrappers it was sent; nothing is stored */
+  #transmitToMatching(kill: KillRecord): ReadonlySet<string> {
+    const reachable = this.#reachable(kill);
+    for (const id of reachable) {
+      const run = this.#job.runs.get(id);
+      if (run !== null) this.#transmit(kill, run);
     }
+    return reachable;
+  }
+
+  /** The matching runs whose wrappers it can be sent to. */
+  #reachable(kill: KillRecord): ReadonlySet<string> {
+    if (Date.now() >= kill.expiresAt) return new Set();
+    const reachable = this.#matchingRuns(kill).filter((run) => canApply(run) && this.#socketOf(run) !== null);
+    return new Set(reachable.map(({ id }) => id));
   }
 
   /** A kill that names a run which has ended is refused now, and not only when it expires. */
   #refuseIfRunEnded(kill: KillRecord): void {
     const run = kill.run === null ? null : this.#job.runs.get(kill.run);
     if (!run?.final || matchesRun(kill, run) || !matchesRun(kill, { ...run, final: false })) return;
-    this.#job.kills.addTarget(kill.id, run.id);
-    this.#job.kills.setTarget({ kill: kill.id, run: run.id }, 'refused', NO_SURVIVORS);
+    this.#job.kills.addTarget(kill.id, run.id, { state: 'refused' });
   }
 
-  /** Makes a run a target of a kill, once. @returns whether it is new: then call `#update` */
-  #bind(kill: KillRecord, run: RunRecord): boolean {
-    if (!this.#job.kills.addTarget(kill.id, run.id)) return false;
+  /**
+   * Makes a run a target of a kill, once.
+   *
+   * @param isSent whether the kill was sent to its wrapper
+   * @returns whether it is new: then call `#update`, unless the kill is not stored yet
+   */
+  #bind(kill: KillRecord, run: RunRecord, isSent: boolean): boolean {
+    // A lost run gets the kill if it returns; until then the kill does not wait for it.
+    const state = canApply(run) ? 'pending' : 'lost';
+    if (!this.#job.kills.addTarget(kill.id, run.id, isSent ? this.#sent(kill, 0) : { state })) return false;
     this.#job.runUpdater.addEvent(run, {
       type: 'kill_requested',
       at: new Date(kill.requestedAt).toISOString(),
@@ -248,9 +366,7 @@ export class KillController {
       ...killOptions(kill, run),
       include: kill.include,
     });
-    // A lost run gets the kill if it returns; until then the kill does not wait for it.
-    if (!run.final && !isLive(run.state))
-      this.#job.kills.setTarget({ kill: kill.id, run: run.id }, 'lost', NO_SURVIVORS);
+    if (isSent) this.#recordSent(kill, run, true);
     return true;
   }
 
@@ -260,8 +376,32 @@ export class KillController {
    * @returns whether the target's state has changed: then call `#update`
    */
   #send(kill: KillRecord, target: TargetRecord, run: RunRecord): boolean {
-    // The socket of a broken link may still look open, above all after a hibernation.
-    const socket = run.connected ? this.#job.sockets.current(run) : null;
+    if (!this.#transmit(kill, run)) return false;
+    const isFirst = target.state === 'pending';
+    const { state, sends, timing } = this.#sent(kill, target.sends);
+    // What is sent again on the same socket follows a message that has probably arrived: its time is the first one's.
+    const isNewLink = target.sends === 0;
+    this.#job.kills.updateTarget(target, { sends, ...(isNewLink && { timing }), ...(isFirst && { state }) });
+    this.#recordSent(kill, run, isFirst);
+    return isFirst || isNewLink;
+  }
+
+  /** What changes of a target with the kill being sent to it. */
+  #sent(kill: KillRecord, sends: number): Required<Pick<TargetRecord, 'state' | 'sends' | 'timing'>> {
+    const timing = { ...NO_TIMING, sent_ms: sinceRequested(kill.requestedAt) };
+    return { state: 'sent', sends: sends + 1, timing };
+  }
+
+  #recordSent(kill: KillRecord, run: RunRecord, isFirst: boolean): void {
+    // The first unanswered kill sets the time: repeated kills must not postpone it.
+    this.#job.deadlines.armIfUnset('kill_answer', run.id, Date.now() + this.#job.settings.killAnswerMs);
+    if (!isFirst) return;
+    this.#job.runUpdater.addEvent(run, { type: 'kill_sent', at: new Date().toISOString(), kill: kill.id });
+  }
+
+  /** Only sends. @returns whether there is a socket to send it on */
+  #transmit(kill: KillRecord, run: RunRecord): boolean {
+    const socket = this.#socketOf(run);
     if (socket === null) return false;
     const { signal, grace_ms } = killOptions(kill, run);
     send(socket, {
@@ -275,13 +415,33 @@ export class KillController {
       request_id: kill.requestId,
     } satisfies KillMessage);
     this.#log('kill_sent', kill, { run: run.id });
-    this.#job.kills.countSends(target, target.sends + 1);
-    // The first unanswered kill sets the time: repeated kills must not postpone it.
-    this.#job.deadlines.armIfUnset('kill_answer', run.id, Date.now() + this.#job.settings.killAnswerMs);
-    if (target.state !== 'pending') return false;
-    this.#job.kills.setTarget(target, 'sent', target);
-    this.#job.runUpdater.addEvent(run, { type: 'kill_sent', at: new Date().toISOString(), kill: kill.id });
     return true;
+  }
+
+  /** The socket of a broken link may still look open, above all after a hibernation. */
+  #socketOf(run: RunRecord): WebSocket | null {
+    return run.connected ? this.#job.sockets.current(run) : null;
+  }
+
+  #setState(target: TargetRecord, state: TargetState): void {
+    if (state !== target.state) this.#job.kills.updateTarget(target, { state });
+  }
+
+  /** The target's timing after a report: what a later one leaves open an earlier one may have said. */
+  #timingOf({ kill, timing }: TargetRecord, reported: KillTiming | undefined): TargetTiming | null {
+    const requestedAt = this.#job.kills.get(kill)?.requestedAt;
+    if (reported === undefined || timing === null || timing.sent_ms === null || requestedAt === undefined)
+      return timing;
+    // The first answer comes soonest after the kill, so its round trip is the kill's.
+    const roundTripMs = sinceRequested(requestedAt) - timing.sent_ms - reported.sent_ms;
+    const receivedMs = timing.received_ms ?? timing.sent_ms + Math.max(0, roundTripMs / 2);
+    const sinceRequest = (ms: number | null) => (ms === null ? null : toTenths(receivedMs + ms));
+    return {
+      sent_ms: timing.sent_ms,
+      received_ms: toTenths(receivedMs),
+      first_signal_ms: timing.first_signal_ms ?? sinceRequest(reported.first_signal_ms),
+      last_process_gone_ms: timing.last_process_gone_ms ?? sinceRequest(reported.last_process_gone_ms),
+    };
   }
 
   /** @param isNew whether it becomes an event: a wrapper repeats steps when it reconnects */
@@ -317,18 +477,53 @@ export class KillController {
     const kill = this.#job.kills.get(id);
     if (kill === null) return;
     const state = this.#job.kills.stateOf(id, Date.now() >= kill.expiresAt);
-    const seq = kill.seq + 1;
-    this.#job.kills.patch(id, { state, seq });
+    const storedMs = kill.storedMs ?? this.#storedMs.get(id) ?? null;
+    const changed = { ...kill, storedMs, state, seq: kill.seq + 1 };
+    this.#job.kills.patch(id, { storedMs, state, seq: changed.seq });
+    this.#storedMs.delete(id);
+    this.#setExpiry(kill, state);
+    this.#announce(changed);
+    if (state !== kill.state && isDone(state)) this.#log(`kill_${state}`, kill);
+  }
+
+  /** A kill that is over has nothing to expire: an alarm less. If a lost run returns, it is open again. */
+  #setExpiry(before: KillRecord, state: KillState): void {
+    if (isDone(state) === isDone(before.state)) return;
+    if (isDone(state)) this.#job.deadlines.cancel('expire', before.id);
+    else if (Date.now() < before.expiresAt) this.#job.deadlines.arm('expire', before.id, before.expiresAt);
+  }
+
+  #announce(kill: KillRecord): void {
     // With all its targets a kill may be large: it is assembled only if there is a recipient.
-    const waiters = isDone(state) ? this.#job.sockets.waiters(id) : [];
+    const waiters = isDone(kill.state) ? this.#job.sockets.waiters(kill.id) : [];
     if (waiters.length > 0 || this.#job.viewers.hasAny()) {
-      const resource = killResource(this.#job.name, { ...kill, state, seq }, this.#job.kills.targetsOf(id));
+      const resource = killResource(this.#job.name, kill, this.#job.kills.targetsOf(kill.id));
       this.#job.viewers.broadcast({ type: 'kill', kill: resource });
       for (const socket of waiters) sendResult(socket, resource);
     }
-    this.#job.outbox.add('kill', id, seq);
-    if (state !== kill.state && isDone(state)) this.#log(`kill_${state}`, kill);
+    this.#job.outbox.add('kill', kill.id, kill.seq);
   }
+}
+
+const NO_TIMING: TargetTiming = {
+  sent_ms: null,
+  received_ms: null,
+  first_signal_ms: null,
+  last_process_gone_ms: null,
+};
+
+/** The clocks of the host that stamped the request and of this one may differ. */
+function sinceRequested(requestedAt: number): number {
+  return Math.max(0, Date.now() - requestedAt);
+}
+
+function toTenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
+
+/** Whether a kill can be sent to it, rather than wait until it returns. */
+function canApply(run: RunRecord): boolean {
+  return run.final || isLive(run.state);
 }
 
 /** The signal and grace of a kill, or else the run's own. A signal that isn't in KILL_SIGNALS can only be a run's own. */

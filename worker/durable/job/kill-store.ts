@@ -1,5 +1,5 @@
 /** The kills that this object has accepted, and their targets. */
-import type { Kill } from '#protocol/api';
+import type { Kill, TargetTiming } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import {
   isTargetEnded,
@@ -12,8 +12,11 @@ import {
 import { KIB } from '#protocol/limits';
 import type { RelatedProcess } from '#protocol/machine-facts';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
+import type { AuditEntry } from '../../shared/d1/audit.ts';
+import type { IdempotencyKey } from '../../shared/d1/idempotency.ts';
+import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
-import { boolean, integer, nullable, type RecordOf, Table, text } from './table.ts';
+import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
 
 /** The table `kills`. Times are milliseconds since 1970. */
 export const KILL_COLUMNS = {
@@ -34,12 +37,21 @@ export const KILL_COLUMNS = {
   batch: nullable(text()),
   requestedAt: integer(),
   expiresAt: integer(),
+  /** How long it took until it was durable; null while that is unknown. */
+  storedMs: nullable(integer()),
+  /** Of the call that made it. */
+  key: nullable(json<IdempotencyKey>()),
+  /** For D1's audit log; null if D1 had the kill first. */
+  audit: nullable(json<KillAuditEntry>()),
   seq: integer(),
   /** Up to which `seq` D1 has it. For Outbox. */
   sentSeq: integer(),
   /** Whether it is done and D1 has that. */
   settled: boolean(),
 };
+
+/** The audit entry of a kill, with its id. */
+export type KillAuditEntry = AuditEntry & { readonly id: string };
 
 export type KillRecord = RecordOf<typeof KILL_COLUMNS>;
 
@@ -52,8 +64,6 @@ export interface Survivors {
   readonly related: readonly RelatedProcess[];
 }
 
-export const NO_SURVIVORS: Survivors = { survivors: [], unnamedSurvivors: false, related: [] };
-
 /** One run that a kill applies to. */
 export interface TargetRecord extends Survivors {
   readonly kill: string;
@@ -62,6 +72,9 @@ export interface TargetRecord extends Survivors {
   readonly state: TargetState;
   /** How often the kill was sent on the run's last socket; 0: never. */
   readonly sends: number;
+  /** Whether the wrapper has answered. */
+  readonly acknowledged: boolean;
+  readonly timing: TargetTiming | null;
   /** The first signal of a kill that names none. */
   readonly killSignal: string;
   readonly runState: RunState;
@@ -105,15 +118,25 @@ export function skipsLostRun(kill: KillRecord, run: RunRecord, lostTargetMs: num
   );
 }
 
-type TargetRow = Omit<TargetRecord, keyof Survivors> & {
+/** What changes of a target. */
+export type TargetChanges = Partial<
+  Pick<TargetRecord, 'state' | 'sends' | 'acknowledged' | 'timing' | keyof Survivors>
+>;
+
+type TargetRow = Omit<TargetRecord, keyof TargetChanges | 'state' | 'sends'> & {
+  state: TargetState;
+  sends: number;
   survivors: string;
   unnamedSurvivors: number;
   related: string;
+  acknowledged: number;
+  timing: string | null;
 };
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
 const SELECT_TARGET = `SELECT targets.kill, targets.run, runs.machine, targets.state, targets.survivors,
   targets.unnamed_survivors AS "unnamedSurvivors", targets.related, targets.sends,
+  targets.acknowledged, targets.timing,
   runs.kill_signal AS "killSignal", runs.state AS "runState", runs.exit_code AS "exitCode"
   FROM targets JOIN runs ON runs.id = targets.run`;
 
@@ -130,41 +153,46 @@ export class KillStore extends Table<typeof KILL_COLUMNS> {
     return this.select('WHERE expires_at > ? ORDER BY requested_at, id', now);
   }
 
-  /** @returns whether the run is a new target of the kill */
-  addTarget(kill: string, run: string): boolean {
+  /** The kills of calls with this key that were requested after a time, oldest first. */
+  withKey(actor: string, key: string, after: number): KillRecord[] {
+    return this.select(
+      `WHERE expires_at > ?1 AND requested_at > ?1 AND key ->> 'actor' = ?2 AND key ->> 'key' = ?3 ORDER BY id`,
+      after,
+      actor,
+      key,
+    );
+  }
+
+  /** Makes a run a target of the kill, once. @returns whether it is new */
+  addTarget(kill: string, run: string, { state = 'pending', sends = 0, timing = null }: TargetChanges = {}): boolean {
     const inserted = this.sql.exec(
-      `INSERT INTO targets (kill, run, state, survivors) VALUES (?, ?, 'pending', '[]')
+      `INSERT INTO targets (kill, run, state, survivors, sends, timing) VALUES (?, ?, ?, '[]', ?, ?)
        ON CONFLICT DO NOTHING RETURNING 1`,
       kill,
       run,
+      state,
+      sends,
+      timing && JSON.stringify(timing),
     );
     return inserted.toArray().length > 0;
   }
 
-  setTarget(target: Pick<TargetRecord, 'kill' | 'run'>, state: TargetState, left: Survivors): void {
+  /** Writes all that changes of a target at once: a row each. */
+  updateTarget(target: TargetRecord, changes: TargetChanges): void {
+    const { state, sends, acknowledged, timing, ...left } = { ...target, ...changes };
     this.sql.exec(
-      'UPDATE targets SET state = ?, survivors = ?, unnamed_survivors = ?, related = ? WHERE kill = ? AND run = ?',
+      `UPDATE targets SET state = ?, sends = ?, acknowledged = ?, timing = ?, survivors = ?, unnamed_survivors = ?,
+         related = ? WHERE kill = ? AND run = ?`,
       state,
+      sends,
+      Number(acknowledged),
+      timing && JSON.stringify(timing),
       JSON.stringify(left.survivors),
       Number(left.unnamedSurvivors),
       JSON.stringify(left.related),
       target.kill,
       target.run,
     );
-  }
-
-  countSends(target: Pick<TargetRecord, 'kill' | 'run'>, sends: number): void {
-    this.sql.exec('UPDATE targets SET sends = ? WHERE kill = ? AND run = ?', sends, target.kill, target.run);
-  }
-
-  /** The wrapper has answered. @returns whether that is its first answer */
-  acknowledge(target: Pick<TargetRecord, 'kill' | 'run'>): boolean {
-    const first = this.sql.exec(
-      'UPDATE targets SET acknowledged = 1 WHERE kill = ? AND run = ? AND acknowledged = 0 RETURNING 1',
-      target.kill,
-      target.run,
-    );
-    return first.toArray().length > 0;
   }
 
   target(kill: string, run: string): TargetRecord | null {
@@ -236,6 +264,8 @@ export class KillStore extends Table<typeof KILL_COLUMNS> {
         ...row,
         survivors: JSON.parse(row.survivors) as number[],
         unnamedSurvivors: row.unnamedSurvivors === 1,
+        acknowledged: row.acknowledged === 1,
+        timing: row.timing === null ? null : (JSON.parse(row.timing) as TargetTiming),
         related: JSON.parse(row.related) as RelatedProcess[],
       }));
   }
@@ -281,7 +311,7 @@ export function killResource(job: string, kill: KillRecord, targets: readonly Ta
     batch: kill.batch,
     requested_at: new Date(kill.requestedAt).toISOString(),
     expires_at: new Date(kill.expiresAt).toISOString(),
-    stored_ms: null,
+    stored_ms: kill.storedMs,
     targets: targets.map((target, index) => ({
       run: target.run,
       machine: target.machine,
@@ -292,15 +322,15 @@ export function killResource(job: string, kill: KillRecord, targets: readonly Ta
       unnamed_survivors: target.unnamedSurvivors,
       related: related[index] ?? [],
       related_count: target.related.length,
-      timing: null,
+      timing: target.timing,
     })),
     found_nothing: targets.every(({ state }) => state === 'refused'),
     seq: kill.seq,
   };
 }
 
-/** A kill from the queue, as the object stores it. */
-export function killRecord(kill: Kill): KillRecord {
+/** A kill from the queue, or one that is offered, as the object stores it. */
+export function killRecord(kill: QueuedKill, audit: KillAuditEntry | null = null): KillRecord {
   return {
     id: kill.id,
     state: 'queued',
@@ -317,6 +347,10 @@ export function killRecord(kill: Kill): KillRecord {
     batch: kill.batch,
     requestedAt: Date.parse(kill.requested_at),
     expiresAt: Date.parse(kill.expires_at),
+    // A kill that an older Worker put into the queue lacks it.
+    storedMs: kill.stored_ms ?? null,
+    key: kill.key ?? null,
+    audit,
     seq: 1,
     sentSeq: 0,
     settled: false,

@@ -163,7 +163,7 @@ export class Outbox {
       }
       case 'kill': {
         const kill = this.#job.killController.get(id);
-        return kill === null ? none : { ...none, kills: [kill] };
+        return kill === null ? none : { ...none, kills: [kill], taken: this.#job.killController.taken(kill) };
       }
       case 'removed_run':
         return { ...none, removedRuns: [{ id, seq }] };
@@ -180,5 +180,6 @@ function merged(job: string, all: readonly JobChanges[]): JobChanges {
     kills: all.flatMap(({ kills }) => kills),
     removedRuns: all.flatMap(({ removedRuns }) => removedRuns),
     removedKills: all.flatMap(({ removedKills }) => removedKills),
+    taken: all.flatMap(({ taken = [] }) => taken),
   };
 }

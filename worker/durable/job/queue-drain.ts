@@ -36,7 +36,7 @@ export class QueueDrain {
     try {
       for (let after: string | undefined = ''; after !== undefined; ) {
         const kills = await unacceptedKills(this.#job.env, this.#job.name, after);
-        for (const kill of kills) this.#job.killController.accept(kill);
+        this.#job.killController.accept(kills);
         after = kills.at(-1)?.id;
       }
     } catch (error) {

@@ -95,6 +95,12 @@ const MIGRATIONS = [
     batch TEXT,
     requested_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
+    -- How long it took until it was durable.
+    stored_ms INTEGER,
+    -- JSON: the idempotency key of the call that made it.
+    key TEXT,
+    -- JSON: who requested it and from where, for D1's audit log; null if D1 had the kill first.
+    audit TEXT,
     seq INTEGER NOT NULL,
     -- As of runs: a kill is settled when it is done and D1 has that.
     sent_seq INTEGER NOT NULL DEFAULT 0,
@@ -116,6 +122,8 @@ const MIGRATIONS = [
     sends INTEGER NOT NULL DEFAULT 0,
     -- Whether the wrapper has answered.
     acknowledged INTEGER NOT NULL DEFAULT 0,
+    -- JSON: when the kill passed each hop; null until it was sent.
+    timing TEXT,
     PRIMARY KEY (kill, run)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX targets_by_run ON targets (run);

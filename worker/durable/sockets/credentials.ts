@@ -5,15 +5,23 @@
  * Each credential has a tag on its sockets. With the first socket of a credential the object registers in D1, where a
  * revocation finds it, and learns when the credential expires. With that answer it gets a row here. Its end is a
  * deadline; of all else the object is notified, and checks again.
+ *
+ * So a job's object also knows whom it may trust while D1 is away: those that D1 has confirmed a short while ago, and of whose
+ * end it would have been notified.
  */
 import { CLOSE_CODES } from '#protocol/close-codes';
+import { matchesGlob } from '#protocol/glob';
 import { withJitter } from '#shared/with-jitter';
-import { ADMIN_TOKEN_ID, type Credential } from '../../shared/credential.ts';
+import { ADMIN_TOKEN_ID, type Credential, type Grant } from '../../shared/credential.ts';
+import type { Actor } from '../../shared/d1/audit.ts';
 import { earlier, type ValidCredentials } from '../../shared/d1/open-sockets.ts';
+import type { Presented } from '../../shared/d1/tokens.ts';
 import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
 import { registerSockets } from '../../shared/rpc/d1-gateway.ts';
+import type { ConfirmedCaller } from '../../shared/rpc/job-object.ts';
+import { readSettings } from '../../shared/settings.ts';
 import type { AlarmScheduler } from '../job/alarm-scheduler.ts';
 
 export const CREDENTIALS_TABLE = `
@@ -25,6 +33,10 @@ export const CREDENTIALS_TABLE = `
     session TEXT NOT NULL,
     -- Null: never, or unknown.
     ends_at INTEGER,
+    -- JSON: what the token may do; null if an older Worker has presented it.
+    "grant" TEXT,
+    -- When D1 was last asked and confirmed it; null while that is open.
+    confirmed_at INTEGER,
     PRIMARY KEY (token, secret, session)
   ) STRICT, WITHOUT ROWID;
 `;
@@ -34,7 +46,11 @@ type Row = {
   readonly secret: string;
   /** Empty if the token itself was presented. */
   readonly session: string;
+  /** JSON: what the token may do. */
+  readonly grant: string | null;
 };
+
+type StoredRow = Row & { readonly confirmedAt: number | null };
 
 /** A Durable Object that holds sockets. */
 interface SocketHolder {
@@ -53,8 +69,13 @@ export function credentialTag(credential: Credential): string {
 /** The runtime limits the length of a tag. */
 const TAG_DIGITS = 32;
 const tagOf = (row: Row) => `credential:${sha256(keyOf(row)).slice(0, TAG_DIGITS)}`;
-const keyOf = ({ token, secret, session }: Row) => JSON.stringify([token, secret, session]);
-const rowOf = ({ token, secret, session }: Credential): Row => ({ token, secret, session: session ?? '' });
+const keyOf = ({ token, secret, session }: Omit<Row, 'grant'>) => JSON.stringify([token, secret, session]);
+const rowOf = ({ token, secret, session, grant }: Credential): Row => ({
+  token,
+  secret,
+  session: session ?? '',
+  grant: grant === undefined ? null : JSON.stringify(grant),
+});
 
 export class Credentials {
   readonly #holder: SocketHolder;
@@ -65,6 +86,8 @@ export class Credentials {
    * sockets are closed.
    */
   readonly #unanswered = new Map<string, Row>();
+  /** How often each token was suspended: what D1 was asked before says nothing. */
+  readonly #suspensions = new Map<string, number>();
   #checks = 0;
 
   /**
@@ -85,9 +108,55 @@ export class Credentials {
   /** A socket was opened with a credential, which the Worker has just found valid. */
   opened(credential: Credential): void {
     const row = rowOf(credential);
-    if (this.#isKnown(row)) return;
+    if (this.#isKnown(row)) {
+      this.#setGrant(row);
+      return;
+    }
     this.#unanswered.set(keyOf(row), row);
     this.#holder.state.waitUntil(this.check(row.token));
+  }
+
+  /** D1 has just confirmed a caller. If it isn't registered here yet, it is from now on, so that this object is told its end. */
+  confirm({ credential, at }: ConfirmedCaller): void {
+    const trustMs = readSettings(this.#holder.env).tokenTrustMs;
+    if (trustMs === 0) return;
+    this.opened(credential);
+    const { token, secret, session } = rowOf(credential);
+    // Not one whose check is open; and not with each kill, because each is a row.
+    this.#holder.state.storage.sql.exec(
+      'UPDATE credentials SET confirmed_at = ?1 WHERE token = ?2 AND secret = ?3 AND session = ?4 AND confirmed_at < ?5',
+      at,
+      token,
+      secret,
+      session,
+      at - trustMs / 4,
+    );
+  }
+
+  /** Who presents this, if D1 has confirmed it a short while ago, nothing has ended it since, and it may kill the job. */
+  trusted({ secret, session }: Presented, job: string): Actor | null {
+    const now = Date.now();
+    const [row] = this.#stored(
+      `WHERE iif(?1 IS NULL, session = ?2, secret = ?1) AND confirmed_at > ?3 AND "grant" IS NOT NULL
+         AND (ends_at IS NULL OR ends_at > ?4) LIMIT 1`,
+      secret,
+      session,
+      now - readSettings(this.#holder.env).tokenTrustMs,
+      now,
+    );
+    if (row === undefined || row.grant === null) return null;
+    const { name, scopes, jobs } = JSON.parse(row.grant) as Grant;
+    const mayKill = (scopes.includes('kill') || scopes.includes('admin')) && matchesGlob(jobs, job);
+    return mayKill ? { id: row.token, name } : null;
+  }
+
+  /** Something of a token has ended: until D1 has said what, none of it is trusted. */
+  suspend(token: string): void {
+    this.#suspensions.set(token, (this.#suspensions.get(token) ?? 0) + 1);
+    this.#holder.state.storage.sql.exec(
+      'UPDATE credentials SET confirmed_at = NULL WHERE token = ? AND confirmed_at IS NOT NULL',
+      token,
+    );
   }
 
   /**
@@ -98,12 +167,15 @@ export class Credentials {
     // If the object fails meanwhile, credentials with a row would not be checked again.
     if (this.#stored('WHERE token = ?', token).length > 0) this.#checkLater(token);
     const asked = this.#ofToken(token);
+    const askedAt = Date.now();
+    const suspensions = this.#suspensions.get(token);
     this.#checks += 1;
     try {
       const sessions = [...new Set(asked.map(({ session }) => session))];
       const valid = await registerSockets(this.#holder.env, { token, object: this.#object, sessions });
       this.#holder.state.storage.transactionSync(() => {
-        for (const row of asked) this.#apply(row, endOf(row, valid, this.#holder.env));
+        const confirmedAt = this.#suspensions.get(token) === suspensions ? askedAt : null;
+        for (const row of asked) this.#apply(row, endOf(row, valid, this.#holder.env), confirmedAt);
         this.#armEnd();
         const keys = new Set(asked.map(keyOf));
         if (this.#ofToken(token).every((row) => keys.has(keyOf(row)))) {
@@ -115,7 +187,7 @@ export class Credentials {
       });
     } catch (error) {
       log.error('credential_check_failed', error, { object: this.#object, token });
-      for (const row of asked) this.#store(row);
+      for (const row of asked) this.#store(row, null);
       this.#checkLater(token);
     } finally {
       this.#checks -= 1;
@@ -143,29 +215,50 @@ export class Credentials {
     this.#holder.deadlines.arm('credential_check', token, Date.now() + withJitter(RETRY_MS));
   }
 
-  #apply(row: Row, end: number | null | 'ended'): void {
+  #apply(row: Row, end: number | null | 'ended', confirmedAt: number | null): void {
     // Ended by another answer meanwhile.
     if (!this.#isKnown(row)) return;
     if (end === 'ended' || (end !== null && end <= Date.now())) {
       this.#end(row);
       return;
     }
-    this.#store(row);
-    if (end === null) return;
+    const isNew = this.#store(row, confirmedAt);
+    if (end === null && (isNew || confirmedAt === null)) return;
     // Responses may overtake each other; an end can only come nearer.
     this.#holder.state.storage.sql.exec(
-      `UPDATE credentials SET ends_at = min(coalesce(ends_at, ?1), ?1) WHERE token = ?2 AND secret = ?3 AND session = ?4`,
+      `UPDATE credentials SET ends_at = coalesce(min(coalesce(ends_at, ?1), ?1), ends_at),
+         confirmed_at = coalesce(?5, confirmed_at) WHERE token = ?2 AND secret = ?3 AND session = ?4`,
       end,
       row.token,
       row.secret,
       row.session,
+      confirmedAt,
     );
   }
 
-  #store(row: Row): void {
-    if (!this.#unanswered.delete(keyOf(row))) return;
-    const insert = 'INSERT OR IGNORE INTO credentials (token, secret, session) VALUES (?, ?, ?)';
-    this.#holder.state.storage.sql.exec(insert, row.token, row.secret, row.session);
+  /** @returns whether it was not stored before */
+  #store({ token, secret, session, grant }: Row, confirmedAt: number | null): boolean {
+    if (!this.#unanswered.delete(keyOf({ token, secret, session }))) return false;
+    this.#holder.state.storage.sql.exec(
+      'INSERT OR IGNORE INTO credentials (token, secret, session, "grant", confirmed_at) VALUES (?, ?, ?, ?, ?)',
+      token,
+      secret,
+      session,
+      grant,
+      confirmedAt,
+    );
+    return true;
+  }
+
+  /** A token's name and scopes never change, but an older Worker has presented it without them. */
+  #setGrant({ token, secret, session, grant }: Row): void {
+    this.#holder.state.storage.sql.exec(
+      'UPDATE credentials SET "grant" = ?1 WHERE token = ?2 AND secret = ?3 AND session = ?4 AND "grant" IS NULL AND ?1 IS NOT NULL',
+      grant,
+      token,
+      secret,
+      session,
+    );
   }
 
   #end(row: Row): void {
@@ -203,9 +296,12 @@ export class Credentials {
     return [...this.#stored('WHERE token = ?', token), ...unanswered];
   }
 
-  #stored(clause: string, ...bindings: SqlStorageValue[]): Row[] {
+  #stored(clause: string, ...bindings: SqlStorageValue[]): StoredRow[] {
     return this.#holder.state.storage.sql
-      .exec<Row>(`SELECT token, secret, session FROM credentials ${clause}`, ...bindings)
+      .exec<StoredRow>(
+        `SELECT token, secret, session, "grant", confirmed_at AS "confirmedAt" FROM credentials ${clause}`,
+        ...bindings,
+      )
       .toArray();
   }
 }

@@ -2,7 +2,6 @@
 import { ulid } from 'ulid';
 import * as v from 'valibot';
 import type { AuditAction, AuditEntry as AuditResource } from '#protocol/api';
-import { firstUlid } from './first-ulid.ts';
 
 /** A token's id, and its name at the time. */
 export interface Actor {
@@ -22,13 +21,9 @@ export interface AuditEntry {
   readonly requestId: string;
 }
 
-/** @param onlyIf write the entry only if this row exists at this point of the batch */
-export function recordAudit(
-  db: D1Database,
-  entry: AuditEntry,
-  onlyIf?: { table: 'kills' | 'tokens'; id: string },
-): D1PreparedStatement {
-  const condition = onlyIf === undefined ? '' : `WHERE EXISTS (SELECT 1 FROM ${onlyIf.table} WHERE id = ?10)`;
+/** @param ifToken write the entry only if this token exists at this point of the batch */
+export function recordAudit(db: D1Database, entry: AuditEntry, ifToken?: string): D1PreparedStatement {
+  const condition = ifToken === undefined ? '' : 'WHERE EXISTS (SELECT 1 FROM tokens WHERE id = ?10)';
   return db
     .prepare(
       `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
@@ -44,7 +39,7 @@ export function recordAudit(
       JSON.stringify(entry.detail),
       entry.address,
       entry.requestId,
-      ...(onlyIf === undefined ? [] : [onlyIf.id]),
+      ...(ifToken === undefined ? [] : [ifToken]),
     );
 }
 
@@ -78,7 +73,7 @@ export function recordDeniedRequests(db: D1Database, denied: DeniedRequests): D1
         `INSERT INTO audit
            (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id, gathered)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'refused', ?7, ?8, ?9, ?10, ?11 WHERE ${condition}
-         ON CONFLICT (gathered) DO UPDATE
+         ON CONFLICT (gathered) WHERE gathered IS NOT NULL DO UPDATE
          SET count = audit.count + excluded.count, last_at = max(audit.last_at, excluded.last_at)`,
       )
       .bind(
@@ -135,7 +130,8 @@ export async function listAudit(
 ): Promise<{ seq: number; entry: AuditResource }[]> {
   const conditions: [condition: string, value: string | number | undefined][] = [
     ['actor = ?', filter.actor],
-    ['action = ?', filter.action],
+    // The index has only the others: the planner must know that it will do.
+    [filter.action === 'kill' ? 'action = ?' : "action <> 'kill' AND action = ?", filter.action],
     ['subject = ?', filter.subject],
     ['seq < ?', filter.before],
   ];
@@ -170,19 +166,9 @@ function auditResource(row: Row): AuditResource {
 /** Removes entries from before a time, oldest first. */
 export function purgeAudit(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
-    .prepare('DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? ORDER BY id LIMIT ?)')
-    .bind(firstUlid(before), limit);
-}
-
-/** Writes an entry for each kill of a batch, if the batch was stored earlier in the transaction. */
-export function recordAudits(db: D1Database, entries: readonly AuditEntry[], batch: string): D1PreparedStatement {
-  const rows = entries.map((entry) => ({ id: ulid(entry.at), ...entry }));
-  return db
     .prepare(
-      `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
-       SELECT value ->> '$.id', value ->> '$.at', value ->> '$.at', 1, value ->> '$.actor.id', value ->> '$.actor.name',
-         value ->> '$.action', value ->> '$.subject', value -> '$.detail', value ->> '$.address', value ->> '$.requestId'
-       FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM kills WHERE batch = ?2)`,
+      `DELETE FROM audit WHERE seq IN (
+         SELECT seq FROM (SELECT seq, at FROM audit ORDER BY seq LIMIT 2 * ?2) WHERE at < ?1 LIMIT ?2)`,
     )
-    .bind(JSON.stringify(rows), batch);
+    .bind(before, limit);
 }

@@ -17,7 +17,7 @@ export async function purgeJob(db: D1Database, name: string): Promise<void> {
     .prepare(
       `DELETE FROM jobs WHERE name = ?1
          AND NOT EXISTS (SELECT 1 FROM runs WHERE job = ?1)
-         AND NOT EXISTS (SELECT 1 FROM kills WHERE job = ?1 AND accepted = 0)`,
+         AND NOT EXISTS (SELECT 1 FROM kills WHERE job = ?1 AND state IN ('queued', 'delivered') AND accepted = 0)`,
     )
     .bind(name)
     .run();

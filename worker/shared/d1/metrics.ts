@@ -32,7 +32,7 @@ export const METRIC_QUERIES = {
   // it until it is purged would leave an alert on for months.
   lostForGood: `SELECT count(*) AS count FROM runs WHERE state = 'lost' AND final = 1
     AND ended_at > (unixepoch() - 86400) * 1000 AND resource ->> '$.reason' = 'wrapper_died'`,
-  oldestUnaccepted: 'SELECT min(requested_at) AS at FROM kills WHERE accepted = 0',
+  oldestUnaccepted: "SELECT min(requested_at) AS at FROM kills WHERE state IN ('queued', 'delivered') AND accepted = 0",
   oldestOpen: "SELECT min(requested_at) AS at FROM kills WHERE state IN ('queued', 'delivered')",
 } as const;
 

@@ -54,11 +54,11 @@ export function auditRunIdConflicts(
     db
       .prepare(
         `INSERT INTO audit (id, at, last_at, count, action, subject, detail, request_id, gathered)
-         SELECT ?1, ?2, ?2, 1, 'run_conflict', ?3, ?4, '', ?5 WHERE ${condition} ON CONFLICT (gathered) DO NOTHING`,
+         SELECT ?1, ?2, ?2, 1, 'run_conflict', ?3, ?4, '', ?5 WHERE ${condition} ON CONFLICT DO NOTHING`,
       )
       .bind(ulid(now), now, entry.subject, JSON.stringify(entry.detail), entry.gathered, ...values);
   const hasRoom = `(SELECT count(*) FROM (
-      SELECT at FROM audit WHERE action = 'run_conflict' ORDER BY seq DESC LIMIT ${MAX_ENTRIES_PER_HOUR})
+      SELECT at FROM audit WHERE action = 'run_conflict' AND action <> 'kill' ORDER BY seq DESC LIMIT ${MAX_ENTRIES_PER_HOUR})
     WHERE at > ?2 - ${HOUR_MS}) < ${MAX_ENTRIES_PER_HOUR}`;
   const hadNoRoom = 'NOT EXISTS (SELECT 1 FROM audit WHERE gathered = ?6)';
   return conflicts.flatMap(({ id, job, machine, first }) => {

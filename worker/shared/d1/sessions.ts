@@ -6,11 +6,6 @@ export function insertSession(db: D1Database, hash: string, tokenHash: string, e
     .bind(hash, tokenHash, expiresAt);
 }
 
-/** The hash of the token that a session was opened with; null if there is no such session, or it has ended. */
-export async function findSession(db: D1Database, hash: string, now: number): Promise<string | null> {
-  return (await findSessions(db, [hash], now)).get(hash) ?? null;
-}
-
 /** The hashes of the tokens of these sessions, without those that have ended. */
 export async function findSessions(
   db: D1Database,

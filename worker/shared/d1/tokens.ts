@@ -29,14 +29,40 @@ const SELECT = `SELECT ${COLUMNS}, hash, secrets.expires_at AS "secretExpiresAt"
   FROM secrets JOIN tokens ON tokens.id = secrets.token`;
 const Scopes = v.array(Scope);
 
+/** What a call presents, as hashes: a token's secret, or the cookie of a session. */
+export type Presented =
+  | { readonly secret: string; readonly session: null }
+  | { readonly secret: null; readonly session: string };
+
+/** What is known of a caller. */
+export interface FoundCaller {
+  /** The hash of the secret that was presented, or that the session was opened with; null if the session has ended. */
+  readonly hash: string | null;
+  /** Null if no token has that secret. The first admin token is in no table. */
+  readonly token: TokenRecord | null;
+}
+
 /**
- * The token that a secret belongs to.
+ * The caller that presents this: one row.
  *
  * The time of an index lookup may reveal how much of the hash matches. That doesn't help: nobody can choose secrets by their
  * hashes.
  */
-export async function findTokenByHash(db: D1Database, hash: string): Promise<TokenRecord | null> {
-  return (await findTokensByHash(db, [hash])).get(hash) ?? null;
+export function findCaller(db: D1Database, { secret, session }: Presented, now: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT presented.hash, ${COLUMNS}, secrets.expires_at AS "secretExpiresAt"
+       FROM (SELECT coalesce(?1, (SELECT token_hash FROM sessions WHERE hash = ?2 AND expires_at > ?3)) AS hash) AS presented
+       LEFT JOIN secrets ON secrets.hash = presented.hash LEFT JOIN tokens ON tokens.id = secrets.token`,
+    )
+    .bind(secret, session, now);
+}
+
+/** @param result of `findCaller` */
+export function readCaller(result: D1Result | undefined): FoundCaller {
+  const [row] = (result?.results ?? []) as (Row<TokenRecord> & { id: string | null; hash: string | null })[];
+  if (row === undefined || row.hash === null) return { hash: null, token: null };
+  return { hash: row.hash, token: row.id === null ? null : readToken(row) };
 }
 
 /** Those of these tokens that exist, by their hashes. */

@@ -1,6 +1,6 @@
 /** What the gateway to D1 can be called for. One object for each purpose, so that no purpose queues behind another. */
-import type { Kill } from '#protocol/api';
 import { withTimeout } from '#shared/with-timeout';
+import type { QueuedKill } from '../d1/kill-queue.ts';
 import type { Registration, ValidCredentials } from '../d1/open-sockets.ts';
 import type { TokenRecord } from '../d1/tokens.ts';
 import type { Env } from '../env.ts';
@@ -18,7 +18,7 @@ export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
   registerSockets(registration: Registration): Promise<ValidCredentials>;
 
   /** A page of the kills in a job's queue, oldest first, empty at the end. */
-  unacceptedKills(position: QueuePosition): Promise<Kill[]>;
+  unacceptedKills(position: QueuePosition): Promise<QueuedKill[]>;
 
   /** Writes changes to D1, and then publishes them to viewers. Returns when D1 has them. */
   commit(changes: JobChanges): Promise<Committed>;
@@ -57,7 +57,7 @@ export function registerSockets(env: Env, registration: Registration): Promise<V
   return call(env, 'sockets', async (gateway) => await gateway.registerSockets(registration));
 }
 
-export function unacceptedKills(env: Env, job: string, after: string): Promise<Kill[]> {
+export function unacceptedKills(env: Env, job: string, after: string): Promise<QueuedKill[]> {
   return call(env, 'queue', async (gateway) => await gateway.unacceptedKills({ job, after }));
 }
 

@@ -1,6 +1,9 @@
 /** What a job's Durable Object can be called for. */
 import type { Kill, Run, RunEvent } from '#protocol/api';
 import type { StreamName } from '#protocol/output-frame';
+import type { Credential, Grant } from '../credential.ts';
+import type { QueuedKill } from '../d1/kill-queue.ts';
+import type { KillCaller, NewKills } from '../d1/new-kills.ts';
 import type { Env } from '../env.ts';
 import { callObject } from './call-object.ts';
 
@@ -10,11 +13,18 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
   fetch(request: Request): Response | Promise<Response>;
 
   /**
-   * Accepts kills that are stored in the queue. Sends them before anything else is awaited.
+   * Accepts kills that are stored in the queue. They are durable there, so they are sent before they are stored here.
    *
+   * @param by the caller, if D1 has just confirmed it: its next kill need not wait for D1
    * @returns the current state of each
    */
-  acceptKills(kills: readonly Kill[]): Kill[];
+  acceptKills(kills: readonly QueuedKill[], by?: ConfirmedCaller | null): Kill[];
+
+  /**
+   * Takes kills that may be in no queue: all of them or none. Those that it takes are durable when this returns, and D1 gets
+   * them by the outbox.
+   */
+  offerKills(offer: KillOffer): OfferResult;
 
   /** Whether a kill would match a run that is known here, whatever the index has. Stores nothing. */
   matchesAnyRun(kill: Kill): boolean;
@@ -42,6 +52,30 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
 
   /** The sweep: makes up for a failed call or an alarm that did not fire. */
   reconcile(): Promise<void>;
+}
+
+/** Kills of this job by one call. */
+export interface KillOffer extends NewKills {
+  readonly caller: KillCaller;
+}
+
+/**
+ * - `taken`: they are durable here
+ * - `repeated`: these kills were made by an earlier call with the same key
+ * - `key_reused`: the key was used for another request
+ * - `passed`: D1 decides. `isKnown`: whether the job is known here, with the runs that are named; if so, it was the caller
+ *   that isn't
+ */
+export type OfferResult =
+  | { readonly kind: 'taken' | 'repeated'; readonly kills: readonly Kill[] }
+  | { readonly kind: 'key_reused' }
+  | { readonly kind: 'passed'; readonly isKnown: boolean };
+
+/** A caller as D1 had it. */
+export interface ConfirmedCaller {
+  readonly credential: Credential & { readonly grant: Grant };
+  /** When D1 was asked. */
+  readonly at: number;
 }
 
 export interface OutputPage {

@@ -2,9 +2,8 @@
 import type { Scope } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { KIB, MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
-import { ADMIN_TOKEN_ID } from '../../shared/credential.ts';
-import { findSession } from '../../shared/d1/sessions.ts';
-import { findTokenByHash, type TokenRecord } from '../../shared/d1/tokens.ts';
+import { ADMIN_TOKEN_ID, type Credential, type Grant } from '../../shared/credential.ts';
+import { type FoundCaller, findCaller, type Presented, readCaller, type TokenRecord } from '../../shared/d1/tokens.ts';
 import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
@@ -25,13 +24,16 @@ export interface Caller {
   readonly session: string | null;
 }
 
-/** @throws ApiError `unauthenticated`, `token_expired` or `token_rotated` */
-export async function authenticate(request: Request, env: Env, now: number): Promise<Caller> {
-  const credentials = isUpgrade(request) ? batchedCredentials(env) : directCredentials(env);
+/** A caller of whom nothing was asked of D1 yet. */
+export interface PresentedCaller {
+  readonly presented: Presented;
+  readonly by: Caller['by'];
+}
+
+/** @throws ApiError `unauthenticated` if the request has neither a token nor a session cookie */
+export function readPresented(request: Request): PresentedCaller {
   const bearer = readBearer(request);
-  if (bearer !== null) {
-    return { token: await validToken(env, credentials, sha256(bearer), now), by: 'bearer', session: null };
-  }
+  if (bearer !== null) return { presented: { secret: sha256(bearer), session: null }, by: 'bearer' };
   readHeader(request, 'Cookie', MAX_COOKIE_CHARS);
   const cookie = readSessionCookie(request);
   if (cookie === null) {
@@ -40,10 +42,45 @@ export async function authenticate(request: Request, env: Env, now: number): Pro
       'Authentication required: send `Authorization: Bearer <token>`, or sign in to the dashboard.',
     );
   }
-  const session = sha256(cookie);
-  const tokenHash = await credentials.session(session, now);
-  if (tokenHash === null) throw new ApiError('unauthenticated', 'The session has ended. Sign in again.');
-  return { token: await validToken(env, credentials, tokenHash, now), by: 'cookie', session };
+  return { presented: { secret: null, session: sha256(cookie) }, by: 'cookie' };
+}
+
+/** @throws ApiError `unauthenticated`, `token_expired` or `token_rotated` */
+export async function authenticate(request: Request, env: Env, now: number): Promise<Caller> {
+  const caller = readPresented(request);
+  const known = deploymentCaller(env, caller);
+  if (known !== null) return known;
+  const find = isUpgrade(request) ? findBatched : findDirectly;
+  return validCaller(env, caller, await find(env, caller.presented, now), now);
+}
+
+/**
+ * The caller, if it presents the secret of the deployment, which is in no table.
+ *
+ * @throws ApiError `unauthenticated` if that can be guessed
+ */
+export function deploymentCaller(env: Env, { presented, by }: PresentedCaller): Caller | null {
+  const adminHash = sha256(env.LEASH_ADMIN_TOKEN);
+  if (presented.secret === null || !equalDigests(presented.secret, adminHash)) return null;
+  requireUnguessable(env.LEASH_ADMIN_TOKEN);
+  return { token: adminToken(adminHash), by, session: null };
+}
+
+/** @throws ApiError `unauthenticated`, `token_expired` or `token_rotated` */
+export function validCaller(env: Env, { presented, by }: PresentedCaller, found: FoundCaller, now: number): Caller {
+  if (found.hash === null) throw new ApiError('unauthenticated', 'The session has ended. Sign in again.');
+  const adminHash = sha256(env.LEASH_ADMIN_TOKEN);
+  if (equalDigests(found.hash, adminHash)) {
+    requireUnguessable(env.LEASH_ADMIN_TOKEN);
+    return { token: adminToken(adminHash), by, session: presented.session };
+  }
+  return { token: validToken(found.token, now), by, session: presented.session };
+}
+
+/** What is stored with a caller's sockets, and what an object knows a caller by. */
+export function credentialOf({ token, session }: Caller): Credential & { grant: Grant } {
+  const { name, scopes, jobs } = token;
+  return { token: token.id, secret: token.hash, session, grant: { name, scopes: [...scopes], jobs } };
 }
 
 /** Whether a request has a token or a session cookie, valid or not. */
@@ -56,22 +93,15 @@ export function presentsCredential(request: Request): boolean {
  *
  * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
  */
-export function resolveToken(env: Env, hash: string, now: number): Promise<TokenRecord> {
-  return validToken(env, directCredentials(env), hash, now);
+export async function resolveToken(env: Env, hash: string, now: number): Promise<TokenRecord> {
+  const presented = { secret: hash, session: null };
+  const who = { presented, by: 'bearer' } as const;
+  const known = deploymentCaller(env, who);
+  return (known ?? validCaller(env, who, await findDirectly(env, presented, now), now)).token;
 }
 
-/**
- * The first admin token is a secret of the deployment, not a row of a table.
- *
- * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
- */
-async function validToken(env: Env, credentials: Credentials, hash: string, now: number): Promise<TokenRecord> {
-  const adminHash = sha256(env.LEASH_ADMIN_TOKEN);
-  if (equalDigests(hash, adminHash)) {
-    requireUnguessable(env.LEASH_ADMIN_TOKEN);
-    return adminToken(adminHash);
-  }
-  const token = await credentials.token(hash);
+/** @throws ApiError `unauthenticated`, `token_expired` or `token_rotated` */
+function validToken(token: TokenRecord | null, now: number): TokenRecord {
   if (token === null) throw new ApiError('unauthenticated', 'Unknown token. Check it, or ask for a new one.');
   if (token.expiresAt !== null && token.expiresAt <= now) {
     throw new ApiError('token_expired', `The token expired at ${new Date(token.expiresAt).toISOString()}.`, {}, token);
@@ -87,26 +117,16 @@ async function validToken(env: Env, credentials: Credentials, hash: string, now:
   return token;
 }
 
-/** Where tokens and sessions are looked up, by their hashes. */
-interface Credentials {
-  token(hash: string): Promise<TokenRecord | null>;
-  session(hash: string, now: number): Promise<string | null>;
-}
-
-/** One query for each call: calls of people, and kills, must not wait behind a crowd of wrappers. */
-function directCredentials({ DB }: Env): Credentials {
-  return {
-    token: (hash) => findTokenByHash(DB, hash),
-    session: (hash, now) => findSession(DB, hash, now),
-  };
+/** One query for each call: calls of people must not wait behind a crowd of wrappers. */
+async function findDirectly({ DB }: Env, presented: Presented, now: number): Promise<FoundCaller> {
+  return readCaller(await findCaller(DB, presented, now).all());
 }
 
 /** Wrappers and viewers connect in crowds (cron at :00, after a deploy): the gateway batches their queries. */
-function batchedCredentials(env: Env): Credentials {
-  return {
-    token: (hash) => orUnavailable(tokenByHash(env, hash)),
-    session: (hash) => orUnavailable(sessionByHash(env, hash)),
-  };
+async function findBatched(env: Env, { secret, session }: Presented): Promise<FoundCaller> {
+  const hash = secret ?? (await orUnavailable(sessionByHash(env, session)));
+  if (hash === null || equalDigests(hash, sha256(env.LEASH_ADMIN_TOKEN))) return { hash, token: null };
+  return { hash, token: await orUnavailable(tokenByHash(env, hash)) };
 }
 
 /** @throws ApiError `unavailable`: who connects tries again after a pause */

@@ -2,6 +2,7 @@
 
 import { type TokenRecord, updateLastUse } from '../../shared/d1/tokens.ts';
 import { log } from '../../shared/log.ts';
+import type { Caller } from './authentication.ts';
 import type { AppContext } from './context.ts';
 
 const RESOLUTION_MS = 10 * 60 * 1000;
@@ -10,8 +11,15 @@ const MAX_REMEMBERED = 10_000;
 /** What this isolate has written: many simultaneous calls with one token cause one write. */
 const recorded = new Map<string, number>();
 
+/** The caller of a request is known: for its log line and its audit entry, and when the token was last used. */
+export function recordCaller(c: AppContext, caller: Caller): Caller {
+  c.set('caller', caller);
+  recordLastUse(c, caller.token);
+  return caller;
+}
+
 /** The first admin token is in no table. */
-export function recordLastUse(c: AppContext, token: TokenRecord): void {
+function recordLastUse(c: AppContext, token: TokenRecord): void {
   const now = Date.now();
   const before = now - RESOLUTION_MS;
   if (token.createdAt === 0 || (token.lastUsedAt ?? 0) > before || (recorded.get(token.id) ?? 0) > before) return;

@@ -65,7 +65,7 @@ interface Declaration {
   readonly description?: string;
   /** Request headers of this operation, with their descriptions. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** It kills, so a rate limit applies. */
+  /** It kills, so a rate limit applies, and its handler verifies the caller. */
   readonly isKill?: true;
   /** By status. */
   readonly responses: Readonly<Record<number, OperationResponse>>;
@@ -131,6 +131,31 @@ export function operation<
       // The input was parsed with these schemas.
       return handle({ ...(call as Call<Params, Query, v.InferOutput<Schema>>), caller });
     },
+  };
+}
+
+/** Declares an operation that kills: the handler has its caller verified where the kill is stored. */
+export function killOperation<
+  const Params extends v.ObjectEntries = Record<never, never>,
+  const Query extends v.ObjectEntries = Record<never, never>,
+  Schema extends v.GenericSchema = v.UnknownSchema,
+>(
+  declaration: Declaration & {
+    readonly isKill: true;
+    readonly access: Exclude<Access, { kind: 'anyone' }>;
+    readonly params?: Params;
+    readonly query?: Query;
+    readonly body: Schema;
+    readonly handle: (call: Call<Params, Query, v.InferOutput<Schema>>) => Handled;
+  },
+): Operation {
+  const { handle, params, query, ...rest } = declaration;
+  return {
+    ...rest,
+    params: params ?? {},
+    query: query ?? {},
+    // The input was parsed with these schemas.
+    handle: (call) => handle(call as Call<Params, Query, v.InferOutput<Schema>>),
   };
 }
 

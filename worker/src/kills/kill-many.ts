@@ -3,21 +3,26 @@ import { monotonicFactory, ulid } from 'ulid';
 import type { Kill, KillManyRequest, KillRequest, RunOfJob } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { mapConcurrent } from '#shared/map-concurrent';
-import { type EarlierUse, earlierUse } from '../../shared/d1/idempotency.ts';
+import { withTimeout } from '#shared/with-timeout';
+import { type EarlierUse, earlierUse, type IdempotencyKey } from '../../shared/d1/idempotency.ts';
 import { jobNames } from '../../shared/d1/jobs.ts';
-import { batchKills, enqueueBatch, isBatchOpen } from '../../shared/d1/kill-batches.ts';
+import { batchKills, isBatchOpen } from '../../shared/d1/kill-batches.ts';
+import { storeKills } from '../../shared/d1/new-kills.ts';
 import { findRunNames, jobsWithOpenRuns, MAX_NAMESAKES } from '../../shared/d1/runs.ts';
+import type { TokenRecord } from '../../shared/d1/tokens.ts';
 import { log } from '../../shared/log.ts';
 import { callJob } from '../../shared/rpc/job-object.ts';
 import { AmbiguousRun, ApiError } from '../api-error.ts';
 import { deliver, deliverAll } from './deliver.ts';
-import { idempotencyOf, type KillCall, keyReused } from './kill-call.ts';
-import { killAudit, newKill } from './new-kill.ts';
+import { callerToken, type KillCall, keyOf, keyReused } from './kill-call.ts';
+import { newKill } from './new-kill.ts';
 
 /** A batch of D1 has its limits. */
 const MAX_JOBS = 10_000;
 /** How many jobs may be asked for runs that the index doesn't have. */
 const MAX_ASKED = 50;
+/** The kills of all jobs wait for this: a job that takes longer counts as having some. */
+const ASK_LIMIT_MS = 1_000;
 const POLL_MS = 500;
 /** How many unknown runs an error lists. */
 const LISTED_RUNS = 5;
@@ -25,6 +30,12 @@ const LISTED_RUNS = 5;
 interface Batch {
   readonly batch: string;
   readonly kills: readonly Kill[];
+  readonly key: IdempotencyKey | null;
+}
+
+/** A call whose caller is verified. */
+interface Verified extends KillCall {
+  readonly token: TokenRecord;
 }
 
 /** A kill that is to be made. */
@@ -36,8 +47,9 @@ export async function killMany(
   request: KillManyRequest,
   waitSeconds: number,
 ): Promise<readonly Kill[]> {
-  const { batch, kills } = await enqueue(call, request);
-  const delivered = await deliverAll(kills, (job, ofJob) => deliver(call, job, ofJob));
+  const token = await callerToken(call);
+  const { batch, kills, key } = await enqueue({ ...call, token }, request);
+  const delivered = await deliverAll(kills, (job, ofJob) => deliver(call, job, ofJob, { key }));
   if (waitSeconds === 0 || delivered.length === 0) return delivered;
   // One query now and then for all of them keeps no object awake.
   const until = Date.now() + waitSeconds * 1000;
@@ -48,30 +60,34 @@ export async function killMany(
 }
 
 /** Stores the kills. @returns the earlier ones when the call repeats an earlier one */
-async function enqueue(call: KillCall, request: KillManyRequest): Promise<Batch> {
-  const idempotency = idempotencyOf(call, request);
+async function enqueue(call: Verified, request: KillManyRequest): Promise<Batch> {
+  const ofCall = keyOf(call, request);
+  const key = ofCall && { ...ofCall, actor: call.token.id };
   const requests = await requestsOf(call, request);
   if (requests instanceof ApiError) {
     // The runs may have been known, and unambiguous, when the call was first made.
-    const earlier = idempotency === null ? null : await earlierUse(call.env.DB, idempotency);
+    const earlier = key && (await earlierUse(call.env.DB, key));
     if (earlier === null) throw requests;
-    return repeated(earlier);
+    return repeated(earlier, key);
   }
   const id = ulid();
   const newKillId = monotonicFactory();
   const kills = requests.map(({ job, ...ofJob }) => newKill(call, job, ofJob, { id, newKillId }));
-  const audits = kills.map((kill) => killAudit(call, kill));
-  const earlier = await enqueueBatch(call.env.DB, { id, kills, audits }, idempotency);
-  return earlier === null ? { batch: id, kills } : repeated(earlier);
+  const caller = { kind: 'known', caller: call.token } as const;
+  const { isStored } = await storeKills(call.env.DB, { kills, batch: id, key: ofCall }, caller, 'batch');
+  if (!isStored) return repeated(key && (await earlierUse(call.env.DB, key)), key);
+  const requested_by = call.token.name;
+  return { batch: id, kills: kills.map(({ kill }) => ({ ...kill, requested_by })), key };
 }
 
-function repeated(earlier: EarlierUse): Batch {
+function repeated(earlier: EarlierUse | null, key: IdempotencyKey | null): Batch {
+  if (earlier === null) throw new Error('D1 has neither stored the kills nor an earlier call with their key');
   if (earlier.kind === 'key_reused') throw keyReused();
-  return earlier;
+  return { ...earlier, key };
 }
 
 /** @returns an error where a run that is named is unknown or ambiguous */
-async function requestsOf(call: KillCall, request: KillManyRequest): Promise<readonly JobRequest[] | ApiError> {
+async function requestsOf(call: Verified, request: KillManyRequest): Promise<readonly JobRequest[] | ApiError> {
   const { jobs, machines, instance, runs, ...options } = request;
   const { env, token } = call;
   if (runs !== undefined) {
@@ -98,7 +114,7 @@ interface UnindexedQuery {
  * Jobs with runs to kill that the index doesn't have yet: a kill must reach what runs. Asks the objects of jobs that the
  * request names in full, and of those that it matches if they are few. A job whose object can't be reached counts.
  */
-async function unindexedJobs(call: KillCall, { jobs, indexed, ofJob }: UnindexedQuery): Promise<string[]> {
+async function unindexedJobs(call: Verified, { jobs, indexed, ofJob }: UnindexedQuery): Promise<string[]> {
   const { env, token } = call;
   const known = await jobNames(env.DB, { jobGlob: token.jobs, jobs, except: indexed }, MAX_ASKED + 1);
   const named = (jobs ?? []).filter((job) => !job.includes('*') && matchesGlob(token.jobs, job));
@@ -106,7 +122,9 @@ async function unindexedJobs(call: KillCall, { jobs, indexed, ofJob }: Unindexed
   for (const job of indexed) candidates.delete(job);
   const found = await mapConcurrent([...candidates], MAX_ASKED, async (job) => {
     try {
-      return (await callJob(env, job, (object) => object.matchesAnyRun(newKill(call, job, ofJob)))) ? [job] : [];
+      const { kill } = newKill(call, job, ofJob);
+      const asked = callJob(env, job, (object) => object.matchesAnyRun(kill));
+      return (await withTimeout(asked, ASK_LIMIT_MS, { what: `the object of ${job}` })) ? [job] : [];
     } catch (error) {
       log.error('job_not_asked', error, { request: call.requestId, job });
       return [job];
@@ -117,7 +135,7 @@ async function unindexedJobs(call: KillCall, { jobs, indexed, ofJob }: Unindexed
 
 /** The runs with their jobs, in the same order. A run that is named with its job need not be in the index. */
 async function resolveRuns(
-  { env, token }: KillCall,
+  { env, token }: Verified,
   runs: readonly (string | RunOfJob)[],
 ): Promise<RunOfJob[] | ApiError> {
   const bare = runs.filter((entry) => typeof entry === 'string');

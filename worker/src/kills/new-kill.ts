@@ -1,10 +1,8 @@
 /** A kill, and its audit entry, as a request asks for it. */
 import { ulid } from 'ulid';
-import type { Kill, KillRequest } from '#protocol/api';
-import { showInvisible } from '#protocol/invisible-characters';
-import type { AuditEntry } from '../../shared/d1/audit.ts';
+import type { KillRequest } from '#protocol/api';
+import type { NewKill } from '../../shared/d1/new-kills.ts';
 import { readSettings } from '../../shared/settings.ts';
-import { auditEntry } from '../audit-entry.ts';
 import type { KillCall } from './kill-call.ts';
 
 /** The kills that one call makes. */
@@ -17,17 +15,14 @@ interface Batch {
 const NO_BATCH = { id: null, newKillId: ulid };
 
 export function newKill(
-  { env, token, requestId }: KillCall,
+  { env, requestId, address }: Pick<KillCall, 'env' | 'requestId' | 'address'>,
   job: string,
   request: KillRequest,
   { id: batch, newKillId }: Batch | typeof NO_BATCH = NO_BATCH,
-): Kill {
+): NewKill {
   const now = Date.now();
-  return {
-    id: newKillId(now),
-    job,
-    kind: 'kill',
-    state: 'queued',
+  const id = newKillId(now);
+  const options = {
     run: request.run ?? null,
     instance: request.instance ?? null,
     machine: request.machine ?? null,
@@ -35,26 +30,32 @@ export function newKill(
     grace_ms: request.grace_seconds === undefined ? null : Math.round(request.grace_seconds * 1000),
     include: request.include ?? null,
     reason: request.reason ?? null,
-    // A token from before names were checked may have invisible characters in its name.
-    requested_by: showInvisible(token.name),
-    request_id: requestId,
-    batch,
-    requested_at: new Date(now).toISOString(),
-    expires_at: new Date(now + readSettings(env).killTtlMs).toISOString(),
-    stored_ms: null,
-    targets: [],
-    found_nothing: false,
-    seq: 0,
   };
-}
-
-export function killAudit(call: KillCall, kill: Kill): AuditEntry {
-  const { id, job, run, instance, machine, signal, grace_ms, include, reason } = kill;
-  return auditEntry(call, {
-    at: Date.parse(kill.requested_at),
-    actor: call.token,
-    action: 'kill',
-    subject: job,
-    detail: { kill: id, run, instance, machine, signal, grace_ms, include, reason },
-  });
+  return {
+    kill: {
+      id,
+      job,
+      kind: 'kill',
+      state: 'queued',
+      ...options,
+      requested_by: '',
+      request_id: requestId,
+      batch,
+      requested_at: new Date(now).toISOString(),
+      expires_at: new Date(now + readSettings(env).killTtlMs).toISOString(),
+      stored_ms: null,
+      targets: [],
+      found_nothing: false,
+      seq: 0,
+    },
+    audit: {
+      id: ulid(now),
+      at: now,
+      action: 'kill',
+      subject: job,
+      detail: { kill: id, ...options },
+      address,
+      requestId,
+    },
+  };
 }

@@ -1,9 +1,7 @@
 /** What D1 has, and outages of D1. */
 
 import { vi } from 'vitest';
-import { WAIT_LIMIT_MS } from '#testing/patience';
 import { waitFor } from '#testing/wait-for';
-import { D1_LIMIT_MS } from '../../shared/d1/bound-d1.ts';
 import { env } from './env.ts';
 
 /** The state of a run as D1 has it. */
@@ -37,9 +35,11 @@ export async function withD1(intercept: Intercept, what: () => Promise<void>): P
     interceptMethods(Object.getPrototypeOf(env.DB), ['batch'], intercept),
     interceptMethods(Object.getPrototypeOf(env.DB.prepare('SELECT 1')), ['first', 'run', 'all', 'raw'], intercept),
   ];
+  isIntercepted = true;
   try {
     await what();
   } finally {
+    isIntercepted = false;
     for (const undo of restore) undo();
   }
 }
@@ -58,17 +58,20 @@ export function isRefusedByFullD1(statements: readonly string[]): boolean {
   return statements.some((statement) => /^\s*(INSERT|UPDATE)/.test(statement));
 }
 
-/** Never answers, as long as the caller waits. */
+let isIntercepted = false;
+
+/** Doesn't answer before the end of `withD1`. A timer keeps the caller's request alive meanwhile. */
 export async function hanging(): Promise<never> {
-  await scheduler.wait(WAIT_LIMIT_MS);
+  while (isIntercepted) await scheduler.wait(5);
   return rejecting();
 }
 
-/** Until it ends, the limit of a call to D1 is over at once: a request's own timer can't be fired from a test. */
+/** Until it ends, each limit of a second or more is over at once: a request's own timers can't be fired from a test. */
 export async function withoutPatience(what: () => Promise<void>): Promise<void> {
   vi.useRealTimers();
   const { setTimeout } = globalThis;
-  const impatient = (callback: () => void, ms?: number) => setTimeout(callback, ms === D1_LIMIT_MS ? 1 : ms);
+  const impatient = (callback: () => void, ms?: number) =>
+    setTimeout(callback, ms !== undefined && ms >= 1_000 ? 1 : ms);
   vi.stubGlobal('setTimeout', impatient);
   try {
     await what();

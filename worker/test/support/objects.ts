@@ -91,3 +91,26 @@ export async function withFault(job: string, statement: string, what: () => Prom
     await exec('DROP TRIGGER fault');
   }
 }
+
+/** Until it ends, no call to kill reaches the object. */
+export async function withoutObject(job: string, what: () => Promise<void>): Promise<void> {
+  const calls = ['acceptKills', 'offerKills'] as const;
+  await runInDurableObject(jobObject(job), (object) => {
+    // The runtime doesn't call an instance's own methods.
+    for (const call of calls) Object.assign(object, { [call]: null });
+  });
+  try {
+    await what();
+  } finally {
+    await runInDurableObject(jobObject(job), (object) => {
+      for (const call of calls) Reflect.deleteProperty(object, call);
+    });
+  }
+}
+
+/** What a function returns while no call to kill reaches the object. */
+export async function unreached<Result>(job: string, what: () => Promise<Result>): Promise<Result> {
+  const results: Result[] = [];
+  await withoutObject(job, async () => void results.push(await what()));
+  return results[0] as Result;
+}

@@ -10,11 +10,12 @@ import type { KillCall } from '../../kills/kill-call.ts';
 import { killJob } from '../../kills/kill-job.ts';
 import { killMany } from '../../kills/kill-many.ts';
 import { currentKill } from '../../kills/kill-wait.ts';
-import type { Caller } from '../authentication.ts';
+import { credentialOf, deploymentCaller, readPresented, requireScope, validCaller } from '../authentication.ts';
 import { callOrigin } from '../client-address.ts';
 import type { AppContext } from '../context.ts';
+import { recordCaller } from '../last-use.ts';
 import { pageOf } from '../list-page.ts';
-import { json, operation } from '../operation.ts';
+import { json, killOperation, operation } from '../operation.ts';
 import { cursor, limit, listOf, wait } from '../parameters.ts';
 
 const MAX_KEY_CHARS = 128;
@@ -32,7 +33,7 @@ const killing = {
 } as const;
 
 export const killOperations = [
-  operation({
+  killOperation({
     ...killing,
     id: 'killJob',
     path: '/jobs/{job}/kill',
@@ -46,12 +47,12 @@ export const killOperations = [
       202: json(KillBody, 'Stored and in progress.'),
     },
     errors: ['unknown_job', 'unknown_run', 'idempotency_conflict'],
-    handle: async ({ c, caller, params, query, body }) => {
-      const kill = await killJob(readCall(c, caller), params.job, body, query.wait);
+    handle: async ({ c, params, query, body }) => {
+      const kill = await killJob(readCall(c, params.job), params.job, body, query.wait);
       return c.json<v.InferOutput<typeof KillBody>>({ kill }, kill.state === 'settled' ? 200 : 202);
     },
   }),
-  operation({
+  killOperation({
     ...killing,
     id: 'killMany',
     path: '/kills',
@@ -67,8 +68,8 @@ Either all kills are stored before the response, or none is.`,
       202: json(KillsBody, 'Stored and in progress.'),
     },
     errors: ['unknown_run', 'run_ambiguous', 'idempotency_conflict'],
-    handle: async ({ c, caller, query, body }) => {
-      const kills = await killMany(readCall(c, caller), body, query.wait);
+    handle: async ({ c, query, body }) => {
+      const kills = await killMany(readCall(c), body, query.wait);
       const isSettled = kills.every(({ state }) => state === 'settled');
       return c.json<v.InferOutput<typeof KillsBody>>({ kills: [...kills] }, isSettled ? 200 : 202);
     },
@@ -120,11 +121,29 @@ Either all kills are stored before the response, or none is.`,
   }),
 ];
 
-/** @throws ApiError `bad_request` when the idempotency key is too long */
-function readCall(c: AppContext, { token }: Caller): KillCall {
+/**
+ * @param job the job of the call, if it has one
+ * @throws ApiError `bad_request` when the idempotency key is too long
+ */
+function readCall(c: AppContext, job?: string): KillCall {
   const idempotencyKey = c.req.header('Idempotency-Key') ?? null;
   if (idempotencyKey !== null && !v.is(IdempotencyKey, idempotencyKey)) {
     throw new ApiError('bad_request', `Idempotency-Key: must have 1 to ${MAX_KEY_CHARS} characters`);
   }
-  return { env: c.env, token, idempotencyKey, ...callOrigin(c) };
+  const at = Date.now();
+  const who = readPresented(c.req.raw);
+  const known = deploymentCaller(c.env, who);
+  return {
+    env: c.env,
+    presented: who.presented,
+    known: known && recordCaller(c, known).token,
+    idempotencyKey,
+    ...callOrigin(c),
+    waitUntil: (promise) => c.executionCtx.waitUntil(promise),
+    verify: (found) => {
+      const caller = recordCaller(c, validCaller(c.env, who, found, Date.now()));
+      requireScope(caller.token, killing.access.scopes, job);
+      return { token: caller.token, confirmed: { credential: credentialOf(caller), at } };
+    },
+  };
 }

@@ -7,7 +7,7 @@ import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { credentialParameter } from '../../../shared/credential.ts';
 import { ApiError } from '../../api-error.ts';
-import type { Caller } from '../authentication.ts';
+import { type Caller, credentialOf } from '../authentication.ts';
 import { operation, socket } from '../operation.ts';
 
 /** By then silent viewers are disconnected. */
@@ -71,8 +71,8 @@ async function asViewer(object: { fetch(request: Request): Promise<Response> }, 
 }
 
 /** A new request, so that only checked input of the client reaches the object. */
-function objectRequest(path: string, { token, session }: Caller, query: Record<string, string>): Request {
-  const credential = credentialParameter({ token: token.id, secret: token.hash, session });
+function objectRequest(path: string, caller: Caller, query: Record<string, string>): Request {
+  const credential = credentialParameter(credentialOf(caller));
   const parameters = new URLSearchParams({ ...query, ...credential });
   return new Request(`https://object${path}?${parameters}`, { headers: { Upgrade: 'websocket' } });
 }

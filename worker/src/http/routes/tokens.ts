@@ -90,10 +90,7 @@ export const tokenOperations = [
         recordAudit(
           c.env.DB,
           auditEntry(callOrigin(c), { actor: caller.token, action: 'token_rotated', subject: id, detail }),
-          {
-            table: 'tokens',
-            id,
-          },
+          id,
         ),
         ...rotateSecret(c.env.DB, id, sha256(secret), oldEndsAt),
         markStale(c.env.DB, id),
@@ -122,10 +119,7 @@ export const tokenOperations = [
         recordAudit(
           c.env.DB,
           auditEntry(callOrigin(c), { actor: caller.token, action: 'token_deleted', subject: id }),
-          {
-            table: 'tokens',
-            id,
-          },
+          id,
         ),
         ...deleteToken(c.env.DB, id),
         markStale(c.env.DB, id),
