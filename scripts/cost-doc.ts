@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BUDGETED, BUDGETS, type Budgeted, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
-import { DAYS_PER_MONTH, ESTIMATES, type Fleet, FRAME, fleetCost, freeJobs, KEPT_DAYS } from '#shared/fleet-cost';
+import { CLOSE_FRAME, DAYS_PER_MONTH, ESTIMATES, type Fleet, fleetCost, freeJobs, KEPT_DAYS } from '#shared/fleet-cost';
 import { marginalUsd } from '#shared/prices';
 import { CAUSE_NAMES, costText } from '../wrapper/src/cli/subcommands/cost.ts';
 import { ROOT } from './local/paths.ts';
@@ -68,8 +68,8 @@ function monthTable(): string {
     ['5 MB/s for an hour', '3,600 × second, without its removal', 3_600 * usdOf(BUDGETS.fastSecond)],
     [
       'one watcher of a line a second, a month',
-      `60 frames a minute instead of ${UNWATCHED_FRAMES_PER_MINUTE}, each with ${FRAME.objectRows.toFixed(1)} rows, removal included`,
-      60 * MINUTES_PER_MONTH * usdOf(FRAME),
+      `60 frames a minute instead of ${UNWATCHED_FRAMES_PER_MINUTE}, each with ${CLOSE_FRAME.objectRows.toFixed(1)} rows, removal included`,
+      60 * MINUTES_PER_MONTH * usdOf(CLOSE_FRAME),
     ],
     ['1,000 kills', '1,000 × kill', 1_000 * usdOf(BUDGETS.kill)],
   ] as const;
@@ -116,7 +116,7 @@ function estimateList(): string {
   return [
     `an object is awake for ${ESTIMATES.secondsPerRequest} s for each request, with the D1 queries that it waits for`,
     `a wrapper reconnects ${ESTIMATES.reconnectsPerDay === 1 ? 'once' : ESTIMATES.reconnectsPerDay} in a day of running time`,
-    `a line of output has ${ESTIMATES.bytesPerLine} bytes`,
+    `a run prints all the time, a line of ${ESTIMATES.bytesPerLine} bytes at a time, which is the dearest way`,
     `D1 stores ${ESTIMATES.d1KbPerRow} KB of a run or a kill, for ${KEPT_DAYS} days`,
     `an object stores ${ESTIMATES.objectKbPerRun} KB of a run besides its output, ${ESTIMATES.objectKbPerFrame} KB of a frame besides its bytes, and ${ESTIMATES.objectKbPerJob} KB in any case`,
     `a month has ${DAYS_PER_MONTH} days`,

@@ -1,6 +1,19 @@
 /** What a fleet of jobs costs a month, from the budgets of what happens in it and the price list. */
+import { KIB, MAX_OUTPUT_FRAME_BYTES } from '#protocol/limits';
 import { BUDGETS, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from './cost-model.ts';
-import { BILLED, type Billed, freePlanShares, marginalUsd, monthlyUsd, OBJECT_GB, type Usage } from './prices.ts';
+import {
+  BILLED,
+  type Billed,
+  freePlanShares,
+  MESSAGES_PER_REQUEST,
+  marginalUsd,
+  monthlyUsd,
+  OBJECT_GB,
+  type Usage,
+} from './prices.ts';
+
+/** What one frame of output costs. */
+type Frame = Pick<Cost, 'objectRows' | 'requests'>;
 
 export interface Fleet {
   readonly jobs: number;
@@ -42,9 +55,6 @@ export interface FleetCost {
 export const DAYS_PER_MONTH = 30;
 /** How long runs are kept: `RUN_DAYS`. */
 export const KEPT_DAYS = 90;
-/** A frame is sent before its time when it has this much output. */
-export const FRAME_KIB = 64;
-
 /** Estimates: these can't be counted on the local runtime. */
 export const ESTIMATES = {
   /** How long an object is awake for a request, with the D1 queries that it waits for. */
@@ -66,17 +76,21 @@ export const ESTIMATES = {
 const KB_PER_GB = 1e6;
 const KB_PER_KIB = 1.024;
 const MINUTES_PER_DAY = 24 * 60;
+/** Of the budget for 5 MB/s. */
+const FAST_BYTES = 5_000_000;
 /** A D1 database of the free plan has at most this, though its databases may have more together. */
 const FREE_D1_GB = 0.5;
 
-/** What a frame costs, with its removal: a minute with output costs that much more than one without. */
-export const FRAME: Pick<Cost, 'objectRows' | 'requests'> = {
+/** What a frame costs, with its removal, if it comes after a pause: a minute with output costs that much more than one without. */
+export const LONE_FRAME: Frame = {
   objectRows:
-    Math.max(
-      1,
-      (BUDGETS.lineASecondMinute.objectRows - BUDGETS.silentHour.objectRows / 60) / UNWATCHED_FRAMES_PER_MINUTE,
-    ) + 1,
-  requests: 1 / 20,
+    (BUDGETS.lineASecondMinute.objectRows - BUDGETS.silentHour.objectRows / 60) / UNWATCHED_FRAMES_PER_MINUTE + 1,
+  requests: 1 / MESSAGES_PER_REQUEST,
+};
+/** The same, if it comes soon after the one before. */
+export const CLOSE_FRAME: Frame = {
+  objectRows: BUDGETS.fastSecond.objectRows / Math.ceil(FAST_BYTES / MAX_OUTPUT_FRAME_BYTES) + 1,
+  requests: 1 / MESSAGES_PER_REQUEST,
 };
 /** While somebody watches, frames leave at once: a line a second is a frame a second. */
 const WATCHED_FRAMES_PER_DAY = 24 * 60 * 60;
@@ -115,10 +129,15 @@ export function freeJobs(fleet: Fleet): number {
   return enough;
 }
 
-/** How many frames a run sends while nobody watches. */
-export function framesPerRun({ minutesPerRun, outputKibPerRun }: Fleet): number {
-  const lines = (outputKibPerRun * 1024) / ESTIMATES.bytesPerLine;
-  return Math.ceil(Math.max(Math.min(minutesPerRun * UNWATCHED_FRAMES_PER_MINUTE, lines), outputKibPerRun / FRAME_KIB));
+/** The frames that a run sends while nobody watches, if it prints all the time: one at an interval, or one when it is full. */
+export function framesPerRun({ minutesPerRun, outputKibPerRun }: Fleet): {
+  readonly count: number;
+  readonly cost: Frame;
+} {
+  const bytes = outputKibPerRun * KIB;
+  const lone = Math.ceil(Math.min(minutesPerRun * UNWATCHED_FRAMES_PER_MINUTE, bytes / ESTIMATES.bytesPerLine));
+  const full = Math.ceil(bytes / MAX_OUTPUT_FRAME_BYTES);
+  return full > lone ? { count: full, cost: CLOSE_FRAME } : { count: lone, cost: LONE_FRAME };
 }
 
 /** Of a month. */
@@ -132,11 +151,11 @@ function usageByCause(fleet: Fleet): Record<Cause, Usage> {
     // A short run has a minute.
     running: usageOf(BUDGETS.silentHour, Math.max(0, minutes - runs) / 60),
     // And a frame.
-    output: usageOf(FRAME, runs * Math.max(0, frames - 1)),
+    output: usageOf(frames.cost, runs * Math.max(0, frames.count - 1)),
     reconnects: usageOf(BUDGETS.reconnect, (ESTIMATES.reconnectsPerDay * minutes) / MINUTES_PER_DAY),
     kills: usageOf(BUDGETS.kill, fleet.killsPerDay),
     watchers: sumOf([
-      usageOf(FRAME, fleet.watchers * WATCHED_FRAMES_PER_DAY),
+      usageOf(CLOSE_FRAME, fleet.watchers * WATCHED_FRAMES_PER_DAY),
       usageOf(VIEWER_CHECK, fleet.watchers * VIEWER_CHECKS_PER_DAY),
       usageOf({ requests: 1 }, fleet.watchers > 0 ? runs * PUBLISHED_PER_RUN : 0),
     ]),
@@ -147,7 +166,7 @@ function usageByCause(fleet: Fleet): Record<Cause, Usage> {
     ]),
   };
   const monthly = Object.entries(daily).map(([cause, usage]) => [cause, times(usage, DAYS_PER_MONTH)]);
-  return { ...(Object.fromEntries(monthly) as typeof daily), storage: storedBy(fleet, runs, frames) };
+  return { ...(Object.fromEntries(monthly) as typeof daily), storage: storedBy(fleet, runs, frames.count) };
 }
 
 function storedBy({ jobs, killsPerDay, outputKibPerRun }: Fleet, runs: number, frames: number): Usage {
