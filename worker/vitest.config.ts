@@ -24,6 +24,8 @@ export default defineConfig(async () => ({
     cloudflareTest({
       wrangler: { configPath: inRepo('wrangler.toml') },
       miniflare: {
+        // Bound to the Worker only where a test is about it: see useBucket().
+        r2Buckets: ['TEST_BUCKET'],
         bindings: {
           LEASH_ADMIN_TOKEN: ADMIN_TOKEN,
           TEST_MIGRATIONS: await readD1Migrations(inRepo('migrations')),

@@ -14,4 +14,6 @@ export interface Env extends SettingVars {
   readonly LEASH_ADMIN_TOKEN: string;
   readonly FAILED_SIGN_INS: RateLimit;
   readonly KILLS: RateLimit;
+  /** Where output of ended runs moves; none: it stays in the objects. */
+  readonly OUTPUT_BUCKET?: R2Bucket;
 }

@@ -14,6 +14,8 @@
  * - `outbox`: send changes to D1 again
  * - `drain`: read the queue in D1
  * - `trim`: remove more output, of the run, or of all runs of the job
+ * - `archive`: move output of ended runs to the bucket
+ * - `purge`: remove what a removed run has in the bucket
  * - `retain`: remove what is older than the retention period
  * - `credential_check`: ask D1 which credentials of open sockets are still valid
  * - `credential_end`: a credential of open sockets expires
@@ -29,6 +31,8 @@ export const DEADLINE_KINDS = [
   'outbox',
   'drain',
   'trim',
+  'archive',
+  'purge',
   'retain',
   'credential_check',
   'credential_end',

@@ -62,6 +62,12 @@ export class DeadlineHandlers {
       case 'trim':
         this.#job.outputQuota.trimStep(deadline.subject);
         return;
+      case 'archive':
+        state.waitUntil(this.#job.outputArchive.step());
+        return;
+      case 'purge':
+        state.waitUntil(this.#job.outputArchive.purge(deadline.subject));
+        return;
       case 'retain':
         this.#job.retention.step();
         state.waitUntil(this.#job.storage.clearIfUnused());

@@ -90,6 +90,7 @@ export class Handshake {
       outputEnd: 0,
       finalOffset: null,
       headEnd: null,
+      archivedTo: null,
       outputSize: 0,
       trimmedFor: null,
       seq: this.#firstSeq(message.age_ms, now),

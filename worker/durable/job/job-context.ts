@@ -11,6 +11,7 @@ import { KillController } from './kill-controller.ts';
 import { KillStore } from './kill-store.ts';
 import { Liveness } from './liveness.ts';
 import { Outbox } from './outbox.ts';
+import { OutputArchive } from './output-archive.ts';
 import { OutputFlush } from './output-flush.ts';
 import { OutputIngest } from './output-ingest.ts';
 import { OutputQuota } from './output-quota.ts';
@@ -70,6 +71,7 @@ export class JobContext extends JobBase {
   readonly queueDrain = new QueueDrain(this);
   readonly outputIngest = new OutputIngest(this);
   readonly outputFlush = new OutputFlush(this);
+  readonly outputArchive = new OutputArchive(this);
   readonly outputQuota = new OutputQuota(this);
   readonly retention = new Retention(this);
   readonly deadlineHandlers = new DeadlineHandlers(this);

@@ -123,8 +123,10 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     return { end: this.#job.runs.get(run)?.outputEnd ?? 0, gaps: this.#job.output.gaps(run) };
   }
 
-  outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage {
-    return { parts: this.#isUninitialized ? [] : this.#job.output.read(run, from, to, maxBytes) };
+  async outputPage(run: string, from: number, to: number, maxBytes: number): Promise<OutputPage> {
+    if (this.#isUninitialized) return { parts: [] };
+    const parts = this.#job.output.read(run, from, to, maxBytes);
+    return { parts: await this.#job.outputArchive.load(run, parts) };
   }
 
   async checkCredentials(token: string): Promise<void> {

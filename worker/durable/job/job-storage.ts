@@ -79,6 +79,7 @@ export class JobStorage {
       queueDrain.isRunning ||
       credentials.isChecking ||
       deadlines.has('drain', '') ||
+      deadlines.lastDue('purge') !== null ||
       sockets.isAnyOpen
     );
   }

@@ -69,6 +69,7 @@ export class OutputQuota {
 
   /** Starts trimming if the job exceeds its limit. */
   enforceJob(): void {
+    this.#job.outputArchive.scheduleIfFilling();
     if (this.#isJobOverLimit) this.#scheduleTrim('');
   }
 
@@ -87,7 +88,7 @@ export class OutputQuota {
 
   /** One step of removing all output but one gap. @returns whether that is done */
   trimToNothing(run: RunRecord): boolean {
-    const plan = this.#job.output.trim(run.id, 0, BYTES_PER_STEP, ROWS_PER_STEP);
+    const plan = this.#job.output.trim(run.id, run.archivedTo ?? 0, BYTES_PER_STEP, ROWS_PER_STEP);
     if (plan === null) return true;
     this.#job.runs.freeOutput(run.id, plan.freed);
     return run.outputSize - plan.freed <= ROW_COST_BYTES;
@@ -108,7 +109,7 @@ export class OutputQuota {
   /** One step at the run whose output is to be removed first. @returns how much was freed */
   #trimSome(needed: number): number {
     const ended = this.#job.runs.oldestEndedWithOutput();
-    if (ended !== null) return this.#trimFrom(ended, 0, needed, ROWS_PER_STEP, 'job');
+    if (ended !== null) return this.#trimFrom(ended, ended.archivedTo ?? 0, needed, ROWS_PER_STEP, 'job');
     const live = this.#job.runs.liveWithMostOutput();
     if (live === null) return 0;
     const share = Math.min(needed, live.outputSize * LIVE_SHARE);

@@ -35,6 +35,7 @@ export class Retention {
   step(): void {
     const now = Date.now();
     this.#job.outputQuota.enforceJob();
+    this.#job.outputArchive.schedule();
     const more = [this.#removeRuns(now), this.#removeEvents(now), this.#removeKills(now)].includes(true);
     this.#job.deadlines.arm('retain', '', now + (more ? PAUSE_MS : this.#isLeaving ? LEAVING_MS : EVERY_MS));
   }
@@ -68,6 +69,8 @@ export class Retention {
   #removeRun(run: RunRecord, now: number): boolean {
     if (this.#job.events.remove(run.id, EVENT_ROWS_PER_STEP) === EVENT_ROWS_PER_STEP) return false;
     if (!this.#job.outputQuota.trimToNothing(run)) return false;
+    if (run.archivedTo !== null) this.#job.output.removeArchives(run.id);
+    this.#job.outputArchive.runRemoved(run);
     this.#job.output.remove(run.id);
     for (const kill of this.#job.kills.removeTargetsAt(run.id)) this.#removeKillIfOver(kill, now);
     this.#job.runs.remove(run.id);

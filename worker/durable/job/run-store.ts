@@ -43,6 +43,8 @@ export const RUN_COLUMNS = {
   headEnd: nullable(integer()),
   /** The storage that its output takes: its bytes, and ROW_COST_BYTES for each row. */
   outputSize: integer(),
+  /** Output before this offset was moved to the bucket; null: none was, nor was it tried. */
+  archivedTo: nullable(integer()),
   /** The limit by which some of its output was removed. */
   trimmedFor: nullable(text<OutputLimit>()),
   /** JSON: the newest events. For EventStore. */
@@ -143,6 +145,23 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
   #save(id: string): void {
     const unsaved = this.#progress.takeUnsaved(id);
     if (unsaved !== null) super.patch(id, unsaved);
+  }
+
+  /** The run that ended first of those with much output, all of which is stored here. */
+  oldestToArchive(endedBefore: number): RunRecord | null {
+    // Must match the WHERE clause of the index `runs_to_archive` exactly, which says how much is worth it.
+    const [oldest] = this.select(
+      `WHERE ended_at IS NOT NULL AND output_size >= 65536
+         AND ended_at < ? AND final = 1 AND output_end >= final_offset ORDER BY ended_at LIMIT 1`,
+      endedBefore,
+    );
+    return oldest ?? null;
+  }
+
+  /** Output before an offset was moved to the bucket. */
+  moveOutput(id: string, archivedTo: number, size: number): void {
+    this.freeOutput(id, size);
+    this.patch(id, { archivedTo });
   }
 
   #live(): RunRecord[] {

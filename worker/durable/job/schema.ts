@@ -42,6 +42,8 @@ const MIGRATIONS = [
     output_size INTEGER NOT NULL DEFAULT 0,
     -- Where the head ends, which is kept as long as the job has room.
     head_end INTEGER,
+    -- Output before this offset is in the bucket.
+    archived_to INTEGER,
     -- The limit by which some of the output was removed; null while it is complete.
     trimmed_for TEXT,
     -- JSON: the newest events, and how many there have been.
@@ -56,6 +58,9 @@ const MIGRATIONS = [
   CREATE INDEX runs_unsettled ON runs (id) WHERE settled = 0;
   -- With the storage that their output takes.
   CREATE INDEX runs_by_end ON runs (ended_at, output_size) WHERE ended_at IS NOT NULL;
+  -- Runs that have ended and whose output is worth being moved to the bucket: to move less than 64 KiB costs more, by
+  -- deleted rows and a write to the bucket, than it saves.
+  CREATE INDEX runs_to_archive ON runs (ended_at) WHERE ended_at IS NOT NULL AND output_size >= 65536;
   CREATE INDEX runs_with_left_processes ON runs (id) WHERE left_running <> '[]';
 
   -- Older events. Each row has several.
@@ -68,7 +73,8 @@ const MIGRATIONS = [
     PRIMARY KEY (run, first)
   ) STRICT, WITHOUT ROWID;
 
-  -- The output of each run, without holes: a range that was lost on the machine has no stream and no bytes.
+  -- The output of each run, without holes: a range that was lost on the machine has no stream and no bytes. The stream
+  -- \`archive\` is a range in the bucket: its bytes are the index of that (archive-index.ts).
   CREATE TABLE output (
     run TEXT NOT NULL,
     start INTEGER NOT NULL,

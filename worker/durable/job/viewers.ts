@@ -16,10 +16,12 @@ import {
   ViewerSilence,
 } from '../sockets/viewer-limits.ts';
 import type { JobContext } from './job-context.ts';
+import type { StoredPart } from './output-store.ts';
 import {
   attach,
   attachFollowing,
   attachmentOf,
+  close,
   type Following,
   send,
   sendToViewer,
@@ -37,6 +39,8 @@ const UNWATCHED: Omit<Pacing, 'interval_ms'> = { delay_ms: 1_000, max_bytes: MAX
 export class Viewers {
   readonly #job: JobContext;
   readonly #silence: ViewerSilence<Viewer>;
+  /** The viewers for which output is being fetched from the bucket. */
+  readonly #loading = new WeakSet<WebSocket>();
 
   constructor(job: JobContext) {
     this.#job = job;
@@ -172,25 +176,76 @@ export class Viewers {
 
   /** Sends what is stored and not sent yet; a viewer that acks too little of it gets `behind`. */
   #pump(socket: WebSocket, follows: Following): void {
-    let { window, wantedBytes, behind } = follows;
-    const end = this.#job.runs.get(follows.run)?.outputEnd ?? window.sent;
-    while (!behind && wantedBytes !== 0 && window.sent < end) {
+    let now = follows;
+    const end = this.#job.runs.get(now.run)?.outputEnd ?? now.window.sent;
+    while (!now.behind && now.wantedBytes !== 0 && now.window.sent < end) {
+      const { run, window, wantedBytes } = now;
       const room = MAX_VIEWER_UNACKED_BYTES - unackedBytes(window);
       if (room <= 0) {
-        behind = true;
-        sendToViewer(socket, { type: 'behind', run: follows.run, offset: window.sent });
+        now = { ...now, behind: true };
+        sendToViewer(socket, { type: 'behind', run, offset: window.sent });
         break;
       }
-      const parts = this.#job.output.read(follows.run, window.sent, end, Math.min(room, wantedBytes ?? room));
-      if (parts.length === 0) throw new Error(`the output of run ${follows.run} isn't contiguous at ${window.sent}`);
-      for (const part of parts) {
-        window = sendPart(socket, follows.run, window, part);
-        // A gap is sent whole and doesn't count.
-        if (part.kind === 'bytes' && wantedBytes !== null) wantedBytes = Math.max(0, wantedBytes - part.bytes.length);
+      const parts = this.#job.output.read(run, window.sent, end, Math.min(room, wantedBytes ?? room));
+      if (parts.length === 0) throw new Error(`the output of run ${run} isn't contiguous at ${window.sent}`);
+      const here = partsBeforeArchive(parts);
+      if (here.length === 0) {
+        this.#load(socket, run, parts);
+        break;
       }
+      now = sendParts(socket, now, here);
     }
-    attachFollowing(socket, { ...follows, window, wantedBytes, behind });
+    attachFollowing(socket, now);
   }
+
+  /** Sends output that is in the bucket when it is here, and then continues. */
+  #load(socket: WebSocket, run: string, parts: readonly StoredPart[]): void {
+    if (this.#loading.has(socket)) return;
+    this.#loading.add(socket);
+    const loaded = this.#job.outputArchive.load(run, parts).then(
+      (loadedParts) => {
+        this.#loading.delete(socket);
+        this.#sendLoaded(socket, run, loadedParts);
+      },
+      (error: unknown) => {
+        this.#loading.delete(socket);
+        log.error('archive_unreadable', error, { job: this.#job.name, run });
+        // The viewer connects and subscribes again, after its usual pause.
+        close(socket, 1011, 'internal');
+      },
+    );
+    this.#job.state.waitUntil(loaded);
+  }
+
+  #sendLoaded(socket: WebSocket, run: string, parts: readonly OutputPart[]): void {
+    const attachment = attachmentOf(socket);
+    if (attachment.kind !== 'viewer' || attachment.follows === null) return;
+    const { follows } = attachment;
+    // Meanwhile it may have subscribed to something else.
+    const isAwaited = follows.run === run && follows.window.sent === parts[0]?.start && !follows.behind;
+    this.#pump(socket, isAwaited ? sendParts(socket, follows, parts) : follows);
+    this.closeBehind();
+  }
+}
+
+function partsBeforeArchive(parts: readonly StoredPart[]): OutputPart[] {
+  const here: OutputPart[] = [];
+  for (const part of parts) {
+    if (part.kind === 'archived') break;
+    here.push(part);
+  }
+  return here;
+}
+
+/** @returns what the viewer follows after the parts were sent */
+function sendParts(socket: WebSocket, follows: Following, parts: readonly OutputPart[]): Following {
+  let { window, wantedBytes } = follows;
+  for (const part of parts) {
+    window = sendPart(socket, follows.run, window, part);
+    // A gap is sent whole and doesn't count.
+    if (part.kind === 'bytes' && wantedBytes !== null) wantedBytes = Math.max(0, wantedBytes - part.bytes.length);
+  }
+  return { ...follows, window, wantedBytes };
 }
 
 /** @returns the window after the part was sent */

@@ -45,7 +45,7 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
   outputExtent(run: string): Promise<OutputExtent>;
 
   /** The output in [from, to), as much of it as fits into about `maxBytes`. */
-  outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage;
+  outputPage(run: string, from: number, to: number, maxBytes: number): Promise<OutputPage>;
 
   /** Closes the sockets that were opened with a part of the token that has ended. */
   checkCredentials(token: string): Promise<void>;

@@ -6,6 +6,7 @@ import type { Env } from '../../shared/env.ts';
 interface TestEnv extends Env {
   /** The class itself: tests look into it. */
   readonly JOBS: DurableObjectNamespace<JobObject>;
+  readonly TEST_BUCKET: R2Bucket;
   readonly TEST_MIGRATIONS: D1Migration[];
   /** The statements of schema.sql. */
   readonly TEST_SCHEMA: string[];

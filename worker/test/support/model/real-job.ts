@@ -287,7 +287,7 @@ export class RealJob {
   output(runs: readonly string[]): Promise<{ text: string; lost: { start: number; end: number }[] }[]> {
     return this.withObject((object) => {
       const texts = runs.map(async (run) => {
-        const { parts } = object.outputPage(run, 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+        const { parts } = await object.outputPage(run, 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
         const texts = parts.map((part) =>
           part.kind === 'bytes' ? new TextDecoder().decode(part.bytes) : '_'.repeat(part.end - part.start),
         );
