@@ -7,11 +7,11 @@ import type { ProcessEntry, ProcessTable } from './process-table.ts';
 export class AdoptedOrphans {
   /** The pid of the command, which is also its group's and its session's number. */
   readonly #leader: number;
-  readonly #table: Pick<ProcessTable, 'entry' | 'children' | 'newestPid'>;
+  readonly #table: Pick<ProcessTable, 'entry' | 'adopted' | 'newestPid'>;
   /** Children that were seen in other sessions: those can't enter ours, so they are read once, however many there are. */
   #others = new Set<number>();
 
-  constructor(leader: number, table: Pick<ProcessTable, 'entry' | 'children' | 'newestPid'>) {
+  constructor(leader: number, table: Pick<ProcessTable, 'entry' | 'adopted' | 'newestPid'>) {
     this.#leader = leader;
     this.#table = table;
   }
@@ -19,10 +19,10 @@ export class AdoptedOrphans {
   /**
    * Finds them among the children of our ancestors while the leader lives, so that its numbers are nobody else's.
    *
-   * @returns null when that can't be told: an ancestor's children can't be seen, or there was not enough time
+   * @returns null where an ancestor's children can't be seen
    */
-  find(ancestors: Iterable<number>, isTimeUp: () => boolean): ProcessEntry[] | null {
-    const children = this.#childrenOf(ancestors);
+  find(ancestors: Iterable<number>): ProcessEntry[] | null {
+    const children = this.#adoptedBy(ancestors);
     if (children === null) return null;
     const others = new Set<number>();
     const found: ProcessEntry[] = [];
@@ -30,10 +30,6 @@ export class AdoptedOrphans {
       const entry = this.#others.has(pid) ? null : this.#table.entry(pid);
       if (entry !== null && this.#isInSession(entry)) found.push(entry);
       else others.add(pid);
-      if (isTimeUp()) {
-        for (const each of others) this.#others.add(each);
-        return null;
-      }
     }
     this.#others = others;
     return found;
@@ -44,14 +40,14 @@ export class AdoptedOrphans {
   }
 
   /** Those whose pids were given out after the leader's, unless all have been given out once around since. */
-  #childrenOf(parents: Iterable<number>): number[] | null {
+  #adoptedBy(parents: Iterable<number>): number[] | null {
     const newest = this.#table.newestPid() ?? 0;
     const hasTurned = newest < this.#leader;
     const all: number[] = [];
     for (const parent of parents) {
-      const children = this.#table.entry(parent) === null ? null : this.#table.children(parent);
+      const children = this.#table.adopted(parent);
       if (children === null) return null;
-      for (const pid of children) if (hasTurned || pid >= this.#leader) all.push(pid);
+      for (const pid of children) if (hasTurned || pid > this.#leader) all.push(pid);
     }
     return all;
   }

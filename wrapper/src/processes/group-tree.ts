@@ -20,6 +20,7 @@ export function groupTree(leader: number, cgroup: Cgroup | null, exited: Promise
     members,
     remaining: members,
     observe: () => null,
+    prepare: () => false,
     // Before that it is not known.
     leaderHasExited: () => isCollected,
     mayHoldOutput: () => true,

@@ -1,12 +1,24 @@
 /** The process table as Linux shows it in /proc. */
 import fs from 'node:fs';
+import os from 'node:os';
 import { hasCode } from '../host/error-code.ts';
 import type { ProcessEntry, ProcessTable } from './process-table.ts';
 
 export const procTable: ProcessTable = {
-  list: () => fs.readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readEntry(name) ?? []) : [])),
-  entry: (pid) => readEntry(String(pid)),
+  list: () => pids().flatMap((pid) => readEntry(pid) ?? []),
+  entry: readEntry,
+  pids,
+  // The kernel numbers its entries one after the other, and a process keeps its own until that is evicted from memory.
+  inode: (pid) => fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.ino ?? null,
   children,
+  adopted: (pid) => {
+    try {
+      return childrenOfThread(pid, pid);
+    } catch {
+      // It has ended, it is hidden from us, or there are no such files.
+      return null;
+    }
+  },
   hasVariable,
   printsInto: (pid, pipes) =>
     pipes.length > 0 &&
@@ -21,7 +33,25 @@ export const procTable: ProcessTable = {
     return target?.startsWith('/') === true ? target : null;
   },
   newestPid,
+  get noTurnMs() {
+    knownNoTurnMs ??= readMaxPid() / (os.cpus().length * MAX_PIDS_PER_MS);
+    return knownNoTurnMs;
+  },
 };
+
+/** More than a processor can start threads in a millisecond, even if each attempt fails. */
+const MAX_PIDS_PER_MS = 100;
+
+let knownNoTurnMs: number | null = null;
+
+function readMaxPid(): number {
+  try {
+    return Number(fs.readFileSync('/proc/sys/kernel/pid_max', 'latin1'));
+  } catch {
+    // A container may hide it. This is the smallest that is usual.
+    return 32_768;
+  }
+}
 
 /** `PF_KTHREAD` in the flags of a process. */
 const KERNEL_THREAD = 0x0020_0000;
@@ -46,10 +76,21 @@ export function parseStat(stat: string): ProcessEntry | null {
   };
 }
 
+function pids(): number[] {
+  const found: number[] = [];
+  // Processes are the only entries whose names begin with a digit.
+  for (const name of fs.readdirSync('/proc')) if (isDigit(name.charCodeAt(0))) found.push(Number(name));
+  return found;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
 /** Longer than any line of `stat`, so that one read gets all of it. */
 const buffer = Buffer.allocUnsafe(4_096);
 
-function readEntry(pid: string): ProcessEntry | null {
+function readEntry(pid: number): ProcessEntry | null {
   try {
     const file = fs.openSync(`/proc/${pid}/stat`, 'r');
     try {
@@ -66,13 +107,15 @@ function readEntry(pid: string): ProcessEntry | null {
 
 function children(pid: number): number[] | null {
   try {
-    return fs
-      .readdirSync(`/proc/${pid}/task`)
-      .flatMap((thread) => numbers(fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1')));
+    return fs.readdirSync(`/proc/${pid}/task`).flatMap((thread) => childrenOfThread(pid, thread));
   } catch {
     // The process or one of its threads has just ended, or the kernel was built without these files.
     return hasChildrenFiles() ? [] : null;
   }
+}
+
+function childrenOfThread(pid: number, thread: number | string): number[] {
+  return numbers(fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1'));
 }
 
 let childrenFiles: boolean | null = null;
@@ -137,7 +180,9 @@ function newestPid(): number | null {
 }
 
 function numbers(text: string): number[] {
-  return text.split(/\s+/).flatMap((word) => (word === '' ? [] : [Number(word)]));
+  const all: number[] = [];
+  for (const word of text.split(' ')) if (word !== '') all.push(Number(word));
+  return all;
 }
 
 function isOutOfFiles(error: unknown): boolean {

@@ -20,10 +20,19 @@ export interface ProcessEntry {
 export interface ProcessTable {
   /** One look at all processes, the dead that nobody has collected included. Throws when nothing can be seen. */
   list(): ProcessEntry[];
+  /** Pids of all processes, at a far lower cost than all there is to read of them; null where that is impossible. */
+  pids(): number[] | null;
+  /**
+   * A number that no other process with this pid has had or will have: as long as it is the same, so is the process, and
+   * it costs less to read than the entry. It may change without cause. Null when there is no such process or number.
+   */
+  inode(pid: number): number | null;
   /** One process, dead or alive; null when there is none with this pid. */
   entry(pid: number): ProcessEntry | null;
   /** Pids of the children of one process at a cost that does not grow with the machine; null where that is impossible. */
   children(pid: number): number[] | null;
+  /** The same of its main thread alone, to which the system gives orphans that the process adopts: cheaper still. */
+  adopted(pid: number): number[] | null;
   /**
    * Whether the environment that the process was started with has a variable called `name`, with this value if one is
    * given. False when it may never be seen because the process is another user's; null when it can't be seen now, because
@@ -44,6 +53,8 @@ export interface ProcessTable {
   nameOfPipe(fd: number): string | null;
   /** The pid that was given out last; null where that can't be told. */
   newestPid(): number | null;
+  /** Milliseconds in which this machine can't give out all pids once around, however busy it is. */
+  readonly noTurnMs: number;
 }
 
 /** This machine's. Elsewhere than on Linux it knows neither sessions nor environments. */

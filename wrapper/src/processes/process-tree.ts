@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { AdoptedOrphans } from './adopted-orphans.ts';
 import { type Cgroup, openCgroup } from './cgroup.ts';
 import { identity, KeptProcesses, removeExited } from './kept-processes.ts';
+import { NonMembers } from './non-members.ts';
 import { bootId, isAnybodyAt, type ProcessRef } from './process-ref.ts';
 import { type ProcessEntry, type ProcessTable, processTable } from './process-table.ts';
 import { ProcessTracker, type TrackedProcesses } from './process-tracker.ts';
@@ -40,6 +41,12 @@ export interface ProcessTree {
    * @returns how many were new, or null when there is no need to go on: a cgroup holds them all
    */
   observe(): number | null;
+  /**
+   * Does a part of what the first look would have to do, so that it takes less time.
+   *
+   * @returns whether there is more to do
+   */
+  prepare(): boolean;
   /** Whether the command's own process has exited, even if nobody has collected it yet. */
   leaderHasExited(): boolean;
   /** Whether a member may hold the command's output open. False only where that can be told. */
@@ -83,6 +90,7 @@ export const emptyTree: ProcessTree = {
   members: () => [],
   remaining: () => [],
   observe: () => null,
+  prepare: () => false,
   leaderHasExited: () => true,
   mayHoldOutput: () => true,
   signal: () => null,
@@ -123,6 +131,8 @@ function thisMachine(): ProcessSystem {
 const INIT = 1;
 /** The longest that one `observe` may hold up everything else; of a tree too large for that, the newest are seen. */
 const OBSERVE_BUDGET_MS = 20;
+/** So many processes are read in a few milliseconds. */
+const READ_AHEAD = 200;
 /** How often all are stopped and looked for again before they are killed: each time only finds what was just forked. */
 const STOP_ROUNDS = 8;
 /** The longest that the rounds go on, and the longest that a chase after them may hold up everything else. */
@@ -142,6 +152,7 @@ class TrackedTree implements ProcessTree {
   readonly #helpers: readonly ProcessRef[];
   readonly #system: ProcessSystem;
   readonly #tracker: ProcessTracker;
+  readonly #nonMembers: NonMembers;
   readonly #inheritance: RunInheritance;
   readonly #reaper: Reaper;
   readonly #kept: KeptProcesses;
@@ -155,6 +166,8 @@ class TrackedTree implements ProcessTree {
   /** What the last look has shown; null before the first. */
   #lastLook: (TrackedProcesses & { readonly entries: readonly ProcessEntry[] }) | null = null;
   #includesRelated = false;
+  /** Whether what precedes a signal was gone through once, so that its code is compiled by then. */
+  #isRehearsed = false;
   /** Whether the run's cgroup holds all that the command starts, so that nothing else needs to be followed. */
   #isContained = false;
   /** Whether the command was in the run's cgroup when it was last seen alive; null when it never was. */
@@ -165,6 +178,7 @@ class TrackedTree implements ProcessTree {
   constructor(origin: ProcessTreeOrigin, helpers: readonly ProcessRef[], system: ProcessSystem) {
     this.#leader = origin.leader;
     this.#pipes = origin.pipes;
+    this.#nonMembers = new NonMembers(system.table, system.now);
     this.#inheritance = new RunInheritance(origin, system.table);
     this.#reaper = new Reaper(system.findReaper);
     this.#kept = new KeptProcesses(system.table, system.now);
@@ -223,21 +237,19 @@ class TrackedTree implements ProcessTree {
       return null;
     }
     if (!this.leaderHasExited()) this.#leaderWasInside = false;
-    const followed = this.#followChildren(this.#system.now() + OBSERVE_BUDGET_MS);
-    return followed === null ? this.#observeAll() : followed.found;
+    return this.#followChildren(this.#system.now() + OBSERVE_BUDGET_MS) ?? this.#observeAll();
   }
 
   /**
    * Finds children of known processes, and theirs.
    *
-   * @returns how many were new, and whether time sufficed for all; null where the system doesn't tell a process's children
+   * @returns how many were new; null where the system doesn't tell a process's children
    */
-  #followChildren(deadline: number): { readonly found: number; readonly isComplete: boolean } | null {
+  #followChildren(deadline: number): number | null {
     const { table, now } = this.#system;
     const queue = this.#tracker.pids;
     let found = 0;
-    for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
-      if (now() >= deadline) return { found, isComplete: false };
+    for (let pid = queue.pop(); pid !== undefined && now() < deadline; pid = queue.pop()) {
       const parent = table.entry(pid);
       if (parent === null || !this.#tracker.has(parent)) {
         this.#tracker.remove(pid, now());
@@ -251,7 +263,22 @@ class TrackedTree implements ProcessTree {
       for (const child of born) queue.push(child);
       found += born.length;
     }
-    return { found, isComplete: true };
+    return found;
+  }
+
+  prepare(): boolean {
+    if (!this.#isRehearsed) this.#knowsGroup();
+    this.#isRehearsed = true;
+    return this.#nonMembers.readAhead(
+      READ_AHEAD,
+      (entry) => !this.#tracker.has(entry) && (entry.isKernel || this.#inheritance.predates(entry)),
+    );
+  }
+
+  /** Our own ancestors, and init. Neither we nor our helpers adopt orphans. */
+  #ancestors(): number[] {
+    const own = new Set([this.#system.ownPid, ...this.#helpers.map(({ pid }) => pid)]);
+    return [...this.#excluded].filter((pid) => !own.has(pid));
   }
 
   /** Adds those of a member's children that were not known. */
@@ -311,13 +338,13 @@ class TrackedTree implements ProcessTree {
     if (leader?.isAlive !== true || leader.startTime !== startTime || leader.pgid !== pid) return false;
     this.#findExcluded((each) => table.entry(each));
     if (!this.#isOwnGroup(pid)) return false;
-    const deadline = now() + OBSERVE_BUDGET_MS;
-    const orphans = this.#orphans.find(this.#excluded, () => now() >= deadline);
+    const orphans = this.#orphans.find(this.#ancestors());
     if (orphans === null) return false;
     for (const orphan of orphans) {
       if (this.#isCandidate(orphan) && !this.#kept.wasFound(orphan)) this.#tracker.add(orphan, now());
     }
-    if (this.#followChildren(deadline)?.isComplete !== true) return false;
+    // However busy the machine is, and so without a limit: to look at all of it first would take longer still.
+    if (this.#followChildren(Number.POSITIVE_INFINITY) === null) return false;
     return !this.#tracker.inGroup(pid).some((each) => this.#isKept({ ...each, isAlive: true }));
   }
 
@@ -448,11 +475,12 @@ class TrackedTree implements ProcessTree {
   #look(): ProcessEntry[] {
     const { table, now } = this.#system;
     const newest = table.newestPid();
-    const entries = table.list();
-    const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
-    this.#findExcluded((pid) => byPid.get(pid) ?? null);
-    this.#isGroupHidden = !byPid.has(INIT) && this.#isSomebodyHidden(entries);
     const inCgroup = new Set(this.#cgroup?.members());
+    const { entries, shows } = this.#nonMembers.list((pid) => inCgroup.has(pid));
+    const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
+    const entryOf = (pid: number) => byPid.get(pid) ?? (shows(pid) ? table.entry(pid) : null);
+    this.#findExcluded(entryOf);
+    this.#isGroupHidden = !shows(INIT) && this.#isSomebodyHidden(entries);
     this.#isContained = this.#cgroupHoldsAll(byPid.get(this.#leader.pid) ?? null, inCgroup);
     const found = this.#tracker.update(
       entries,
@@ -460,12 +488,14 @@ class TrackedTree implements ProcessTree {
         isExcluded: (entry) => this.#excluded.has(entry.pid),
         isInside: (entry) => inCgroup.has(entry.pid) || this.#kept.wasFound(entry),
         isKept: (entry) => this.#isKept(entry),
-        isOrphaned: (entry) => this.#isOrphaned(entry, (pid) => byPid.get(pid) ?? null),
+        isOrphaned: (entry) => this.#isOrphaned(entry, entryOf),
       },
       now(),
     );
     this.#lastLook = { ...found, entries };
     this.#updateKept(found, byPid);
+    this.#inheritance.removeExited(shows);
+    this.#addNonMembers(found, entries, byPid);
     const living = found.members.filter((entry) => entry.isAlive);
     return living.length > 0 ? living : this.#lookCloser(newest);
   }
@@ -485,8 +515,35 @@ class TrackedTree implements ProcessTree {
   /** Updates which processes are kept, and removes those that have exited. */
   #updateKept({ kept }: TrackedProcesses, byPid: ReadonlyMap<number, ProcessEntry>): void {
     this.#kept.update(kept, byPid);
-    this.#inheritance.removeExited(byPid);
     removeExited(this.#relatedElsewhere, byPid);
+  }
+
+  /**
+   * Adds what will never belong to the run: what was there before it, the kernel's own threads, and what has inherited
+   * nothing of it and descends from nothing that has. (A related process may become a member, and its children with it.)
+   */
+  #addNonMembers(
+    { members, kept }: TrackedProcesses,
+    entries: readonly ProcessEntry[],
+    byPid: ReadonlyMap<number, ProcessEntry>,
+  ): void {
+    const own = new Set([...members, ...kept]);
+    const verdicts = new Map<ProcessEntry, boolean>();
+    const isForeign = (entry: ProcessEntry): boolean => {
+      // Until that is known; pids that change hands could otherwise lead in a circle.
+      verdicts.set(entry, false);
+      const isOld = entry.isKernel || this.#inheritance.predates(entry);
+      const verdict =
+        !own.has(entry) && (isOld || (this.#inheritance.isUnmarked(entry) && isForeignParent(entry.ppid)));
+      verdicts.set(entry, verdict);
+      return verdict;
+    };
+    const isForeignParent = (pid: number): boolean => {
+      const parent = byPid.get(pid);
+      // Those that were not read are known.
+      return parent === undefined ? this.#nonMembers.has(pid) : (verdicts.get(parent) ?? isForeign(parent));
+    };
+    for (const entry of entries) if (verdicts.get(entry) ?? isForeign(entry)) this.#nonMembers.add(entry.pid);
   }
 
   /** Whether the leader's group has somebody though no living process in it is shown. A zombie may be taken for one. */

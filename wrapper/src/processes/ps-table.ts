@@ -13,12 +13,16 @@ export const psTable: ProcessTable = {
       throw error;
     }
   },
+  pids: () => null,
+  inode: () => null,
   children: () => null,
+  adopted: () => null,
   hasVariable: () => false,
   printsInto: () => false,
   mayHold: () => true,
   nameOfPipe: () => null,
   newestPid: () => null,
+  noTurnMs: 0,
 };
 
 const TIME_LIMIT_MS = 2_000;

@@ -1,5 +1,4 @@
 /** What a run's processes inherit from each other: its cookie (an environment variable), and the pipes that it prints into. */
-import { removeExited } from './kept-processes.ts';
 import type { ProcessRef } from './process-ref.ts';
 import type { ProcessEntry, ProcessTable } from './process-table.ts';
 
@@ -12,7 +11,7 @@ export class RunInheritance {
   readonly #pipes: readonly string[];
   readonly #table: ProcessTable;
   /** Start times, by pid, of those that were seen to have neither the cookie nor one of the pipes. */
-  readonly #nonMembers = new Map<number, string>();
+  readonly #unmarked = new Map<number, string>();
 
   constructor(
     { leader, cookie, pipes }: { leader: ProcessRef; cookie: string; pipes: readonly string[] },
@@ -31,20 +30,25 @@ export class RunInheritance {
    * Read once for each process: it never gets either later, except from an ancestor of ours.
    */
   has(entry: ProcessEntry): boolean {
-    if (!entry.isAlive || this.#nonMembers.get(entry.pid) === entry.startTime || this.predates(entry)) return false;
+    if (!entry.isAlive || this.isUnmarked(entry) || this.predates(entry)) return false;
     const hasCookie = this.#cookie === null ? false : this.#table.hasVariable(entry.pid, this.#cookie);
     if (hasCookie === true || this.#table.printsInto(entry.pid, this.#pipes)) return true;
-    if (hasCookie === false) this.#nonMembers.set(entry.pid, entry.startTime);
+    if (hasCookie === false) this.#unmarked.set(entry.pid, entry.startTime);
     return false;
+  }
+
+  /** Whether it was seen to have inherited nothing. */
+  isUnmarked({ pid, startTime }: ProcessEntry): boolean {
+    return this.#unmarked.get(pid) === startTime;
+  }
+
+  /** Removes those whose pids are nobody's any more. */
+  removeExited(isShown: (pid: number) => boolean): void {
+    for (const pid of this.#unmarked.keys()) if (!isShown(pid)) this.#unmarked.delete(pid);
   }
 
   /** Whether it was there before the command, and so has inherited nothing of it. Only Linux tells, in ticks since the boot. */
   predates({ startTime }: ProcessEntry): boolean {
     return Number(startTime) < Number(this.#leader.startTime);
-  }
-
-  /** Removes those that a look has not shown. */
-  removeExited(byPid: ReadonlyMap<number, ProcessEntry>): void {
-    removeExited(this.#nonMembers, byPid);
   }
 }

@@ -64,6 +64,7 @@ test.runIf(process.platform === 'linux')(
           observed += found ?? 0;
           return found;
         },
+        prepare: () => run.tree.prepare(),
       },
       silent,
     );

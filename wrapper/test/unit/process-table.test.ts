@@ -81,3 +81,17 @@ test.skipIf(!linux)('the newest pid moves when something is started', async () =
   expect(processTable.newestPid()).not.toBe(before);
   await new Promise((resolve) => child.once('exit', resolve));
 });
+
+test.skipIf(!linux)('a process is recognised without reading it, and leads to its children', async () => {
+  const child = spawn('sleep', ['100']);
+  const { pid = 0 } = child;
+  onTestFinished(() => void child.kill('SIGKILL'));
+  expect(processTable.pids()).toContain(pid);
+  expect(processTable.inode(pid)).toBe(processTable.inode(pid));
+  expect(processTable.inode(pid)).not.toBe(processTable.inode(process.pid));
+  expect(processTable.noTurnMs).toBeGreaterThan(0);
+  child.kill('SIGKILL');
+  await new Promise((resolve) => child.once('exit', resolve));
+  expect(processTable.inode(pid)).toBeNull();
+  expect(processTable.adopted(pid)).toBeNull();
+});

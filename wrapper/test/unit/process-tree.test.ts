@@ -21,17 +21,20 @@ interface Fake extends Partial<Omit<ProcessEntry, 'pid'>> {
 /** A machine with init, a login shell, a wrapper, and the leader of a run. */
 function machine() {
   const processes = new Map<number, ProcessEntry & Fake & { variables: readonly string[] }>();
+  const inodes = new Map<number, number>();
   const signals: [target: number, signal: string][] = [];
   /** Signals, and looks at all processes, in order. */
   const story: string[] = [];
   const environmentsRead: number[] = [];
   const entriesRead: number[] = [];
+  const inodesRead: number[] = [];
   const clock = { now: 1_000 };
   /** What the process table does not show: pids, and groups as negative numbers. */
   const hidden = new Set<number>();
   const start = (pid: number, { variables = [], ...entry }: Fake = {}) => {
     const leads = { pgid: pid, sid: pid, ppid: INIT, startTime: `${pid}`, isAlive: true, isKernel: false };
     processes.set(pid, { pid, ...leads, ...entry, variables });
+    inodes.set(pid, (inodes.get(pid) ?? pid) + 1_000);
   };
   start(INIT);
   start(SHELL);
@@ -50,7 +53,7 @@ function machine() {
       /** 'gone': it had one that is not there any more. */
       cgroup?: Partial<Cgroup> | 'gone';
       bootId?: string;
-      newestPid?: number;
+      newestPid?: number | (() => number);
       reaper?: number;
     } = {},
   ) =>
@@ -65,15 +68,24 @@ function machine() {
       given.helpers ?? [],
       {
         table: {
-          list: () => {
+          list: () => [...processes.values()],
+          pids: () => {
             story.push('look');
-            return [...processes.values()];
+            return [...processes.keys()];
+          },
+          inode: (pid) => {
+            inodesRead.push(pid);
+            return inodes.get(pid) ?? null;
           },
           entry: (pid) => {
             entriesRead.push(pid);
             return processes.get(pid) ?? null;
           },
           children: (pid) => [...processes.values()].filter((each) => each.ppid === pid).map((each) => each.pid),
+          adopted: (pid) =>
+            processes.has(pid)
+              ? [...processes.values()].filter((each) => each.ppid === pid).map((each) => each.pid)
+              : null,
           hasVariable: (pid, name, value) => {
             // What is asked of members alone is not counted.
             if (value === undefined) environmentsRead.push(pid);
@@ -82,7 +94,8 @@ function machine() {
           printsInto: (pid, pipes) => pipes.includes(processes.get(pid)?.printsInto ?? ''),
           mayHold: (pid, pipes) => pipes.includes(processes.get(pid)?.printsInto ?? ''),
           nameOfPipe: () => null,
-          newestPid: () => given.newestPid ?? null,
+          newestPid: () => (typeof given.newestPid === 'function' ? given.newestPid() : (given.newestPid ?? null)),
+          noTurnMs: 100,
         },
         kill: (target, signal) => {
           signals.push([target, signal]);
@@ -117,6 +130,7 @@ function machine() {
     story,
     environmentsRead,
     entriesRead,
+    inodesRead,
     clock,
     hidden,
     onKill: (handle: typeof onKill) => {
@@ -327,6 +341,78 @@ test('an environment is read once', () => {
   expect(environmentsRead).not.toContain(201);
 });
 
+test('who is known not to belong to the run is not read again, and neither are those who were read in advance', () => {
+  const { start, tree, entriesRead } = machine();
+  start(90);
+  start(200);
+  start(201, { ppid: 200 });
+  start(202, { isKernel: true });
+  const others = [90, 200, 201, 202];
+  const run = tree();
+  run.members();
+  expect(others.every((pid) => entriesRead.includes(pid))).toBe(true);
+  entriesRead.length = 0;
+  run.members();
+  expect(others.filter((pid) => entriesRead.includes(pid))).toEqual([]);
+  const prepared = tree();
+  while (prepared.prepare());
+  entriesRead.length = 0;
+  prepared.members();
+  expect(others.filter((pid) => entriesRead.includes(pid))).toEqual([200, 201]);
+});
+
+test('a pid that was one of another’s is read again when it is a new process’s', () => {
+  const { start, die, tree, clock, inodesRead } = machine();
+  start(90);
+  start(200);
+  // By its inode, where all pids may have been given out once around meanwhile.
+  const late = tree({ newestPid: 300 });
+  expect(late.members()).toEqual([LEADER]);
+  clock.now += 100;
+  for (const pid of [90, 200]) {
+    die(pid);
+    start(pid, { ppid: LEADER, startTime: '500' });
+  }
+  expect(sorted(late.members())).toEqual([90, LEADER, 200]);
+  // By the pids that were given out since, without looking at any other.
+  let newest = 250;
+  const soon = tree({ newestPid: () => newest });
+  start(260);
+  start(270);
+  soon.members();
+  newest = 265;
+  die(260);
+  start(260, { ppid: LEADER, startTime: '600' });
+  inodesRead.length = 0;
+  expect(soon.members()).toContain(260);
+  expect(inodesRead).not.toContain(270);
+});
+
+test('who is moved into the cgroup is a member from then on, whatever was known of it', () => {
+  const { start, tree } = machine();
+  start(90);
+  const inside = [LEADER];
+  const run = tree({ cgroup: { members: () => inside } });
+  run.members();
+  expect(run.members()).toEqual([LEADER]);
+  inside.push(90);
+  expect(sorted(run.members())).toEqual([90, LEADER]);
+});
+
+test('what descends from a related process is read again, for it may become the run’s', () => {
+  const { start, change, die, tree } = machine();
+  startAtJob({ start });
+  start(703, { ppid: 702 });
+  const run = tree();
+  run.members();
+  run.related();
+  expect(run.members()).toEqual([LEADER]);
+  run.includeRelated();
+  die(701);
+  change(702, { ppid: INIT });
+  expect(sorted(run.members())).toEqual([LEADER, 702, 703]);
+});
+
 test('the wrapper, its ancestors, init and helpers are never members and never signalled', () => {
   const { start, change, tree, signals } = machine();
   start(INIT, { pgid: LEADER, variables: [COOKIE] });
@@ -425,9 +511,11 @@ test('an orphan in another session is looked at once, however often there is som
   start(200);
   const run = tree({ newestPid: 300 });
   run.signal('SIGTERM');
+  const readOnce = [...entriesRead];
   run.signal('SIGTERM');
-  expect(entriesRead.filter((pid) => pid === 200)).toHaveLength(1);
-  expect(entriesRead).not.toContain(90);
+  expect(entriesRead.slice(readOnce.length)).not.toContain(200);
+  // The other time is that of the look, which also reads who is older than the run.
+  expect([90, 200].map((pid) => readOnce.filter((each) => each === pid).length)).toEqual([1, 2]);
 });
 
 test('who has ended since the look gets no signal, and neither does who has got its pid', () => {
