@@ -146,9 +146,10 @@ export function stateDirectory(): string {
 
 /**
  * The end of a shell's script that stays until a signal ends it, and meanwhile runs the handlers of its traps. It starts
- * nothing while it waits. The `sleep` gets each signal that the whole process tree gets.
+ * hardly anything while it waits. The `sleep` gets each signal that the whole process tree gets; one that comes just before
+ * it starts is handled when it ends by itself.
  */
-export const WAIT = 'while :; do sleep 1000; done';
+export const WAIT = 'while :; do sleep 10; done';
 
 /** `sh -c script`, with the marker where `living` finds it: as `$0`. */
 export function shell(script: string, mark: string): string[] {
