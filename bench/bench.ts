@@ -8,6 +8,8 @@ export interface BenchOptions {
   /** For `scale`. */
   readonly wrappers: number;
   readonly jobs: readonly number[];
+  /** For `page`: how many times as slow the processor looks to the page. */
+  readonly slowdown: number;
   /** For `output`: what the command prints. */
   readonly outputBytes: number;
   /** The Node.js that runs the wrapper, for `wrapper` and `output`. */

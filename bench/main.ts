@@ -16,14 +16,15 @@ import type { Bench, BenchOptions } from './bench.ts';
 import { killBench } from './kill/kill-bench.ts';
 import { Cleanup } from './measure/cleanup.ts';
 import { outputBench } from './output/output-bench.ts';
+import { pageBench } from './page/page-bench.ts';
 import { describeMachine, type Machine } from './report/machine.ts';
 import { Progress } from './report/progress.ts';
-import { type BenchResult, isMet } from './report/result.ts';
+import { isMet, type Report } from './report/result.ts';
 import { formatHeading, formatResult } from './report/terminal.ts';
 import { scaleBench } from './scale/scale-bench.ts';
 import { wrapperBench } from './wrapper/wrapper-bench.ts';
 
-const BENCHES: readonly Bench[] = [killBench, outputBench, wrapperBench, scaleBench];
+const BENCHES: readonly Bench[] = [killBench, outputBench, wrapperBench, scaleBench, pageBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,6 +33,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     wrappers: { type: 'string', default: '2000' },
     jobs: { type: 'string', default: '1000,2000' },
+    slowdown: { type: 'string', default: '1' },
     megabytes: { type: 'string', default: '100' },
     node: { type: 'string', default: process.execPath },
   },
@@ -46,38 +48,53 @@ const options: BenchOptions = {
   isQuick: values.quick,
   wrappers: Number(values.wrappers),
   jobs: values.jobs.split(',').map(Number),
+  slowdown: Number(values.slowdown),
   outputBytes: Number(values.megabytes) * 1e6,
   node: values.node,
 };
 
 const cleanup = new Cleanup();
+let isStopping = false;
 void onStopRequest().then(async () => {
+  isStopping = true;
   await cleanup.run();
   process.exit(130);
 });
 
-const machine = await describeMachine();
-if (!values.json) console.log(`${describeText(machine)}\n`);
-const results: { name: string; title: string; seconds: number; result: BenchResult }[] = [];
-for (const bench of chosen) {
+try {
+  await measureAll();
+  process.exit(0);
+} catch (error) {
+  // What was being measured fails when everything is ended under it.
+  if (!isStopping) throw error;
+}
+
+async function measureAll(): Promise<void> {
+  const machine = await describeMachine();
+  if (!values.json) console.log(`${describeText(machine)}\n`);
+  const reports: Report[] = [];
+  for (const bench of chosen) {
+    const report = await measure(bench);
+    reports.push(report);
+    if (!values.json) console.log(`${formatHeading(report)}\n\n${formatResult(report.result)}\n`);
+  }
+  const aims = reports.flatMap(({ result }) => result.aims);
+  if (values.json) console.log(JSON.stringify({ machine, benches: reports }, null, 2));
+  else console.log(`${aims.filter(isMet).length} of ${aims.length} aims met`);
+}
+
+async function measure(bench: Bench): Promise<Report> {
+  const { name, title } = bench;
+  const progress = new Progress(name);
   const beganAt = performance.now();
-  const progress = new Progress(bench.name);
   try {
     const result = await bench.run({ options, cleanup, progress: (text) => progress.show(text) });
-    const seconds = (performance.now() - beganAt) / 1000;
-    progress.clear();
-    results.push({ name: bench.name, title: bench.title, seconds, result });
-    if (!values.json) console.log(`${formatHeading(bench, seconds)}\n\n${formatResult(result)}\n`);
+    return { name, title, seconds: Math.round((performance.now() - beganAt) / 1000), result };
   } finally {
     progress.clear();
     await cleanup.run();
   }
 }
-const aims = results.flatMap(({ result }) => result.aims);
-const missed = aims.filter((aim) => !isMet(aim));
-if (values.json) console.log(JSON.stringify({ machine, benches: results }, null, 2));
-else console.log(`${aims.length - missed.length} of ${aims.length} aims met`);
-process.exit(0);
 
 function describeText({ processor, cores, memoryGib, system, node, leash, load }: Machine): string {
   return `Leash ${leash} on ${cores} × ${processor}, ${memoryGib} GiB, ${system}, Node.js ${node}; load ${load} at the start`;

@@ -31,6 +31,14 @@ export interface BenchResult {
   readonly notes: readonly string[];
 }
 
+/** One bench's result, as it is printed and kept. */
+export interface Report {
+  readonly name: string;
+  readonly title: string;
+  readonly seconds: number;
+  readonly result: BenchResult;
+}
+
 /** Whether an aim is met. What could not be measured meets none. */
 export function isMet({ measured: { value }, relation, limit }: Aim): boolean {
   switch (relation) {

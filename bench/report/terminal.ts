@@ -1,12 +1,12 @@
 /** Results as aligned text. */
 import { styleText } from 'node:util';
 import { formatQuantity } from './quantity.ts';
-import { type Aim, type BenchResult, type Cell, isMet, type Table } from './result.ts';
+import { type Aim, type BenchResult, type Cell, isMet, type Report, type Table } from './result.ts';
 
 const GAP = '   ';
 
-export function formatHeading({ name, title }: { name: string; title: string }, seconds: number): string {
-  return `${styleText('bold', name)}  ${title} ${styleText('dim', `(took ${Math.round(seconds)} s)`)}`;
+export function formatHeading({ name, title, seconds }: Report): string {
+  return `${styleText('bold', name)}  ${title} ${styleText('dim', `(took ${seconds} s)`)}`;
 }
 
 /** Everything that one bench found, as lines of text. */

@@ -1,36 +1,42 @@
-/** What the measurements of the page share: made-up runs that the page takes for the control plane's, and how smoothly it draws. */
+/** How smoothly a page draws while something is done to it, and how long it works for that. */
 import type { CDPSession, Page } from 'playwright-core';
-import type { Run } from '#protocol/api';
-import { makeRun } from '../dashboard/test/make.ts';
+import { quantile } from '../measure/statistics.ts';
+import type { Row } from '../report/result.ts';
 
-export function runId(number: number): string {
-  return `01J${String(number).padStart(23, '0')}`;
+export interface Work {
+  /** Of the page's main thread, by its own clock. */
+  readonly totalMs: number;
+  readonly longestTaskMs: number;
 }
 
-export function timeOf(at: number): string {
-  return new Date(at).toISOString();
+export interface Busy extends Work {
+  readonly what: string;
+  /** The times between frames. */
+  readonly frameMs: readonly number[];
 }
 
-export function jobName(index: number): string {
-  return `job-${String(index).padStart(3, '0')}`;
+export const BUSY_COLUMNS = ['frame p50', 'p95', 'worst', 'works', 'longest task'] as const;
+
+export function busyRow({ what, frameMs, totalMs, longestTaskMs }: Busy): Row {
+  const frames = [0.5, 0.95, 1].map((share) => ({ value: quantile(frameMs, share), unit: 'ms' }) as const);
+  return {
+    name: what,
+    cells: [...frames, { value: totalMs, unit: 'ms' }, { value: longestTaskMs, unit: 'ms' }],
+  };
 }
 
-export function machineName(index: number): string {
-  return `m-${String(index).padStart(4, '0')}.example.com`;
-}
-
-/** A run that lives, unless it is said otherwise. */
-export function madeUpRun(given: Pick<Run, 'id' | 'job' | 'machine' | 'started_at'> & Partial<Run>): Run {
-  return makeRun({ instance: `i-${given.id}`, command_line: `sh -c 'work ${given.id}'`, ...given });
-}
-
-/** What was done to the page in words: the times between its frames meanwhile, and how long it worked. */
-export async function whileBusy(page: Page, devtools: CDPSession, act: () => Promise<void>): Promise<string> {
+/** What the page does meanwhile. */
+export async function whileBusy(
+  page: Page,
+  devtools: CDPSession,
+  what: string,
+  act: () => Promise<void>,
+): Promise<Busy> {
   await page.evaluate(startFrames);
   const stop = await traceTasks(devtools);
   await act();
-  const tasks = await stop();
-  return `${frames(await page.evaluate(stopFrames))}; ${tasks}`;
+  const work = await stop();
+  return { what, frameMs: await page.evaluate(stopFrames), ...work };
 }
 
 interface TraceEvent {
@@ -45,9 +51,9 @@ interface TraceEvent {
  * How long the page's main thread works, by the clock of the thread: on a computer that is busy with other things the
  * time of day says more about those.
  *
- * @returns ends it, and says what was found in words
+ * @returns ends it
  */
-export async function traceTasks(devtools: CDPSession): Promise<() => Promise<string>> {
+export async function traceTasks(devtools: CDPSession): Promise<() => Promise<Work>> {
   const events: TraceEvent[] = [];
   const take = ({ value }: { readonly value: readonly object[] }) => {
     events.push(...(value as readonly TraceEvent[]));
@@ -65,16 +71,11 @@ export async function traceTasks(devtools: CDPSession): Promise<() => Promise<st
     const isMain = new Set(mains.map(({ tid }) => tid));
     const tasks = events.filter(({ name, tid }) => name === 'RunTask' && isMain.has(tid));
     const times = tasks.map(({ tdur = 0 }) => tdur / 1000);
-    const longest = Math.round(times.reduce((most, ms) => Math.max(most, ms), 0));
-    const all = Math.round(times.reduce((sum, ms) => sum + ms, 0));
-    return `works for ${all} ms, at a stretch for up to ${longest} ms (${times.filter((ms) => ms >= 50).length} times for 50 ms or more)`;
+    return {
+      totalMs: times.reduce((sum, ms) => sum + ms, 0),
+      longestTaskMs: times.reduce((most, ms) => Math.max(most, ms), 0),
+    };
   };
-}
-
-function frames(times: readonly number[]): string {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number) => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(0);
-  return `a frame every ${at(0.5)} ms (median), ${at(0.95)} ms (19 of 20), ${at(1)} ms (worst)`;
 }
 
 /** Runs in the page: notes the time between frames, until it is told to stop. */
