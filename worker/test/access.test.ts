@@ -40,6 +40,7 @@ const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | 'read_of_all_jo
   rotateToken: 'full_admin',
   deleteToken: 'full_admin',
   listAudit: 'full_admin',
+  getIndex: 'full_admin',
 };
 
 /** Calls whose path names no job, but what belongs to one: of other jobs' there is, to the caller, none. */

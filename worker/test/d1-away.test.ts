@@ -9,17 +9,11 @@ import { call, newToken, refusal, request } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { hanging, indexed, rejecting, withD1, withoutPatience } from './support/d1.ts';
 import { env } from './support/env.ts';
+import { unsentChanges } from './support/objects.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const unavailable = { status: 503, code: 'unavailable', retryAfter: '5' };
-
-function outbox(job: string): Promise<number> {
-  return runInDurableObject(
-    env.JOBS.getByName(job),
-    (_object, { storage }) => storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM outbox').one().n,
-  );
-}
 
 async function answerOf(response: Response | Promise<Response>) {
   const answered = await response;
@@ -138,7 +132,7 @@ describe('the dashboards', () => {
     });
     await TestWrapper.connect(who);
     await indexed(who.run);
-    await waitFor('the outbox to be empty', async () => (await outbox(who.job)) === 0);
+    await waitFor('the outbox to be empty', async () => (await unsentChanges(who.job)) === 0);
     await runInDurableObject(fleet, (object) => {
       Reflect.deleteProperty(object, 'publish');
     });
