@@ -13,17 +13,16 @@ const FLEET_SIZES = [10, 100, 1_000];
 const MINUTES_PER_MONTH = DAYS_PER_MONTH * 24 * 60;
 const LINES_OF_A_DAY_KIB = (24 * 60 * 60 * ESTIMATES.bytesPerLine) / 1024;
 
+/** The same for all: little is watched. */
+const USUAL = { watchers: 0.1, hasBucket: false };
+const TALKATIVE = { ...USUAL, runsPerDay: 1, minutesPerRun: 1_440, outputKibPerRun: LINES_OF_A_DAY_KIB };
 const PROFILES: Readonly<Record<string, Omit<Fleet, 'jobs' | 'killsPerDay'>>> = {
-  'once a day, an hour, 256 KiB': { runsPerDay: 1, minutesPerRun: 60, outputKibPerRun: 256, watchers: 0.1 },
-  'every hour, 5 minutes, 16 KiB': { runsPerDay: 24, minutesPerRun: 5, outputKibPerRun: 16, watchers: 0.1 },
-  'every 5 minutes, 1 minute, 2 KiB': { runsPerDay: 288, minutesPerRun: 1, outputKibPerRun: 2, watchers: 0.1 },
-  'all the time, silent': { runsPerDay: 1, minutesPerRun: 1_440, outputKibPerRun: 0, watchers: 0.1 },
-  'all the time, a line a second': {
-    runsPerDay: 1,
-    minutesPerRun: 1_440,
-    outputKibPerRun: LINES_OF_A_DAY_KIB,
-    watchers: 0.1,
-  },
+  'once a day, an hour, 256 KiB': { ...USUAL, runsPerDay: 1, minutesPerRun: 60, outputKibPerRun: 256 },
+  'every hour, 5 minutes, 16 KiB': { ...USUAL, runsPerDay: 24, minutesPerRun: 5, outputKibPerRun: 16 },
+  'every 5 minutes, 1 minute, 2 KiB': { ...USUAL, runsPerDay: 288, minutesPerRun: 1, outputKibPerRun: 2 },
+  'all the time, silent': { ...USUAL, runsPerDay: 1, minutesPerRun: 1_440, outputKibPerRun: 0 },
+  'all the time, a line a second': TALKATIVE,
+  'the same, old output in a bucket': { ...TALKATIVE, hasBucket: true },
 };
 
 /** The parts of the document that are written by this program, by the name in their markers. */
@@ -132,7 +131,15 @@ function profiles<Row>(describe: (profile: { name: string; of: (jobs: number) =>
 }
 
 function exampleFleet(): Fleet {
-  return { jobs: 1_000, runsPerDay: 24, minutesPerRun: 5, outputKibPerRun: 16, watchers: 0.1, killsPerDay: 1 };
+  return {
+    jobs: 1_000,
+    runsPerDay: 24,
+    minutesPerRun: 5,
+    outputKibPerRun: 16,
+    watchers: 0.1,
+    killsPerDay: 1,
+    hasBucket: false,
+  };
 }
 
 /** Rows and requests at list price, where nothing of them is included. */

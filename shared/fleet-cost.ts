@@ -25,6 +25,8 @@ export interface Fleet {
   readonly watchers: number;
   /** Of the whole fleet. */
   readonly killsPerDay: number;
+  /** Whether a bucket is bound, to which the output of ended runs moves. */
+  readonly hasBucket: boolean;
 }
 
 /** What the fleet does that costs something. */
@@ -72,6 +74,11 @@ export const ESTIMATES = {
   /** An object's tables, even if they are empty. */
   objectKbPerJob: 100,
 } as const;
+
+/** Less output stays in the object. */
+const MIN_MOVED_KIB = 64;
+/** What moves to the bucket at once, as one object of it. */
+const MOVED_KIB = 8 * 1024;
 
 const KB_PER_GB = 1e6;
 const KB_PER_KIB = 1.024;
@@ -169,12 +176,16 @@ function usageByCause(fleet: Fleet): Record<Cause, Usage> {
   return { ...(Object.fromEntries(monthly) as typeof daily), storage: storedBy(fleet, runs, frames.count) };
 }
 
-function storedBy({ jobs, killsPerDay, outputKibPerRun }: Fleet, runs: number, frames: number): Usage {
+function storedBy({ jobs, killsPerDay, outputKibPerRun, hasBucket }: Fleet, runs: number, frames: number): Usage {
   const { objectKbPerRun, objectKbPerFrame, objectKbPerJob, d1KbPerRow } = ESTIMATES;
-  const kbPerRun = objectKbPerRun + frames * objectKbPerFrame + outputKibPerRun * KB_PER_KIB;
+  const outputKb = outputKibPerRun * KB_PER_KIB;
+  const isMoved = hasBucket && outputKibPerRun >= MIN_MOVED_KIB;
+  const objectKb = objectKbPerRun + (isMoved ? 0 : frames * objectKbPerFrame + outputKb);
   return {
-    objectStorage: (KEPT_DAYS * runs * kbPerRun + jobs * objectKbPerJob) / KB_PER_GB,
+    objectStorage: (KEPT_DAYS * runs * objectKb + jobs * objectKbPerJob) / KB_PER_GB,
     d1Storage: (KEPT_DAYS * (runs + killsPerDay) * d1KbPerRow) / KB_PER_GB,
+    r2Storage: isMoved ? (KEPT_DAYS * runs * outputKb) / KB_PER_GB : 0,
+    r2ClassA: isMoved ? DAYS_PER_MONTH * runs * Math.ceil(outputKibPerRun / MOVED_KIB) : 0,
   };
 }
 
@@ -203,7 +214,7 @@ function sumOf(usages: readonly Usage[]): Usage {
 
 /** What is stored counts as a whole, everything else by the day. */
 function freeShares(usage: Usage): FleetCost['freeShares'] {
-  const { objectStorage = 0, d1Storage = 0, ...others } = usage;
-  const byDay = freePlanShares({ ...times(others, 1 / DAYS_PER_MONTH), objectStorage });
+  const { objectStorage = 0, d1Storage = 0, r2Storage = 0, ...others } = usage;
+  const byDay = freePlanShares({ ...times(others, 1 / DAYS_PER_MONTH), objectStorage, r2Storage });
   return [...byDay, { billed: 'd1Storage' as const, share: d1Storage / FREE_D1_GB }].sort((a, b) => b.share - a.share);
 }

@@ -3,7 +3,15 @@ import { BUDGETS, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
 import { CAUSES, DAYS_PER_MONTH, type Fleet, fleetCost, framesPerRun, freeJobs } from '#shared/fleet-cost';
 import { PLAN_USD_PER_MONTH } from '#shared/prices';
 
-const NOTHING: Fleet = { jobs: 0, runsPerDay: 0, minutesPerRun: 0, outputKibPerRun: 0, watchers: 0, killsPerDay: 0 };
+const NOTHING: Fleet = {
+  jobs: 0,
+  runsPerDay: 0,
+  minutesPerRun: 0,
+  outputKibPerRun: 0,
+  watchers: 0,
+  killsPerDay: 0,
+  hasBucket: false,
+};
 const HOURLY: Fleet = { ...NOTHING, jobs: 10, runsPerDay: 24, minutesPerRun: 1 };
 
 function usdOf(fleet: Fleet, cause: (typeof CAUSES)[number]): number {
@@ -37,6 +45,12 @@ describe('what a fleet costs', () => {
     ['removal', { jobs: 20 }],
   ] as const)('grows with %s', (cause, more) => {
     expect(usdOf({ ...HOURLY, ...more }, cause)).toBeGreaterThan(usdOf(HOURLY, cause));
+  });
+
+  test('is less for old output in a bucket', () => {
+    const printing = { ...HOURLY, outputKibPerRun: 1_000 };
+    expect(usdOf({ ...printing, hasBucket: true }, 'storage')).toBeLessThan(usdOf(printing, 'storage') / 5);
+    expect(fleetCost({ ...printing, outputKibPerRun: 63, hasBucket: true }).usage.r2Storage).toBe(0);
   });
 
   test('names what costs most first', () => {

@@ -162,6 +162,7 @@ Options:
   --watchers N           open dashboards that show a running job's output, on average over day and
                          night; default 0.1, which is 2.4 hours a day
   --kills-per-day N      kills a day, of all jobs together; default 1
+  --bucket               an R2 bucket is bound, to which the output of ended runs moves
   --json                 print JSON
   -h, --help             print this text
 `;

@@ -21,6 +21,7 @@ test('a fleet has defaults, and flags for each part of it', () => {
     outputKibPerRun: 16,
     watchers: 0.1,
     killsPerDay: 1,
+    hasBucket: false,
   });
   expect(fleetOf('--jobs', '7', '--minutes', '0.5', '--output', '0', '--watchers', '3')).toMatchObject({
     jobs: 7,
@@ -28,6 +29,11 @@ test('a fleet has defaults, and flags for each part of it', () => {
     outputKibPerRun: 0,
     watchers: 3,
   });
+});
+
+test('with a bucket old output is stored there, unless it is too little', () => {
+  expect(costText(fleetOf('--bucket', '--output', '1000'))).toMatch(/^R2 storage, GB +[\d.]+ +10 +[\d.]+$/m);
+  expect(costText(fleetOf('--bucket', '--output', '10'))).not.toContain('R2');
 });
 
 test('the table has the bill, what it is for, and the free plan', () => {

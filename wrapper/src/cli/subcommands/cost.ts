@@ -58,9 +58,10 @@ export function costText(fleet: Fleet): string {
 const NOTE = `Cloudflare's prices as of ${PRICES_AS_OF}. Rows and requests are those that the tests of Leash allow;
 how long objects are awake, and how much they store, is estimated. See docs/cost.md.`;
 
-function fleetText({ jobs, runsPerDay, minutesPerRun, outputKibPerRun, watchers, killsPerDay }: Fleet): string {
+function fleetText(fleet: Fleet): string {
+  const { jobs, runsPerDay, minutesPerRun, outputKibPerRun, watchers, killsPerDay, hasBucket } = fleet;
   return `${jobs} jobs, each with ${runsPerDay} runs a day of ${minutesPerRun} minutes and ${outputKibPerRun} KiB of output;
-${watchers} watchers, ${killsPerDay} kills a day`;
+${watchers} watchers, ${killsPerDay} kills a day${hasBucket ? ', old output in a bucket' : ''}`;
 }
 
 function billLines({ usage, usd }: FleetCost): string[] {
