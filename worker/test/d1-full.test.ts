@@ -3,6 +3,7 @@ import { runDurableObjectAlarm } from 'cloudflare:test';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
+import { getKill, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { full, indexed, indexedState, isRefusedByFullD1, withD1 } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -51,6 +52,26 @@ describe('while D1 is full', () => {
     expect(await indexedState(who.run)).toBe('running');
     await pass(who.job, 10_001);
     await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'succeeded');
+  });
+
+  test('a kill reaches its run and settles, and D1 has it once there is room', async () => {
+    const who = newIdentity('full-kill');
+    const wrapper = await TestWrapper.connect(who);
+    await indexed(who.run);
+    let id = '';
+    await withFullD1(async () => {
+      ({ id } = await postKill(who.job));
+      expect((await wrapper.kill()).kill).toBe(id);
+      wrapper.killing(id, 'gone');
+      await wrapper.completed();
+      expect(await jobObject(who.job).kill(id)).toMatchObject({ state: 'settled' });
+    });
+    await pass(who.job, 10_001);
+    await waitFor('D1 to have the kill', async () => (await getKill(id))?.state === 'settled');
+    const audited = await env.DB.prepare("SELECT count(*) AS n FROM audit WHERE action = 'kill' AND subject = ?")
+      .bind(who.job)
+      .first('n');
+    expect(audited).toBe(1);
   });
 
   test('a run that stays away is declared lost, as ever', async () => {
