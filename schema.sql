@@ -53,35 +53,23 @@ CREATE TABLE runs (
   job TEXT NOT NULL,
   machine TEXT NOT NULL,
   state TEXT NOT NULL,
+  final INTEGER NOT NULL,
   started_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  -- 0 while it lives. After its end, how long it took: null for less than four minutes, otherwise the first of these
+  -- bounds that it stayed below: 16 minutes, 64, and so on. What was alive at some moment and has ended since is found
+  -- with it: of each span, among the few runs that had started at most so long before.
+  span INTEGER,
+  indexed_at INTEGER NOT NULL, -- when it came here: of two jobs that report the same id, which was first
   seq INTEGER NOT NULL,
   resource TEXT NOT NULL, -- the run as the API shows it, JSON
-  final INTEGER GENERATED ALWAYS AS (resource ->> '$.final') VIRTUAL,
-  ended_at INTEGER GENERATED ALWAYS AS (
-    CAST(round(unixepoch(resource ->> '$.ended_at', 'subsec') * 1000) AS INTEGER)
-  ) VIRTUAL,
-  -- 0 while it lives; then how long it took, by the first of these bounds that it stayed below: one minute, four, and so
-  -- on. What was alive at some moment and has ended since is found with it: of each span, among the few runs that had
-  -- started at most so long before.
-  span INTEGER GENERATED ALWAYS AS (CASE
-    WHEN state IN ('running', 'killing') THEN 0
-    WHEN ended_at - started_at < 60000 THEN 60000
-    WHEN ended_at - started_at < 240000 THEN 240000
-    WHEN ended_at - started_at < 960000 THEN 960000
-    WHEN ended_at - started_at < 3840000 THEN 3840000
-    WHEN ended_at - started_at < 15360000 THEN 15360000
-    WHEN ended_at - started_at < 61440000 THEN 61440000
-    WHEN ended_at - started_at < 245760000 THEN 245760000
-    WHEN ended_at - started_at < 983040000 THEN 983040000
-    WHEN ended_at - started_at < 3932160000 THEN 3932160000
-    ELSE 1000000000000000
-  END) VIRTUAL,
   -- The id first: a run is also looked for by its id alone, and needs no index more for that.
   PRIMARY KEY (id, job)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX runs_by_start ON runs (started_at DESC, id DESC, job DESC);
 CREATE INDEX runs_by_job ON runs (job, started_at DESC, id DESC);
-CREATE INDEX runs_by_span ON runs (span, started_at DESC, id DESC, job DESC, ended_at);
+-- Of most runs only while they live: leaving an index costs no row.
+CREATE INDEX runs_by_span ON runs (span, started_at DESC, id DESC, job DESC, ended_at) WHERE span IS NOT NULL;
 -- Those that may still be alive: lost ones too, until their true end is known.
 CREATE INDEX runs_open ON runs (job, started_at DESC, id DESC, machine, state) WHERE final = 0;
 
@@ -100,30 +88,6 @@ CREATE TABLE last_ends (
 ) STRICT, WITHOUT ROWID;
 -- Those that need attention.
 CREATE INDEX last_ends_bad ON last_ends (job, ended_at DESC) WHERE state IN ('failed', 'timed_out', 'lost', 'errored');
-
-CREATE TRIGGER last_end_of_new_run AFTER INSERT ON runs WHEN new.final = 1
-BEGIN
-  INSERT INTO last_ends (job, machine, run, state, exit_code, ended_at)
-    VALUES (new.job, new.machine, new.id, new.state, new.resource ->> '$.exit_code', coalesce(new.ended_at, new.started_at))
-    ON CONFLICT (job, machine) DO UPDATE
-      SET run = excluded.run, state = excluded.state, exit_code = excluded.exit_code, ended_at = excluded.ended_at
-      WHERE (excluded.ended_at, excluded.run) > (last_ends.ended_at, last_ends.run);
-END;
-
-CREATE TRIGGER last_end_of_run AFTER UPDATE ON runs WHEN new.final = 1 AND old.final = 0
-BEGIN
-  INSERT INTO last_ends (job, machine, run, state, exit_code, ended_at)
-    VALUES (new.job, new.machine, new.id, new.state, new.resource ->> '$.exit_code', coalesce(new.ended_at, new.started_at))
-    ON CONFLICT (job, machine) DO UPDATE
-      SET run = excluded.run, state = excluded.state, exit_code = excluded.exit_code, ended_at = excluded.ended_at
-      WHERE (excluded.ended_at, excluded.run) > (last_ends.ended_at, last_ends.run);
-END;
-
--- Runs are forgotten by their ends, the oldest first: with the last end of a machine nothing older is left of it.
-CREATE TRIGGER forget_last_end AFTER DELETE ON runs
-BEGIN
-  DELETE FROM last_ends WHERE job = old.job AND machine = old.machine AND run = old.id;
-END;
 
 -- The queue. A kill stays here until its job's object has accepted it, and as a record after that.
 CREATE TABLE kills (
@@ -174,55 +138,21 @@ CREATE INDEX audit_by_actor ON audit (actor, seq);
 CREATE INDEX audit_by_action ON audit (action, seq) WHERE action <> 'kill';
 CREATE INDEX audit_by_subject ON audit (subject, seq);
 
--- What has happened so far. It only goes up, whatever rows are deleted.
+-- What has happened so far. It only goes up, whatever rows are deleted. A bucket counts what took at most as long as its
+-- label says and longer than that of the one before, and has the sum of these times in `total`.
 CREATE TABLE counters (
   name TEXT NOT NULL,
   label TEXT NOT NULL,
   value REAL NOT NULL DEFAULT 0,
+  total REAL NOT NULL DEFAULT 0,
   PRIMARY KEY (name, label)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO counters (name, label) VALUES
   ('runs_ended', 'succeeded'), ('runs_ended', 'failed'), ('runs_ended', 'killed'),
   ('runs_ended', 'timed_out'), ('runs_ended', 'lost'), ('runs_ended', 'errored'),
   ('kills', ''),
-  ('kill_seconds_bucket', '0.1'), ('kill_seconds_bucket', '0.25'), ('kill_seconds_bucket', '0.5'),
-  ('kill_seconds_bucket', '1'), ('kill_seconds_bucket', '2.5'), ('kill_seconds_bucket', '5'),
-  ('kill_seconds_bucket', '10'), ('kill_seconds_bucket', '30'), ('kill_seconds_bucket', '60'),
-  ('kill_seconds_bucket', '300'), ('kill_seconds_bucket', '+Inf'),
-  ('kill_seconds_sum', ''),
+  ('kill_seconds', '0.1'), ('kill_seconds', '0.25'), ('kill_seconds', '0.5'),
+  ('kill_seconds', '1'), ('kill_seconds', '2.5'), ('kill_seconds', '5'),
+  ('kill_seconds', '10'), ('kill_seconds', '30'), ('kill_seconds', '60'),
+  ('kill_seconds', '300'), ('kill_seconds', '+Inf'),
   ('run_id_conflicts', '');
-
--- Counted where the index changes, so that whoever changes it and however often it is told, each change counts once.
--- A bucket holds what took at most as long as its label says. The time is D1's: when it heard of the end.
-CREATE TRIGGER count_first_end AFTER INSERT ON runs
-BEGIN
-  UPDATE counters SET value = value + 1 WHERE name = 'runs_ended' AND label = new.state;
-END;
-
-CREATE TRIGGER count_end AFTER UPDATE ON runs WHEN new.state <> old.state
-BEGIN
-  UPDATE counters SET value = value + 1 WHERE name = 'runs_ended' AND label = new.state;
-END;
-
--- A job has reported a run whose id another job has reported before.
-CREATE TRIGGER count_run_id_conflict AFTER INSERT ON runs
-WHEN EXISTS (SELECT 1 FROM runs WHERE id = new.id AND job <> new.job)
-BEGIN
-  UPDATE counters SET value = value + 1 WHERE name = 'run_id_conflicts';
-END;
-
-CREATE TRIGGER count_kill AFTER INSERT ON kills
-BEGIN
-  UPDATE counters SET value = value + 1 WHERE name = 'kills';
-END;
-
--- Only what stopped something: a target that had ended before, or that nobody could reach, took no time.
-CREATE TRIGGER count_settlement AFTER UPDATE ON kills
-WHEN new.state = 'settled' AND old.state <> 'settled'
-  AND EXISTS (SELECT 1 FROM json_each(new.resource, '$.targets') WHERE value ->> 'state' = 'gone')
-BEGIN
-  UPDATE counters SET value = value + 1 WHERE name = 'kill_seconds_bucket'
-    AND (label = '+Inf' OR CAST(label AS REAL) >= unixepoch('subsec') - new.requested_at / 1000.0);
-  UPDATE counters SET value = value + max(0, unixepoch('subsec') - new.requested_at / 1000.0)
-    WHERE name = 'kill_seconds_sum';
-END;

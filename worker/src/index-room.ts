@@ -1,7 +1,7 @@
 /** Makes room in D1 before it is full: the oldest ended runs leave the index. Their jobs' objects keep them. */
 import { indexBytes, indexLimits } from '../shared/d1/index-size.ts';
 import { purgeStaleKills } from '../shared/d1/kills.ts';
-import { oldestEndedRunStart, purgeOldestRuns } from '../shared/d1/runs.ts';
+import { oldestEndedRunStart, purgeLastEnds, purgeOldestRuns } from '../shared/d1/runs.ts';
 import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
 import { readSettings } from '../shared/settings.ts';
@@ -22,6 +22,7 @@ export async function makeRoom(env: Env): Promise<void> {
     runs += meta.changes;
     bytes = meta.size_after;
   }
+  if (runs > 0) await purgeLastEnds(env.DB).run();
   const kills = await removeKillsBeforeRuns(env.DB);
   log.warn('index_trimmed', { runs, kills, bytes, max_bytes: maxBytes });
 }

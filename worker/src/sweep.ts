@@ -6,7 +6,7 @@ import { purgeIdempotencyKeys } from '../shared/d1/idempotency.ts';
 import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
 import { jobsWithUnacceptedKills } from '../shared/d1/kill-queue.ts';
 import { purgeStaleKills } from '../shared/d1/kills.ts';
-import { purgeStaleRuns } from '../shared/d1/runs.ts';
+import { purgeLastEnds, purgeStaleRuns } from '../shared/d1/runs.ts';
 import { purgeSessions } from '../shared/d1/sessions.ts';
 import { purgeSecrets } from '../shared/d1/tokens.ts';
 import type { Env } from '../shared/env.ts';
@@ -82,16 +82,19 @@ async function purgeOld(env: Env, now: number): Promise<void> {
   await inBatches(purgeSecrets(db, now - REPLACED_SECRET_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeIdempotencyKeys(db, now - IDEMPOTENCY_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
-  await inBatches(purgeStaleRuns(db, stale, ROWS_PER_STATEMENT));
+  if ((await inBatches(purgeStaleRuns(db, stale, ROWS_PER_STATEMENT))) > 0) await purgeLastEnds(db).run();
   await inBatches(purgeStaleKills(db, stale, ROWS_PER_STATEMENT));
 }
 
-/** The next sweep continues after `STATEMENTS_PER_SWEEP`. */
-async function inBatches(statement: D1PreparedStatement): Promise<void> {
+/** The next sweep continues after `STATEMENTS_PER_SWEEP`. @returns how many rows were removed */
+async function inBatches(statement: D1PreparedStatement): Promise<number> {
+  let removed = 0;
   for (let count = 0; count < STATEMENTS_PER_SWEEP; count++) {
     const { meta } = await statement.run();
-    if (meta.changes < ROWS_PER_STATEMENT) return;
+    removed += meta.changes;
+    if (meta.changes < ROWS_PER_STATEMENT) break;
   }
+  return removed;
 }
 
 /** Never throws. @returns whether the object was reached */

@@ -3,10 +3,10 @@ import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
 import { upsertJobs } from '../shared/d1/jobs.ts';
-import { upsertRuns } from '../shared/d1/runs.ts';
 import { call, newToken, postKill } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
+import { index } from './support/indexed-runs.ts';
 import { run as readRun } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -49,7 +49,7 @@ test('runs that start in the same millisecond are each listed once, while others
   const started_at = '2026-02-03T04:05:06.789Z';
   const make = (changes: Partial<Run>): Run => ({ ...like, id: ulid(), job: 'cursor-runs', started_at, ...changes });
   const runs = Array.from({ length: 20 }, () => make({}));
-  await upsertRuns(env.DB, runs).run();
+  await index(runs);
   const seen = await readAll('/runs?job=cursor-runs', 'runs', async (page) => {
     const changed = runs.map((run) => ({ ...run, state: 'failed' as const, seq: run.seq + page + 1 }));
     const others = [
@@ -57,7 +57,7 @@ test('runs that start in the same millisecond are each listed once, while others
       make({ started_at: '2026-03-01T00:00:00.000Z' }),
       make({ started_at: '2026-01-01T00:00:00.000Z' }),
     ];
-    await upsertRuns(env.DB, [...changed, ...others]).run();
+    await index([...changed, ...others]);
   });
   const ids = runs.map(({ id }) => id).sort((a, b) => (a < b ? 1 : -1));
   expectSeen(
@@ -74,10 +74,10 @@ test('a list of runs continues by the index, even if a resource has another star
     job: 'cursor-moved',
     started_at: new Date(Date.UTC(2026, 0, 1 + index)).toISOString(),
   }));
-  await upsertRuns(env.DB, runs).run();
+  await index(runs);
   // A start that is told otherwise later does not move the row.
   const moved = runs.map((run) => ({ ...run, started_at: '2025-01-01T00:00:00.000Z', seq: run.seq + 1 }));
-  await upsertRuns(env.DB, moved).run();
+  await index(moved);
   const seen = await readAll('/runs?job=cursor-moved', 'runs', async () => {});
   expect(seen.map(({ id }) => id)).toEqual(runs.map(({ id }) => id).reverse());
 });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Job, Run } from '#protocol/api';
 import { jobRuns } from '../shared/d1/job-runs.ts';
-import { purgeTombstones } from '../shared/d1/tombstones.ts';
+import { purgeRuns } from '../shared/d1/tombstones.ts';
 import { call } from './support/api.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun, rowsRead } from './support/indexed-runs.ts';
@@ -133,7 +133,7 @@ describe('of the last ends on each machine a job shows', () => {
     const only = run(60, 'retired', failed);
     await index([only]);
     expect((await job('wide')).last_end_counts.failed).toBe(1);
-    await purgeTombstones(env.DB, 'runs', [{ job: 'wide', id: only.id, seq: 9 }]).run();
+    await env.DB.batch(purgeRuns(env.DB, [{ job: 'wide', id: only.id, seq: 9 }]));
     expect((await job('wide')).last_end_counts).toMatchObject({ succeeded: 30, failed: 0 });
   });
 

@@ -92,7 +92,7 @@ test('as many are pushed as one call may, some at once, and none is left out of 
 
 test('more jobs than one call may stop are refused, and nothing is stored', async () => {
   await env.DB.exec(
-    "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10001) INSERT INTO runs (id, job, machine, state, started_at, seq, resource) SELECT n, 'toomany-' || n, 'web1', 'running', 1, 1, '{\"final\":false}' FROM numbers",
+    "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10001) INSERT INTO runs (id, job, machine, state, final, started_at, indexed_at, seq, resource) SELECT n, 'toomany-' || n, 'web1', 'running', 0, 1, 1, 1, '{}' FROM numbers",
   );
   expect(await refusal(call('POST', '/kills', { body: { jobs: 'toomany-*' } }))).toBe('400 bad_request');
   expect(await stored('toomany-')).toEqual({ kills: 0, audits: 0 });

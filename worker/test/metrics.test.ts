@@ -9,6 +9,7 @@ import { newToken, postKill, refusal, request } from './support/api.ts';
 import { at } from './support/clock.ts';
 import { indexed, indexedState } from './support/d1.ts';
 import { env } from './support/env.ts';
+import { index, indexedRun } from './support/indexed-runs.ts';
 import { jobObject, run } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -131,19 +132,15 @@ describe('/metrics', () => {
     await wrapper.completed({ exit_code: 253, reason: 'offline_limit' });
     await inState(ended, 'lost');
     expect(await rise('leash_runs{state="lost"}')).toBe(1);
-    const aDayAgo = new Date(Date.now() - 86_401_000).toISOString();
-    await env.DB.prepare("UPDATE runs SET resource = json_set(resource, '$.ended_at', ?) WHERE id = ?")
-      .bind(aDayAgo, who.run)
+    await env.DB.prepare('UPDATE runs SET ended_at = ? WHERE id = ?')
+      .bind(Date.now() - 86_401_000, who.run)
       .run();
     expect(await rise('leash_runs{state="lost"}')).toBe(0);
   });
 
   test('counts an end that is the first report of a run to D1', async () => {
     const before = await samples();
-    await env.DB.prepare(
-      `INSERT INTO runs (id, job, machine, state, started_at, seq, resource)
-       VALUES ('first-news', 'metrics-first', 'm', 'timed_out', 1, 5, '{"final":true}')`,
-    ).run();
+    await index([indexedRun(Date.now() - 1_000, 1_000, { state: 'timed_out' })]);
     const name = 'leash_runs_ended_total{state="timed_out"}';
     expect((await samples())[name]).toBe((before[name] ?? 0) + 1);
   });

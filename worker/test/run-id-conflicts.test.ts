@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEntry, Kill, Run } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { auditRunIdConflicts } from '../shared/d1/run-id-conflicts.ts';
-import { findRuns, upsertRuns } from '../shared/d1/runs.ts';
+import { findRuns, indexRuns } from '../shared/d1/runs.ts';
 import { call, newToken, postKill, refusal, request } from './support/api.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun, rowsRead } from './support/indexed-runs.ts';
@@ -193,7 +193,7 @@ test('a state that the index has refused is not sent to the pages', async () => 
 test('two jobs that report an id at the same moment both have their run', async () => {
   const one = indexedRun(Date.now(), null, { job: 'same-moment-a' });
   const before = await counted();
-  await upsertRuns(env.DB, [one, { ...one, job: 'same-moment-b' }]).run();
+  await index([one, { ...one, job: 'same-moment-b' }]);
   const runs = await findRuns(env.DB, { id: one.id, jobGlob: '*', job: null });
   expect(runs.map(({ job }) => job)).toEqual(['same-moment-a', 'same-moment-b']);
   expect(await counted()).toBe(before + 1);
@@ -223,12 +223,21 @@ test('who makes many conflicts fills neither the audit nor the events of a run',
   expect(await conflictsToldTo(who)).toEqual(conflicts.slice(0, 10).map(({ job }) => job));
 });
 
-test('a run costs D1 no more rows than before its job named it as well', async () => {
+test('a run costs D1 one row and three index entries, two more while it lives, and nothing when it is sent again', async () => {
+  const rowsWritten = async (sent: Run) => {
+    const results = await env.DB.batch(indexRuns(env.DB, [sent]));
+    return results.reduce((rows, { meta }) => rows + meta.rows_written, 0);
+  };
   const run = indexedRun(Date.now(), null, { job: 'rows-written' });
-  const rowsWritten = async (told: Run) => (await upsertRuns(env.DB, [told]).run()).meta.rows_written;
-  // The row, and an entry in its primary key, by start, by job, by span and among those that are open.
-  expect(await rowsWritten(run)).toBe(6);
+  // By start, by job, by span, and among those that are open.
+  expect(await rowsWritten(run)).toBe(5);
   expect(await rowsWritten(run)).toBe(0);
+  expect(await rowsWritten({ ...run, connected: false, seq: 2 })).toBe(1);
+  // How the job ended last on its machine, and a counter.
+  const ended = { ...indexedRun(Date.now(), 1_000, { job: 'rows-written' }), id: run.id, seq: 3 };
+  expect(await rowsWritten(ended)).toBe(3);
+  expect(await rowsWritten({ ...ended, output_bytes: 7, seq: 4 })).toBe(1);
+  expect(await rowsWritten(indexedRun(Date.now(), 1_000, { job: 'rows-written' }))).toBe(5);
 });
 
 describe('an id that thousands of jobs have reported', () => {

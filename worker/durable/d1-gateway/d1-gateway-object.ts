@@ -21,10 +21,10 @@ import {
   indexedRuns,
   type RunIdConflict,
 } from '../../shared/d1/run-id-conflicts.ts';
-import { upsertRuns } from '../../shared/d1/runs.ts';
+import { indexRuns } from '../../shared/d1/runs.ts';
 import { findSessions } from '../../shared/d1/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../../shared/d1/tokens.ts';
-import { purgeTombstones } from '../../shared/d1/tombstones.ts';
+import { purgeKills, purgeRuns } from '../../shared/d1/tombstones.ts';
 import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type PublishedChanges, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
@@ -112,16 +112,17 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
     const { jobs, runs, kills, removedRuns, removedKills, taken } = latestChanges(all);
     const db = this.env.DB;
-    const [, , indexed] = await db.batch<IndexedRun>([
-      upsertJobs(db, jobs, Date.now()),
-      ...(runs.length === 0 ? [] : [upsertRuns(db, runs), indexedRuns(db, runs)]),
+    const writeRuns = runs.length === 0 ? [] : indexRuns(db, runs);
+    const results = await db.batch<IndexedRun>([
+      ...writeRuns,
+      ...(runs.length === 0 ? [] : [indexedRuns(db, runs), upsertJobs(db, jobs, Date.now())]),
       ...(taken.length === 0 ? [] : insertTakenKills(db, taken)),
-      ...(kills.length === 0 ? [] : [updateKills(db, kills)]),
+      ...(kills.length === 0 ? [] : updateKills(db, kills)),
       // Last: an older state that is sent again in the same batch must not survive them.
-      ...(removedRuns.length === 0 ? [] : [purgeTombstones(db, 'runs', removedRuns)]),
-      ...(removedKills.length === 0 ? [] : [purgeTombstones(db, 'kills', removedKills)]),
+      ...(removedRuns.length === 0 ? [] : purgeRuns(db, removedRuns)),
+      ...(removedKills.length === 0 ? [] : [purgeKills(db, removedKills)]),
     ]);
-    const rows = runs.length === 0 ? [] : (indexed?.results ?? []);
+    const rows = runs.length === 0 ? [] : (results[writeRuns.length]?.results ?? []);
     await this.#audit(conflictsToAudit(rows));
     this.ctx.waitUntil(this.#publish({ runs: indexedAsSent(runs, rows), kills, removedRuns }));
     return all.map(({ job }) => ({ namesakes: conflictsOf(job, rows) }));

@@ -38,10 +38,10 @@ function lastEndsQuery(which: string): string {
 
 /** One statement each, for any number of jobs. Live runs are found in the index of open ones, which is small. */
 export const JOB_RUNS_QUERIES = {
-  last: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.rowid =
-    (SELECT rowid FROM runs WHERE job = name.value ORDER BY started_at DESC, id DESC LIMIT 1)`,
-  live: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.rowid IN (
-      SELECT rowid FROM runs INDEXED BY runs_open WHERE final = 0 AND job = name.value AND state IN (${LIVE})
+  last: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.job = name.value AND runs.id =
+    (SELECT id FROM runs WHERE job = name.value ORDER BY started_at DESC, id DESC LIMIT 1)`,
+  live: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.job = name.value AND runs.id IN (
+      SELECT id FROM runs INDEXED BY runs_open WHERE final = 0 AND job = name.value AND state IN (${LIVE})
       ORDER BY started_at DESC, id DESC LIMIT ${SHOWN})
     ORDER BY started_at DESC, runs.id DESC`,
   liveCounts: `SELECT name.value AS job,

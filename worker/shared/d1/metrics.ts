@@ -26,7 +26,7 @@ export interface Metrics {
 
 /** Each reads a small table, or an index of open rows only. */
 export const METRIC_QUERIES = {
-  counters: 'SELECT name, label, value FROM counters',
+  counters: 'SELECT name, label, value, total FROM counters',
   openRuns: 'SELECT state, count(*) AS count FROM runs WHERE final = 0 GROUP BY state',
   // Without its wrapper, such a run is never reported again, though its command may still run: someone has to look. Counting
   // it until it is purged would leave an alert on for months.
@@ -36,7 +36,7 @@ export const METRIC_QUERIES = {
   oldestOpen: "SELECT min(requested_at) AS at FROM kills WHERE state IN ('queued', 'delivered')",
 } as const;
 
-type Counter = { name: string; label: string; value: number };
+type Counter = { name: string; label: string; value: number; total: number };
 type OpenRuns = { state: string; count: number };
 
 export async function readMetrics(db: D1Database, now: number): Promise<Metrics> {
@@ -61,14 +61,21 @@ export async function readMetrics(db: D1Database, now: number): Promise<Metrics>
     runsEnded: new Map(labelled('runs_ended')),
     kills: single('kills'),
     runIdConflicts: single('run_id_conflicts'),
-    killSeconds: {
-      buckets: labelled('kill_seconds_bucket').sort(([a], [b]) => boundOf(a) - boundOf(b)),
-      sum: single('kill_seconds_sum'),
-    },
+    killSeconds: histogram(rows.filter(({ name }) => name === 'kill_seconds')),
     killHops: hopTimes(hops?.results ?? []),
     d1Bytes: counters?.meta.size_after ?? 0,
     oldestUnaccepted: firstTime(oldestUnaccepted),
     oldestOpen: firstTime(oldestOpen),
+  };
+}
+
+/** As Prometheus wants it: each bucket counts those before it as well. */
+function histogram(buckets: Counter[]): Metrics['killSeconds'] {
+  const sorted = buckets.sort((one, other) => boundOf(one.label) - boundOf(other.label));
+  const countUpTo = (index: number) => sorted.slice(0, index + 1).reduce((count, { value }) => count + value, 0);
+  return {
+    buckets: sorted.map(({ label }, index) => [label, countUpTo(index)] as const),
+    sum: sorted.reduce((sum, { total }) => sum + total, 0),
   };
 }
 

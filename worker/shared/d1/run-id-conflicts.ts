@@ -24,12 +24,12 @@ export interface IndexedRun extends RunName {
 export function indexedRuns(db: D1Database, runs: readonly RunName[]): D1PreparedStatement {
   return db
     .prepare(
-      // The row with the lower rowid was inserted first.
+      // The one that was inserted first, or in the same batch the first by name.
       `SELECT own.id, own.job, own.machine, own.seq, other.job AS "otherJob", other.machine AS "otherMachine",
-         coalesce(other.rowid < own.rowid, 0) AS "isSecond"
+         coalesce((other.indexed_at, other.job) < (own.indexed_at, own.job), 0) AS "isSecond"
        FROM json_each(?) AS given JOIN runs AS own ON own.id = given.value ->> 'id' AND own.job = given.value ->> 'job'
-       LEFT JOIN runs AS other ON other.rowid IN (
-         SELECT rowid FROM runs WHERE id = own.id AND job <> own.job ORDER BY job LIMIT ${MAX_OTHERS})`,
+       LEFT JOIN runs AS other ON other.id = own.id AND other.job IN (
+         SELECT job FROM runs WHERE id = own.id AND job <> own.job ORDER BY job LIMIT ${MAX_OTHERS})`,
     )
     .bind(JSON.stringify(runs.map(({ id, job }) => ({ id, job }))));
 }

@@ -2,7 +2,7 @@
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
 import { matching } from './glob.ts';
-import { readRun } from './runs.ts';
+import { ENDED_SPANS_MS, LIVE_SPAN, readRun, SHORT_MS } from './runs.ts';
 
 /** A list continues after this run. */
 export interface RunPosition {
@@ -55,10 +55,6 @@ function liveRuns(db: D1Database, filter: RunFilter, limit: number): Promise<Lis
     : select(db, 'runs INDEXED BY runs_open', [['final = 0'], ...conditions(filter)], limit);
 }
 
-/** As in schema.sql. The last is unbounded. */
-const LIVE_SPAN = 0;
-const ENDED_SPANS_MS = [...Array.from({ length: 9 }, (_, index) => 60_000 * 4 ** index), 1e15];
-
 /**
  * Runs that started before a moment and ended after it, or have not ended.
  *
@@ -66,21 +62,34 @@ const ENDED_SPANS_MS = [...Array.from({ length: 9 }, (_, index) => 60_000 * 4 **
  * started in the four minutes before can be among them; and so on for longer runs.
  */
 async function runsAliveAt(db: D1Database, moment: number, filter: RunFilter, limit: number): Promise<ListedRun[]> {
-  const mayLive = filter.states === undefined || filter.states.some(isLive);
-  const spans = [...(mayLive ? [LIVE_SPAN] : []), ...ENDED_SPANS_MS].map((span) => ({
-    span,
-    from: span === LIVE_SPAN ? 0 : Math.max(0, moment - span),
-  }));
   const all: Condition[] = [
     ['(ended_at IS NULL OR ended_at >= ?)', moment],
     // Runs that started later are in the list already.
     ...conditions({ ...filter, until: moment }),
   ];
+  const short: Condition[] = [['span IS NULL'], ['started_at >= ?', moment - SHORT_MS], ...all];
+  const found = [...(await select(db, 'runs', short, limit)), ...(await runsBySpan(db, moment, filter, all, limit))];
+  return found.sort(newestFirst).slice(0, limit);
+}
+
+async function runsBySpan(
+  db: D1Database,
+  moment: number,
+  filter: RunFilter,
+  all: readonly Condition[],
+  limit: number,
+): Promise<ListedRun[]> {
+  const mayLive = filter.states === undefined || filter.states.some(isLive);
+  const spans = [...(mayLive ? [LIVE_SPAN] : []), ...ENDED_SPANS_MS].map((span) => ({
+    span,
+    from: span === LIVE_SPAN ? 0 : Math.max(0, moment - span),
+  }));
   const { results } = await db
     .prepare(
       // Newest first in each span, so that a page reads at most `limit` of each.
-      `SELECT started_at AS "startedAt", runs.id, runs.job, resource FROM json_each(?) AS spans JOIN runs ON runs.rowid IN (
-         SELECT rowid FROM runs INDEXED BY runs_by_span
+      `SELECT started_at AS "startedAt", runs.id, runs.job, resource
+       FROM json_each(?) AS spans JOIN runs ON (runs.id, runs.job) IN (
+         SELECT id, job FROM runs INDEXED BY runs_by_span
          WHERE span = spans.value ->> 'span' AND started_at >= spans.value ->> 'from' AND ${conjunction(all)}
          ORDER BY ${NEWEST_FIRST} LIMIT ?)
        ORDER BY started_at DESC, runs.id DESC, runs.job DESC LIMIT ?`,
@@ -88,6 +97,12 @@ async function runsAliveAt(db: D1Database, moment: number, filter: RunFilter, li
     .bind(JSON.stringify(spans), ...valuesOf(all), limit, limit)
     .all<ListRow>();
   return results.map(listedRun);
+}
+
+function newestFirst(one: RunPosition, other: RunPosition): number {
+  if (one.startedAt !== other.startedAt) return other.startedAt - one.startedAt;
+  if (one.id !== other.id) return one.id < other.id ? 1 : -1;
+  return one.job < other.job ? 1 : -1;
 }
 
 function conditions(filter: RunFilter): Condition[] {

@@ -1,6 +1,8 @@
 /** The index of runs. Their true state is in the jobs' objects. */
 import * as v from 'valibot';
 import { Run } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { countEnds, countRunIdConflicts } from './counters.ts';
 import { matching, matchingOneOf } from './glob.ts';
 
 /** A run is named by job and id, because two jobs may report the same id. */
@@ -9,41 +11,107 @@ export interface RunName {
   readonly job: string;
 }
 
-/** Inserts or updates runs, except those of which a newer state is stored. For the jobs' objects. */
-export function upsertRuns(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
-  const rows = runs.map((run) => ({ started_at: Date.parse(run.started_at), run }));
+const MINUTE_MS = 60_000;
+/** Runs that took less than this have no span: they are found by their start. */
+export const SHORT_MS = 4 * MINUTE_MS;
+export const LIVE_SPAN = 0;
+/** As in schema.sql. The last is unbounded. */
+export const ENDED_SPANS_MS = [...Array.from({ length: 7 }, (_, index) => 4 * SHORT_MS * 4 ** index), 1e15];
+
+function spanOf(run: Run, startedAt: number, endedAt: number | null): number | null {
+  if (isLive(run.state)) return LIVE_SPAN;
+  const tookMs = (endedAt ?? Number.POSITIVE_INFINITY) - startedAt;
+  return tookMs < SHORT_MS ? null : (ENDED_SPANS_MS.find((span) => tookMs < span) ?? Math.max(...ENDED_SPANS_MS));
+}
+
+/**
+ * Inserts or updates runs, except those of which a newer state is stored, with all that follows from them. To be executed
+ * in one batch. For the jobs' objects. `runs` must not contain duplicates.
+ */
+export function indexRuns(db: D1Database, runs: readonly Run[], now = Date.now()): D1PreparedStatement[] {
+  const rows = runs.map((run) => {
+    const startedAt = Date.parse(run.started_at);
+    const endedAt = run.ended_at === null ? null : Date.parse(run.ended_at);
+    return { started_at: startedAt, ended_at: endedAt, span: spanOf(run, startedAt, endedAt), run };
+  });
+  const json = JSON.stringify(rows);
+  const given = `SELECT value ->> '$.run.id' AS id, value ->> '$.run.job' AS job, value ->> '$.run.machine' AS machine,
+      value ->> '$.run.state' AS state, value ->> '$.run.final' AS final, value ->> '$.started_at' AS started_at,
+      value ->> '$.ended_at' AS ended_at, value ->> '$.span' AS span, value ->> '$.run.seq' AS seq,
+      value -> '$.run' AS resource
+    FROM json_each(?1)`;
+  return [
+    countEnds(db, runs),
+    countRunIdConflicts(db, runs),
+    // A column that is written is written to its indexes, too, even if it stays the same.
+    db
+      .prepare(
+        `UPDATE runs SET state = given.state, final = given.final, ended_at = given.ended_at, span = given.span,
+           seq = given.seq, resource = given.resource
+         FROM (${given}) AS given
+         WHERE runs.id = given.id AND runs.job = given.job AND runs.seq < given.seq
+           AND (runs.state, runs.final, runs.ended_at, runs.span) IS NOT (given.state, given.final, given.ended_at, given.span)`,
+      )
+      .bind(json),
+    db
+      .prepare(
+        `INSERT INTO runs (id, job, machine, state, final, started_at, ended_at, span, indexed_at, seq, resource)
+         SELECT id, job, machine, state, final, started_at, ended_at, span, ?2, seq, resource FROM (${given}) WHERE true
+         ON CONFLICT (id, job) DO UPDATE SET seq = excluded.seq, resource = excluded.resource
+         WHERE excluded.seq > runs.seq`,
+      )
+      .bind(json, now),
+    upsertLastEnds(db, runs),
+  ];
+}
+
+/** How each job ended last on each machine: after the index has these runs. */
+function upsertLastEnds(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
+  const ended = runs.filter(({ final }) => final);
   return db
     .prepare(
-      `INSERT INTO runs (id, job, machine, state, started_at, seq, resource)
-       SELECT value ->> '$.run.id', value ->> '$.run.job', value ->> '$.run.machine', value ->> '$.run.state',
-         value ->> '$.started_at', value ->> '$.run.seq', value -> '$.run'
-       FROM json_each(?) WHERE true
-       ON CONFLICT (id, job) DO UPDATE SET state = excluded.state, seq = excluded.seq, resource = excluded.resource
-       WHERE excluded.seq > runs.seq`,
+      `INSERT INTO last_ends (job, machine, run, state, exit_code, ended_at)
+       SELECT runs.job, runs.machine, runs.id, runs.state, given.value ->> 'exit_code',
+         coalesce(runs.ended_at, runs.started_at)
+       FROM json_each(?) AS given JOIN runs ON runs.id = given.value ->> 'id' AND runs.job = given.value ->> 'job'
+       WHERE runs.seq = given.value ->> 'seq'
+       ON CONFLICT (job, machine) DO UPDATE
+         SET run = excluded.run, state = excluded.state, exit_code = excluded.exit_code, ended_at = excluded.ended_at
+         WHERE (excluded.ended_at, excluded.run) > (last_ends.ended_at, last_ends.run)`,
     )
-    .bind(JSON.stringify(rows));
+    .bind(JSON.stringify(ended.map(({ id, job, seq, exit_code }) => ({ id, job, seq, exit_code }))));
+}
+
+/**
+ * Removes the last ends of runs that are no longer there. Runs are removed by their ends, the oldest first, so with the
+ * last end of a machine nothing older is left of it.
+ */
+export function purgeLastEnds(db: D1Database): D1PreparedStatement {
+  return db.prepare(
+    'DELETE FROM last_ends WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = last_ends.run AND runs.job = last_ends.job)',
+  );
 }
 
 /**
  * Removes runs that ended before a time and that their objects have not removed, oldest first, for example after D1 was
- * restored to an older state.
+ * restored to an older state. Call `purgeLastEnds` after it.
  */
 export function purgeStaleRuns(db: D1Database, endedBefore: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
-      `DELETE FROM runs WHERE rowid IN (
-         SELECT rowid FROM runs WHERE started_at < ?1 AND state NOT IN ('running', 'killing')
-           AND resource ->> 'ended_at' < ?2
-         ORDER BY started_at LIMIT ?3)`,
+      `DELETE FROM runs WHERE (id, job) IN (
+         SELECT id, job FROM runs INDEXED BY runs_by_start
+         WHERE started_at < ?1 AND ended_at < ?1 AND state NOT IN ('running', 'killing') ORDER BY started_at LIMIT ?2)`,
     )
-    .bind(endedBefore, new Date(endedBefore).toISOString(), limit);
+    .bind(endedBefore, limit);
 }
 
-/** Removes the ended runs that started first, so that D1 does not fill up. Their objects keep them. */
+/** Removes the ended runs that started first, so that D1 does not fill up. Call `purgeLastEnds` after it. */
 export function purgeOldestRuns(db: D1Database, limit: number): D1PreparedStatement {
   return db
     .prepare(
-      `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs WHERE final = 1 ORDER BY started_at, id, job LIMIT ?)`,
+      `DELETE FROM runs WHERE (id, job) IN (
+         SELECT id, job FROM runs INDEXED BY runs_by_start WHERE final = 1 ORDER BY started_at, id, job LIMIT ?)`,
     )
     .bind(limit);
 }
@@ -51,7 +119,9 @@ export function purgeOldestRuns(db: D1Database, limit: number): D1PreparedStatem
 /** When the first of the ended runs started; null if there are none. */
 export async function oldestEndedRunStart(db: D1Database): Promise<number | null> {
   return db
-    .prepare('SELECT started_at FROM runs WHERE final = 1 ORDER BY started_at, id, job LIMIT 1')
+    .prepare(
+      'SELECT started_at FROM runs INDEXED BY runs_by_start WHERE final = 1 ORDER BY started_at, id, job LIMIT 1',
+    )
     .first<number>('started_at');
 }
 

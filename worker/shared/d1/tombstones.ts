@@ -6,12 +6,25 @@ export interface Tombstone {
   readonly seq: number;
 }
 
-/** Removes what the jobs' objects have purged. For those objects. */
-export function purgeTombstones(
-  db: D1Database,
-  table: 'runs' | 'kills',
-  tombstones: readonly Tombstone[],
-): D1PreparedStatement {
+/** Removes the runs that the jobs' objects have purged. For those objects. To be executed in one batch. */
+export function purgeRuns(db: D1Database, tombstones: readonly Tombstone[]): D1PreparedStatement[] {
+  const lastEnds = db
+    .prepare(
+      `DELETE FROM last_ends WHERE (job, machine, run) IN (
+         SELECT runs.job, runs.machine, runs.id FROM json_each(?) AS tombstone
+         JOIN runs ON runs.id = value ->> 'id' AND runs.job = value ->> 'job' WHERE value ->> 'seq' >= runs.seq)`,
+    )
+    .bind(JSON.stringify(tombstones));
+  // Runs are removed by their ends, the oldest first: with the last end of a machine nothing older is left of it.
+  return [lastEnds, purge(db, 'runs', tombstones)];
+}
+
+/** Removes the kills that the jobs' objects have purged. For those objects. */
+export function purgeKills(db: D1Database, tombstones: readonly Tombstone[]): D1PreparedStatement {
+  return purge(db, 'kills', tombstones);
+}
+
+function purge(db: D1Database, table: 'runs' | 'kills', tombstones: readonly Tombstone[]): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM ${table} WHERE EXISTS (SELECT 1 FROM json_each(?1) AS tombstone

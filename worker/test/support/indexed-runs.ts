@@ -2,7 +2,7 @@
 import { ulid } from 'ulid';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { upsertRuns } from '../../shared/d1/runs.ts';
+import { indexRuns } from '../../shared/d1/runs.ts';
 import { env } from './env.ts';
 
 const ROWS_PER_STATEMENT = 1_000;
@@ -44,7 +44,7 @@ export function indexedRun(startedAt: number, tookMs: number | null, fields: Par
 
 export async function index(runs: readonly Run[]): Promise<void> {
   for (let from = 0; from < runs.length; from += ROWS_PER_STATEMENT) {
-    await upsertRuns(env.DB, runs.slice(from, from + ROWS_PER_STATEMENT)).run();
+    await env.DB.batch(indexRuns(env.DB, runs.slice(from, from + ROWS_PER_STATEMENT)));
   }
 }
 
