@@ -258,7 +258,7 @@ describe('/metrics', () => {
     const spied = { prepare: (query: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`) } as D1Database;
     const { results } = await killHops(spied, Date.now()).all<{ detail: string }>();
     const steps = results.map(({ detail }) => detail).join('\n');
-    expect(steps).toContain('SEARCH kills USING INDEX sqlite_autoindex_kills_1 (id>?)');
+    expect(steps).toContain('SEARCH kills USING PRIMARY KEY (id>?)');
     expect(steps).not.toMatch(/SCAN kills|TEMP B-TREE/);
   });
 

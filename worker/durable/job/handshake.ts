@@ -31,6 +31,7 @@ export class Handshake {
     const known = this.#job.runs.get(message.run);
     const rejection = reject(attachment, message, known, keyHash);
     if (rejection !== null) return rejection;
+    this.#job.liveness.watchSilence();
     const repeated = known !== null && this.#job.sockets.speaksFor(socket, known);
     const generation = repeated ? known.generation : (known?.generation ?? 0) + 1;
     this.#job.sockets.promote(socket, attachment, {

@@ -59,7 +59,7 @@ export class Liveness {
     this.#job.deadlines.cancel('disconnect', run.id);
     this.#job.deadlines.cancel('probe', run.id);
     this.#allowEvictionIfDone();
-    this.#watchSilence();
+    this.watchSilence();
   }
 
   /** The runs that may be connected: not ended, or with processes left running. */
@@ -172,7 +172,8 @@ export class Liveness {
     else this.#declareLost(run, Date.now() - deadline.armedAt);
   }
 
-  #watchSilence(): void {
+  /** A wrapper has connected. First of all: a later alarm that was set before would have to be set again. */
+  watchSilence(): void {
     this.#job.deadlines.armIfUnset('silence', '', Date.now() + this.#job.settings.silenceMs);
   }
 
