@@ -13,6 +13,7 @@
 import { parseArgs } from 'node:util';
 import { onStopRequest } from '../scripts/local/stop-request.ts';
 import type { Bench, BenchOptions } from './bench.ts';
+import { costBench } from './cost/cost-bench.ts';
 import { killBench } from './kill/kill-bench.ts';
 import { Cleanup } from './measure/cleanup.ts';
 import { outputBench } from './output/output-bench.ts';
@@ -24,7 +25,7 @@ import { formatHeading, formatResult } from './report/terminal.ts';
 import { scaleBench } from './scale/scale-bench.ts';
 import { wrapperBench } from './wrapper/wrapper-bench.ts';
 
-const BENCHES: readonly Bench[] = [killBench, outputBench, wrapperBench, scaleBench, pageBench];
+const BENCHES: readonly Bench[] = [killBench, outputBench, wrapperBench, scaleBench, costBench, pageBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

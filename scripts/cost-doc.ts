@@ -1,9 +1,17 @@
 /** Writes the figures of docs/cost.md: `node scripts/cost-doc.ts`, after a change of a budget or a price. A test compares. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BUDGETED, BUDGETS, type Budgeted, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
-import { CLOSE_FRAME, DAYS_PER_MONTH, ESTIMATES, type Fleet, fleetCost, freeJobs, KEPT_DAYS } from '#shared/fleet-cost';
-import { marginalUsd } from '#shared/prices';
+import { BUDGETED, BUDGETS, type Budgeted, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
+import {
+  CLOSE_FRAME,
+  DAYS_PER_MONTH,
+  ESTIMATES,
+  type Fleet,
+  fleetCost,
+  freeJobs,
+  KEPT_DAYS,
+  usdOf,
+} from '#shared/fleet-cost';
 import { CAUSE_NAMES, costText } from '../wrapper/src/cli/subcommands/cost.ts';
 import { ROOT } from './local/paths.ts';
 
@@ -140,16 +148,6 @@ function exampleFleet(): Fleet {
     killsPerDay: 1,
     hasBucket: false,
   };
-}
-
-/** Rows and requests at list price, where nothing of them is included. */
-function usdOf({ objectRows = 0, d1Rows = 0, requests = 0, workerRequests = 0 }: Partial<Cost>): number {
-  return marginalUsd({
-    objectRowsWritten: objectRows,
-    d1RowsWritten: d1Rows,
-    objectRequests: requests - workerRequests,
-    workerRequests,
-  });
 }
 
 /** Two digits that count. */

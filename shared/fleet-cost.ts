@@ -112,6 +112,16 @@ const DAILY_LOOK = { objectRows: 4, requests: 1 } as const;
 const CHECK = { d1Rows: 1, requests: 1 } as const;
 const CHECKS_PER_DAY = 96;
 
+/** Rows and requests at list price, where nothing of them is included, in dollars. */
+export function usdOf({ objectRows = 0, d1Rows = 0, requests = 0, workerRequests = 0 }: Partial<Cost>): number {
+  return marginalUsd({
+    objectRowsWritten: objectRows,
+    d1RowsWritten: d1Rows,
+    objectRequests: requests - workerRequests,
+    workerRequests,
+  });
+}
+
 export function fleetCost(fleet: Fleet): FleetCost {
   const byCause = usageByCause(fleet);
   const usage = sumOf(CAUSES.map((cause) => byCause[cause]));

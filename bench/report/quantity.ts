@@ -11,7 +11,7 @@ export interface Quantity {
 export function formatQuantity({ value, unit }: Quantity): string {
   if (!Number.isFinite(value)) return '–';
   if (unit === '') return formatNumber(value, Number.isInteger(value) ? 0 : decimals(value));
-  if (unit === '$') return `$${value.toLocaleString('en', { maximumSignificantDigits: 2 })}`;
+  if (unit === '$') return formatDollars(value);
   return `${formatNumber(value, decimals(value))} ${unit}`;
 }
 
@@ -22,4 +22,13 @@ function decimals(value: number): number {
 
 function formatNumber(value: number, digits: number): string {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** Cents, or two significant digits of what is less than a dollar. */
+function formatDollars(value: number): string {
+  const options =
+    value >= 1
+      ? { minimumFractionDigits: 2, maximumFractionDigits: 2 }
+      : { minimumSignificantDigits: 2, maximumSignificantDigits: 2 };
+  return `$${value.toLocaleString('en', options)}`;
 }

@@ -3,7 +3,7 @@
  * `npx vitest run --project worker --silent=false worker/test/row-budget.test.ts` prints the table.
  */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
-import { afterAll, expect, test, vi } from 'vitest';
+import { afterAll, expect, TestRunner, test, vi } from 'vitest';
 import type { Pacing } from '#protocol/wrapper-link';
 import { BUDGETED, BUDGETS, type Budgeted, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
 import { waitFor } from '#testing/wait-for';
@@ -38,6 +38,8 @@ afterAll(() => console.log(['', 'What it costs, and its budget:', ...table].join
 /** Fails if it costs more than its budget, and says which statements wrote the rows. */
 async function expectWithin(line: Budgeted, what: () => Promise<unknown>): Promise<void> {
   const { statements, ...cost } = await costOf(what);
+  // For `npm run bench -- cost`, which reads the report of this file.
+  Object.assign(TestRunner.getCurrentTest()?.meta ?? {}, { line, cost });
   const budget: Cost = BUDGETS[line];
   table.push(
     row(
