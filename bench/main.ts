@@ -13,25 +13,20 @@
 import { parseArgs } from 'node:util';
 import { onStopRequest } from '../scripts/local/stop-request.ts';
 import type { Bench, BenchOptions } from './bench.ts';
-import { costBench } from './cost/cost-bench.ts';
-import { killBench } from './kill/kill-bench.ts';
+import { BENCHES } from './benches.ts';
 import { Cleanup } from './measure/cleanup.ts';
-import { outputBench } from './output/output-bench.ts';
-import { pageBench } from './page/page-bench.ts';
-import { describeMachine, type Machine } from './report/machine.ts';
+import { describeMachine } from './report/machine.ts';
+import { machineText, writePerformanceDoc } from './report/performance-doc.ts';
 import { Progress } from './report/progress.ts';
 import { isMet, type Report } from './report/result.ts';
 import { formatHeading, formatResult } from './report/terminal.ts';
-import { scaleBench } from './scale/scale-bench.ts';
-import { wrapperBench } from './wrapper/wrapper-bench.ts';
-
-const BENCHES: readonly Bench[] = [killBench, outputBench, wrapperBench, scaleBench, costBench, pageBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    'write-docs': { type: 'boolean', default: false },
     wrappers: { type: 'string', default: '2000' },
     jobs: { type: 'string', default: '1000,2000' },
     slowdown: { type: 'string', default: '1' },
@@ -42,6 +37,10 @@ const { values, positionals } = parseArgs({
 const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name));
 if (unknown.length > 0) {
   console.error(`unknown bench: ${unknown.join(', ')}. There are ${BENCHES.map(({ name }) => name).join(', ')}.`);
+  process.exit(2);
+}
+if (values['write-docs'] && values.quick) {
+  console.error('--quick and --write-docs are mutually exclusive: few samples are not worth keeping');
   process.exit(2);
 }
 const chosen = BENCHES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
@@ -72,7 +71,7 @@ try {
 
 async function measureAll(): Promise<void> {
   const machine = await describeMachine();
-  if (!values.json) console.log(`${describeText(machine)}\n`);
+  if (!values.json) console.log(`${machineText(machine)}\n`);
   const reports: Report[] = [];
   for (const bench of chosen) {
     const report = await measure(bench);
@@ -82,6 +81,7 @@ async function measureAll(): Promise<void> {
   const aims = reports.flatMap(({ result }) => result.aims);
   if (values.json) console.log(JSON.stringify({ machine, benches: reports }, null, 2));
   else console.log(`${aims.filter(isMet).length} of ${aims.length} aims met`);
+  if (values['write-docs']) await writePerformanceDoc(machine, reports);
 }
 
 async function measure(bench: Bench): Promise<Report> {
@@ -95,8 +95,4 @@ async function measure(bench: Bench): Promise<Report> {
     progress.clear();
     await cleanup.run();
   }
-}
-
-function describeText({ processor, cores, memoryGib, system, node, leash, load }: Machine): string {
-  return `Leash ${leash} on ${cores} × ${processor}, ${memoryGib} GiB, ${system}, Node.js ${node}; load ${load} at the start`;
 }

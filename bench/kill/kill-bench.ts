@@ -8,6 +8,7 @@
 import type { Bench, BenchContext } from '../bench.ts';
 import { BenchPlane } from '../measure/bench-plane.ts';
 import { median, quantile } from '../measure/statistics.ts';
+import type { Bar, Chart } from '../report/chart.ts';
 import type { Quantity } from '../report/quantity.ts';
 import type { Aim, BenchResult, Row, Table } from '../report/result.ts';
 import { Crowd } from './crowd.ts';
@@ -95,10 +96,10 @@ function report(measured: Measured): BenchResult {
   const { floor, floorInCrowd, quiet, slowD1, d1Away, d1Hanging, asleep, crowded } = measured;
   const floorMs = median(floor);
   const conditions: [string, Kills, number][] = [
-    [`${CROWD.toLocaleString('en')} other processes on the machine`, crowded, median(floorInCrowd)],
+    [`${CROWD.toLocaleString('en')} other processes`, crowded, median(floorInCrowd)],
     [`${D1_DELAY_MS} ms added to each D1 call`, slowD1, floorMs],
-    ['D1 away: each call fails', d1Away, floorMs],
-    ['D1 hanging: no call returns', d1Hanging, floorMs],
+    ['D1 away (each call fails)', d1Away, floorMs],
+    ['D1 hanging (no call returns)', d1Hanging, floorMs],
     ['the job’s object hibernating', asleep, floorMs],
   ];
   const times: Table = {
@@ -113,7 +114,51 @@ function report(measured: Measured): BenchResult {
       ...conditions.map(([name, kills, ms]) => distribution(`  ${name}`, signalTimes(kills), ms)),
     ],
   };
-  return { tables: [times, ...hopsTable(quiet)], aims: aims(measured), notes: lostKills(measured) };
+  return {
+    tables: [times, hopsTable(quiet)],
+    aims: aims(measured),
+    notes: lostKills(measured),
+    chart: chart(measured, conditions),
+  };
+}
+
+function chart({ floor, quiet }: Measured, conditions: readonly (readonly [string, Kills, number])[]): Chart {
+  const bar = (name: string, times: readonly number[], kind: Bar['kind']): Bar => ({
+    name,
+    value: median(times),
+    p99: quantile(times, 0.99),
+    kind,
+  });
+  const hops = quiet.flatMap((kill) => (kill === null || kill.hops === null ? [] : hopParts(kill, kill.hops)));
+  const parts = HOP_PARTS.map((name, index) => ({ name, value: median(hops.map((each) => each[index] ?? 0)) }));
+  return {
+    file: 'kill-time.svg',
+    title: 'From POST …/kill to SIGTERM in the command: p50, and a line up to p99',
+    unit: 'ms',
+    bars: [
+      bar('bare Node.js (the floor)', floor, 'floor'),
+      bar('Leash', signalTimes(quiet), 'ours'),
+      ...conditions
+        .filter(([, kills]) => signalTimes(kills).length > 0)
+        .map(([name, kills]) => bar(name, signalTimes(kills), 'ours')),
+      { name: `${CRONICLE.name}, in process`, value: CRONICLE.ms, p99: null, kind: 'other' },
+    ],
+    limit: { name: '3 × the floor', value: 3 * median(floor) },
+    parts: hops.length === 0 ? null : { name: 'where it goes', parts },
+  };
+}
+
+const HOP_PARTS = [
+  'API, until it is sent',
+  'on the wire',
+  'wrapper, until its first signal',
+  'HTTP call and the signal itself',
+] as const;
+
+/** How long each part took, where the kill says so. */
+function hopParts({ signalMs }: KillTimes, { sent, received, firstSignal }: Hops): number[][] {
+  if (sent === null || received === null || firstSignal === null) return [];
+  return [[sent, received - sent, firstSignal - received, Math.max(0, signalMs - firstSignal)]];
 }
 
 function aims({ floor, quiet, crowded, slowD1, d1Away, d1Hanging }: Measured): Aim[] {
@@ -168,13 +213,13 @@ const HOPS: readonly (readonly [name: string, hop: keyof Hops])[] = [
 ];
 
 /** Where each millisecond goes, by the kill's own account. */
-function hopsTable(kills: Kills): Table[] {
+function hopsTable(kills: Kills): Table {
   const hops = kills.flatMap((kill) => kill?.hops ?? []);
   const rows = HOPS.map(([name, hop]) => {
     const times = hops.flatMap((each) => each[hop] ?? []);
     return distribution(name, times);
   });
-  return [{ title: 'milliseconds since it was requested', columns: ['n', 'p50', 'p90', 'p99'], rows }];
+  return { title: 'milliseconds since it was requested', columns: ['n', 'p50', 'p90', 'p99'], rows };
 }
 
 function lostKills({ quiet, crowded, slowD1, asleep }: Measured): string[] {

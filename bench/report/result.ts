@@ -1,4 +1,5 @@
 /** What a bench hands back: tables of what it measured, and how that compares with its aims. */
+import type { Chart } from './chart.ts';
 import type { Quantity } from './quantity.ts';
 
 export type Cell = Quantity | string | null;
@@ -29,6 +30,8 @@ export interface BenchResult {
   readonly aims: readonly Aim[];
   /** What a reader has to know to read the numbers, one sentence each. */
   readonly notes: readonly string[];
+  /** For docs/performance.md. */
+  readonly chart?: Chart;
 }
 
 /** One bench's result, as it is printed and kept. */

@@ -1,8 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
 import { median, quantile } from '../measure/statistics.ts';
+import { chartSvg } from '../report/chart.ts';
+import type { Machine } from '../report/machine.ts';
+import { PERFORMANCE_DOC, withResults } from '../report/performance-doc.ts';
 import { formatQuantity, type Quantity } from '../report/quantity.ts';
-import { type Aim, isMet } from '../report/result.ts';
+import { type Aim, isMet, type Report } from '../report/result.ts';
 import { formatResult } from '../report/terminal.ts';
 
 const ms = (value: number): Quantity => ({ value, unit: 'ms' });
@@ -69,4 +73,60 @@ test('columns are aligned, and each aim says whether it is met', () => {
       '  One machine.',
     ].join('\n'),
   );
+});
+
+const MACHINE: Machine = {
+  processor: 'EPYC',
+  cores: 2,
+  memoryGib: 24,
+  system: 'Linux 6.18',
+  node: '24.21.0',
+  workerd: '1.2026',
+  leash: '0.1.0',
+  load: 0.05,
+  at: '2026-11-30T17:00:00.000Z',
+};
+
+test('results replace those of the same bench in the document, and no others', () => {
+  const report = (name: string, value: number): Report => ({
+    name,
+    title: name,
+    seconds: 3,
+    result: {
+      tables: [{ title: 'times', columns: ['p50'], rows: [{ name: '  a kill', cells: [ms(value)] }] }],
+      aims: [{ name: 'p50', measured: ms(value), relation: '≤', limit: ms(11) }],
+      notes: [],
+    },
+  });
+  const empty = ['kill', 'cost', 'missed'].map((name) => `<!-- figures: ${name} -->\n<!-- end -->\n`).join('Text.\n');
+  const first = withResults(empty, MACHINE, [report('kill', 12), report('cost', 13)]);
+  expect(first).toContain('| &nbsp;&nbsp;a kill | 12.0 ms |');
+  expect(first).toContain('| p50 | 13.0 ms | ≤ 11.0 ms | ✗ |');
+  expect(first).toContain('- kill: p50: 12.0 ms, not ≤ 11.0 ms\n- cost: p50: 13.0 ms');
+  const second = withResults(first, MACHINE, [report('kill', 10)]);
+  expect(second).toContain('| p50 | 10.0 ms | ≤ 11.0 ms | ✓ |');
+  expect(second).toContain('13.0 ms');
+  expect(second).not.toContain('- kill:');
+  expect(second).toContain('- cost:');
+  expect(second.match(/Text\./g)).toHaveLength(2);
+});
+
+test('the document has a place for each bench', async () => {
+  const text = await readFile(PERFORMANCE_DOC, 'utf8');
+  for (const name of ['kill', 'output', 'wrapper', 'scale', 'cost', 'page', 'missed']) {
+    expect(text).toMatch(new RegExp(`<!-- figures: ${name} -->\n.*?<!-- end -->`, 's'));
+  }
+});
+
+test('a chart says its bars to who does not see it, and escapes their names', () => {
+  const svg = chartSvg({
+    file: 'it.svg',
+    title: 'Kills',
+    unit: 'ms',
+    bars: [{ name: '<bare> & "quick"', value: 4, p99: 6, kind: 'floor' }],
+    limit: { name: 'limit', value: 12 },
+    parts: { name: 'parts', parts: [{ name: 'API', value: 3 }] },
+  });
+  expect(svg).toContain('aria-label="Kills: &lt;bare> &amp; &quot;quick&quot; 4.00 ms"');
+  expect(svg).not.toContain('<bare>');
 });
