@@ -26,6 +26,7 @@ const STATUS = {
   too_many_viewers: 429,
   internal: 500,
   unavailable: 503,
+  busy: 503,
 } as const;
 
 export type ProblemCode = keyof typeof STATUS;
@@ -46,5 +47,7 @@ export const Problem = v.object({
   request_id: v.optional(v.string()),
   /** With `run_ambiguous`: the jobs that have a run with this id. */
   jobs: v.optional(v.array(v.string())),
+  /** With `busy`: when to try again, in milliseconds from now. */
+  retry_after_ms: v.optional(v.number()),
 });
 export type Problem = v.InferOutput<typeof Problem>;

@@ -15,6 +15,12 @@ import { KillId, RunId, RunKey } from './names.ts';
 import { EndReason } from './run-state.ts';
 import { textFrameReader } from './text-frame.ts';
 
+/**
+ * On the request to connect: for how many milliseconds the run has been disconnected. Absent: it was never connected by
+ * this wrapper. A control plane that is busy lets those in first that would be declared lost.
+ */
+export const DISCONNECTED_HEADER = 'Leash-Disconnected-Ms';
+
 export const WRAPPER_SUBPROTOCOL = 'leash.v1';
 
 const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

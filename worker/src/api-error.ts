@@ -26,7 +26,7 @@ export class ApiError extends Error {
   }
 
   /** What the problem details have besides the members that all have. */
-  get members(): Pick<Problem, 'jobs'> {
+  get members(): Pick<Problem, 'jobs' | 'retry_after_ms'> {
     return {};
   }
 }
@@ -54,6 +54,22 @@ export class AmbiguousRun extends ApiError {
 /** D1 could not be reached, or did not answer in time. */
 export function databaseUnavailable(): ApiError {
   return new ApiError('unavailable', 'The database is unavailable. Try again.', { 'Retry-After': '5' });
+}
+
+/** Too many wrappers connect at the same time. This one is told when to try again. */
+export class Busy extends ApiError {
+  readonly #pauseMs: number;
+
+  constructor(pauseMs: number) {
+    super('busy', 'Many wrappers are connecting. Try again after `retry_after_ms`.', {
+      'Retry-After': String(Math.ceil(pauseMs / 1000)),
+    });
+    this.#pauseMs = pauseMs;
+  }
+
+  override get members(): Pick<Problem, 'retry_after_ms'> {
+    return { retry_after_ms: this.#pauseMs };
+  }
 }
 
 /** The Worker was deployed before the database's schema. */

@@ -7,6 +7,7 @@ import { startMessage } from '#testing/wrapper-messages';
 import { D1GatewayObject } from '../durable/d1-gateway/d1-gateway-object.ts';
 import { sha256 } from '../shared/hash.ts';
 import { sweep } from '../src/sweep.ts';
+import { admitEveryone } from './support/admission.ts';
 import { call, newToken, refusal, request, signedIn } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
@@ -169,6 +170,7 @@ describe('the credential of a socket', () => {
   });
 
   test('is checked together with others', async () => {
+    admitEveryone();
     const { token, secret } = await newToken({ name: 'hour', scopes: ['run'] });
     const gateway = await ObservedGateway.observe('sockets', 'registerSockets');
     gateway.hold();

@@ -4,6 +4,7 @@ import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { BatchLoader } from '../durable/d1-gateway/batch-loader.ts';
 import { latestChanges } from '../durable/d1-gateway/latest-changes.ts';
+import { admitEveryone } from './support/admission.ts';
 import { call, newToken, postKill, refusal, request } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState } from './support/d1.ts';
@@ -35,6 +36,7 @@ async function stored(id: string): Promise<boolean> {
 
 describe('a thundering herd', () => {
   test('costs D1 a few queries, however many connect at once, and a kill waits for none of them', async () => {
+    admitEveryone();
     const tokens = [await machineToken(), await machineToken()];
     const signIn = await ObservedGateway.observe('sign-in', 'token');
     const queue = await ObservedGateway.observe('queue', 'unacceptedKills');

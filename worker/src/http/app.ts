@@ -104,6 +104,8 @@ function logRequest(c: AppContext, ms: number): void {
   const route = c.get('route');
   if (route === '/healthz' && c.res.status === 200) return;
   const error = c.get('error');
+  // One line for a crowd, not one for each wrapper: see admit.ts.
+  if (error?.code === 'busy') return;
   const fields = {
     request: c.get('requestId'),
     method: c.req.method,

@@ -67,6 +67,8 @@ interface Declaration {
   readonly headers?: Readonly<Record<string, string>>;
   /** It kills, so a rate limit applies, and its handler verifies the caller. */
   readonly isKill?: true;
+  /** Callers come in crowds, of which some are let in at a time. */
+  readonly comesInCrowds?: true;
   /** By status. */
   readonly responses: Readonly<Record<number, OperationResponse>>;
   /** Errors of this operation, besides those that all operations of its kind have. */

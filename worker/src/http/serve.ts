@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { describeIssue } from '#protocol/text-frame';
 import { ApiError } from '../api-error.ts';
+import { admit } from './admit.ts';
 import {
   authenticate,
   type Caller,
@@ -20,6 +21,10 @@ import { requireKillRate } from './rate-limit.ts';
 export async function serve(c: AppContext, operation: Operation): Promise<Response> {
   c.set('operation', operation);
   if (operation.isKill) return serveKill(c, operation);
+  return operation.comesInCrowds ? admit(c, () => respond(c, operation)) : respond(c, operation);
+}
+
+async function respond(c: AppContext, operation: Operation): Promise<Response> {
   const caller = operation.access.kind === 'anyone' ? null : await findCaller(c);
   const params = readParams(c, operation);
   if (caller !== null) authorise(c, operation, caller, params);

@@ -7,7 +7,7 @@ import { CLOSE_CODES } from '#protocol/close-codes';
 import { KIB, MIB } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
 import { Problem } from '#protocol/problem';
-import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { DISCONNECTED_HEADER, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { ownBusyMs, withinRunning } from '../clock/running-clock.ts';
 import type { ControlPlane, TokenSource } from '../config/control-plane.ts';
 import { readTokenFile } from '../config/token-file.ts';
@@ -22,6 +22,8 @@ import { isNotHttp, openTransport } from './transport.ts';
 export type ConnectionEnd =
   /** The host could not be reached, or the connection broke. */
   | { readonly kind: 'lost'; readonly why: string }
+  /** The control plane is up and busy: it said when to ask again. */
+  | { readonly kind: 'busy'; readonly why: string; readonly pauseMs: number }
   /** The peer answered with a refusal: asking again soon is useless. */
   | { readonly kind: 'refused'; readonly why: string }
   /** The job object said that this run must not reconnect. */
@@ -79,12 +81,14 @@ const MAX_BUFFERED_BYTES = MIB;
  * Starts to connect. Never throws: every failure is reported by `ended`.
  *
  * @param budget what the control plane may send
+ * @param disconnectedMs for how long the run has been disconnected; null: it was never connected
  * @param timeoutMs until the WebSocket is open
  */
 export function dial(
   address: RunAddress,
   handlers: Handlers,
   budget = new InboundBudget(),
+  disconnectedMs: number | null = null,
   timeoutMs = DIAL_TIMEOUT_MS,
 ): Connection {
   const url = connectUrl(address);
@@ -127,7 +131,11 @@ export function dial(
       clearTimeout(timer);
       handlers.opened();
     };
-    socket = upgrade(url, transport, token, { ...handlers, opened }, budget, end);
+    const headers = {
+      Authorization: `Bearer ${token}`,
+      ...(disconnectedMs !== null && { [DISCONNECTED_HEADER]: String(Math.floor(disconnectedMs)) }),
+    };
+    socket = upgrade(url, transport, headers, { ...handlers, opened }, budget, end);
   };
   connect().catch((error: unknown) => {
     end({ kind: error instanceof Refusal ? 'refused' : 'lost', why: describeError(error) });
@@ -175,13 +183,13 @@ const FLOODED: ConnectionEnd = { kind: 'flooded', why: 'the control plane sends 
 function upgrade(
   url: URL,
   transport: Duplex,
-  token: string,
+  headers: Readonly<Record<string, string>>,
   handlers: Handlers,
   budget: InboundBudget,
   end: (ending: ConnectionEnd) => void,
 ): WebSocket {
   const socket = new WebSocket(url, [WRAPPER_SUBPROTOCOL], {
-    headers: { Authorization: `Bearer ${token}` },
+    headers,
     createConnection: () => transport,
     maxPayload: MAX_FRAME_BYTES,
     maxFragments: MAX_FRAGMENTS,
@@ -231,7 +239,7 @@ function upgrade(
   socket.on('ping', onOtherFrame);
   socket.on('pong', onOtherFrame);
   socket.on('unexpected-response', (_request, response) => {
-    readDetail(response, (detail) => end(refusal(response, detail)));
+    readProblem(response, (problem) => end(refusal(response, problem)));
   });
   socket.on('error', (error) => {
     why = describeError(error);
@@ -257,15 +265,15 @@ function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): 
   return new URL(`${controlPlane.baseUrl}/api/v1/jobs/${encodeURIComponent(job)}/connect?${query}`);
 }
 
-/** Reads the `detail` of a problem document, or null. `done` is called once, within a second, whatever the peer sends. */
-function readDetail(response: IncomingMessage, done: (detail: string | null) => void): void {
+/** Reads a problem document, or null. `done` is called once, within a second, whatever the peer sends. */
+function readProblem(response: IncomingMessage, done: (problem: Problem | null) => void): void {
   let body = '';
   let isDone = false;
   const finish = () => {
     if (isDone) return;
     isDone = true;
     clearTimeout(timer);
-    done(detailOf(body));
+    done(problemIn(body));
   };
   const timer = setTimeout(finish, 1_000);
   response.setEncoding('utf8');
@@ -277,10 +285,10 @@ function readDetail(response: IncomingMessage, done: (detail: string | null) => 
   response.on('error', finish);
 }
 
-function detailOf(body: string): string | null {
+function problemIn(body: string): Problem | null {
   try {
     const problem = v.safeParse(Problem, JSON.parse(body));
-    return problem.success ? problem.output.detail.slice(0, MAX_DETAIL_CHARS) : null;
+    return problem.success ? problem.output : null;
   } catch {
     // Not JSON: it isn't from a control plane.
     return null;
@@ -294,7 +302,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   426: 'the control plane does not support this version of the protocol (426)',
 };
 
-function refusal({ statusCode: status = 0, headers }: IncomingMessage, detail: string | null): ConnectionEnd {
+function refusal({ statusCode: status = 0, headers }: IncomingMessage, problem: Problem | null): ConnectionEnd {
   if (status >= 300 && status < 400) {
     const where = (headers.location ?? 'nowhere').slice(0, MAX_DETAIL_CHARS);
     return { kind: 'refused', why: `redirected (${status}) to ${where}: set LEASH_URL to the control plane's URL` };
@@ -304,7 +312,10 @@ function refusal({ statusCode: status = 0, headers }: IncomingMessage, detail: s
   }
   const passing = status >= 500 || status === 408 || status === 425 || status === 429;
   const said = REFUSALS[status] ?? `the control plane responded with status ${status}`;
-  return { kind: passing ? 'lost' : 'refused', why: detail === null ? said : `${said}: ${detail}` };
+  const why = problem === null ? said : `${said}: ${problem.detail.slice(0, MAX_DETAIL_CHARS)}`;
+  const pauseMs = problem?.retry_after_ms;
+  if (status === 503 && pauseMs !== undefined) return { kind: 'busy', why, pauseMs };
+  return { kind: passing ? 'lost' : 'refused', why };
 }
 
 async function readToken(source: TokenSource): Promise<string> {

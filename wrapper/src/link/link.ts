@@ -45,6 +45,9 @@ const FIRST_PAUSE_MS = 250;
 /** After a loss the pauses begin as after this many failures: with a second, in which thousands can come back. */
 const LOSS_COUNTS_AS = 2;
 const CLOSE_WAIT_MS = 250;
+/** A busy control plane gives each wrapper a time of its own; this is added at random, for those that were given the same. */
+const BUSY_JITTER = 0.1;
+const MIN_BUSY_PAUSE_MS = 100;
 /** A connection that lasts this long, or on which something is stored, works; any other counts as a failed attempt. */
 const LASTING_MS = 5_000;
 
@@ -83,6 +86,9 @@ export class Link {
   #floods = 0;
   #progressAt: number | null = null;
   #acceptedAt: number | null = null;
+  #hasBeenAccepted = false;
+  /** The next attempt is at the time that a busy control plane has named. */
+  #isAskedToWait = false;
   #unreachableSince: number | null = now();
   /** Called when a connection that was closed has ended. */
   #closed: () => void = () => {};
@@ -135,7 +141,8 @@ export class Link {
   /** The record has its completion: sends it; between two attempts, connects at once. */
   completed(): void {
     this.#withSession((session) => session.completed(now()));
-    if (this.#connection !== null || (this.#state !== 'offline' && this.#state !== 'connecting')) return;
+    if (this.#connection !== null || this.#isAskedToWait) return;
+    if (this.#state !== 'offline' && this.#state !== 'connecting') return;
     this.#attempt = 0;
     this.#dial();
   }
@@ -179,6 +186,7 @@ export class Link {
     this.#session = session;
     this.#open = false;
     this.#retry = 'later';
+    this.#isAskedToWait = false;
     this.#log.info(`connecting to ${describeWay(this.#address.controlPlane)}`);
     this.#dials.take();
     const handlers: Handlers = {
@@ -196,7 +204,12 @@ export class Link {
         else this.#closed();
       },
     };
-    this.#connection = dial(this.#address, handlers, this.#inbound);
+    this.#connection = dial(this.#address, handlers, this.#inbound, this.#disconnectedMs);
+  }
+
+  /** For how long the run has been disconnected; null: it was never connected. */
+  get #disconnectedMs(): number | null {
+    return this.#hasBeenAccepted && this.#unreachableSince !== null ? now() - this.#unreachableSince : null;
   }
 
   #tick(): void {
@@ -227,6 +240,7 @@ export class Link {
         return;
       case 'accepted':
         this.#acceptedAt = now();
+        this.#hasBeenAccepted = true;
         this.#unreachableSince = null;
         this.#capMs = action.reconnectCapMs;
         this.#events.paced?.(action.intervalMs);
@@ -292,21 +306,40 @@ export class Link {
     if (ending.kind === 'rejected' || this.#retry === 'never') {
       this.#warnOnce(`${ending.why}; the command keeps running, but the control plane can no longer see or stop it`);
       this.#setState('rejected');
-    } else if (ending.kind === 'refused') {
-      this.#warnOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command keeps running`);
-      this.#dialAfter(withJitter(REFUSED_PAUSE_MS));
-      this.#setState('refused');
-    } else if (ending.kind === 'flooded') {
-      this.#floods += 1;
-      if (this.#floods === 1)
-        this.#log.warn(`disconnected: ${ending.why}; the command keeps running, and leash will reconnect`);
-      // The control plane can't shorten the pause, and what it has stored meanwhile does not count.
-      this.#dialAfter(backoffMs(Math.max(this.#floods, LOSS_COUNTS_AS), FIRST_PAUSE_MS, RECONNECT_CAP_MS));
-      this.#setState('offline');
-    } else {
-      if (acceptedAt !== null && now() - acceptedAt >= LASTING_MS) this.#attempt = 0;
-      this.#dialAfter(this.#pause(acceptedAt !== null));
-      this.#setState(acceptedAt === null ? 'offline' : 'connecting');
+      return;
+    }
+    this.#redialAfter(ending, acceptedAt);
+  }
+
+  /** @param acceptedAt when the control plane had accepted the run on the connection that ended; null: it had not */
+  #redialAfter(ending: Exclude<ConnectionEnd, { kind: 'rejected' }>, acceptedAt: number | null): void {
+    switch (ending.kind) {
+      case 'refused':
+        this.#warnOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command keeps running`);
+        this.#dialAfter(withJitter(REFUSED_PAUSE_MS));
+        this.#setState('refused');
+        return;
+      case 'busy': {
+        // Not a failure: the control plane is there, and everyone gets in at a time of their own.
+        this.#isAskedToWait = true;
+        const pauseMs = Math.min(Math.max(ending.pauseMs, MIN_BUSY_PAUSE_MS), RECONNECT_CAP_MS);
+        this.#dialAfter(pauseMs * (1 + BUSY_JITTER * Math.random()));
+        this.#setState(this.#state === 'connecting' ? 'connecting' : 'offline');
+        return;
+      }
+      case 'flooded':
+        this.#floods += 1;
+        if (this.#floods === 1)
+          this.#log.warn(`disconnected: ${ending.why}; the command keeps running, and leash will reconnect`);
+        // The control plane can't shorten the pause, and what it has stored meanwhile does not count.
+        this.#dialAfter(backoffMs(Math.max(this.#floods, LOSS_COUNTS_AS), FIRST_PAUSE_MS, RECONNECT_CAP_MS));
+        this.#setState('offline');
+        return;
+      case 'lost':
+        if (acceptedAt !== null && now() - acceptedAt >= LASTING_MS) this.#attempt = 0;
+        this.#dialAfter(this.#pause(acceptedAt !== null));
+        this.#setState(acceptedAt === null ? 'offline' : 'connecting');
+        return;
     }
   }
 

@@ -20,6 +20,26 @@ test('what answers nothing is given up in time, and it says what was waited for'
   await waitFor('no open connection', () => server.open() === 0);
 });
 
+test('a control plane that is busy says when to ask again, and hears for how long the run was disconnected', async () => {
+  const problem = { type: 'about:blank', title: 'busy', status: 503, code: 'busy', detail: 'Later.' };
+  const body = JSON.stringify({ ...problem, retry_after_ms: 1_234 });
+  let request = '';
+  const server = await tcpServer((socket) => {
+    socket.on('data', (bytes) => {
+      request += bytes.toString();
+      if (request.endsWith('\r\n\r\n'))
+        socket.end(`HTTP/1.1 503 Busy\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    });
+  });
+  const dialled = new Dialled({ baseUrl: `ws://127.0.0.1:${server.port}` }, 1_500.6);
+  expect(await dialled.ended()).toEqual({
+    kind: 'busy',
+    why: 'the control plane responded with status 503: Later.',
+    pauseMs: 1_234,
+  });
+  expect(request).toContain('\r\nLeash-Disconnected-Ms: 1500\r\n');
+});
+
 test.skipIf(process.platform !== 'linux')('a SYN that nobody answers is given up in time', async () => {
   const hole = await blackHole();
   const inQueue = unansweredSyns(hole);

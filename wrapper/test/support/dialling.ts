@@ -15,18 +15,19 @@ export class Dialled {
   readonly frames: string[] = [];
   readonly connection: Connection;
 
-  constructor(to: To) {
-    this.connection = dial(addressOf(to), {
+  constructor(to: To, disconnectedMs: number | null = null) {
+    const handlers = {
       opened: () => {
         this.opened = true;
       },
-      text: (frame) => this.frames.push(frame),
+      text: (frame: string) => this.frames.push(frame),
       otherFrame: () => {},
-      ended: (ending) => {
+      ended: (ending: ConnectionEnd) => {
         if (this.ending !== null) throw new Error('ended twice');
         this.ending = ending;
       },
-    });
+    };
+    this.connection = dial(addressOf(to), handlers, undefined, disconnectedMs);
     onTestFinished(() => this.connection.terminate('the test is over'));
   }
 

@@ -5,7 +5,13 @@ import type { ConnectionEnd, Handlers } from '../../src/link/dial.ts';
 import { linkTo } from '../support/dialling.ts';
 
 /** The attempts, in order. */
-const dialled = vi.hoisted((): { readonly handlers: Handlers; readonly at: number }[] => []);
+const dialled = vi.hoisted((): Attempt[] => []);
+
+interface Attempt {
+  readonly handlers: Handlers;
+  readonly at: number;
+  readonly disconnectedMs: number | null;
+}
 
 // The files of a worker share their modules: those that are mocked here are loaded for this file, and again for the next.
 vi.hoisted(() => vi.resetModules());
@@ -15,8 +21,8 @@ afterAll(() => vi.resetModules());
 vi.mock('node:perf_hooks', () => ({ performance: { now: () => globalThis.performance.now() } }));
 vi.mock('../../src/link/dial.ts', async (original) => ({
   ...(await original<typeof import('../../src/link/dial.ts')>()),
-  dial: (_address: unknown, handlers: Handlers) => {
-    dialled.push({ handlers, at: performance.now() });
+  dial: (_address: unknown, handlers: Handlers, _budget: unknown, disconnectedMs: number | null) => {
+    dialled.push({ handlers, at: performance.now(), disconnectedMs });
     const end = (why: string) => handlers.ended({ kind: 'lost', why });
     return { send() {}, sendOutput() {}, close: () => end('closed'), terminate: end };
   },
@@ -96,6 +102,52 @@ test('a connection that lasted is followed by a short pause again', async () => 
   await vi.advanceTimersByTimeAsync(5_000);
   last().ended(LOST);
   expect(await pauseBeforeNext()).toBe(500);
+});
+
+const busy = (pauseMs: number): ConnectionEnd => ({ kind: 'busy', why: 'many wrappers are connecting', pauseMs });
+
+test('a busy control plane is asked again when it says, which is no failure', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  const { link, warnings } = linkTo({ baseUrl: BASE_URL });
+  for (const pauseMs of [3_000, 400, 400, 400]) {
+    last().ended(busy(pauseMs));
+    expect(link.state).toBe('connecting');
+    expect(await pauseBeforeNext()).toBeCloseTo(1.05 * pauseMs);
+  }
+  // The pauses after a failure begin with the shortest.
+  last().ended(LOST);
+  expect(await pauseBeforeNext()).toBe(125);
+  expect(warnings).toEqual([]);
+});
+
+test('a busy control plane can make nobody wait for longer than the longest pause, nor ask at once', async () => {
+  linkTo({ baseUrl: BASE_URL });
+  last().ended(busy(3_600_000));
+  expect(await pauseBeforeNext()).toBeLessThanOrEqual(11_000);
+  last().ended(busy(0));
+  expect(await pauseBeforeNext()).toBeGreaterThanOrEqual(100);
+});
+
+test('a run that ends meanwhile waits for the time that a busy control plane has named', async () => {
+  const { link } = linkTo({ baseUrl: BASE_URL });
+  last().ended(busy(2_000));
+  link.completed();
+  expect(dialled).toHaveLength(1);
+  expect(await pauseBeforeNext()).toBeGreaterThanOrEqual(2_000);
+});
+
+test('an attempt says for how long the run has been disconnected, once it was connected', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  linkTo({ baseUrl: BASE_URL });
+  last().ended(LOST);
+  await pauseBeforeNext();
+  expect(dialled.map(({ disconnectedMs }) => disconnectedMs)).toEqual([null, null]);
+  accept();
+  last().ended(LOST);
+  await pauseBeforeNext();
+  last().ended(busy(1_000));
+  await pauseBeforeNext();
+  expect(dialled.slice(2).map(({ disconnectedMs }) => disconnectedMs)).toEqual([500, 1_550]);
 });
 
 test('a refusal is reported once, and retried at a person’s pace', async () => {

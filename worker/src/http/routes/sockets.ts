@@ -4,7 +4,7 @@ import { matchesGlob } from '#protocol/glob';
 import { MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN } from '#protocol/limits';
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
-import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { DISCONNECTED_HEADER, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { credentialParameter } from '../../../shared/credential.ts';
 import { ApiError } from '../../api-error.ts';
 import { type Caller, credentialOf } from '../authentication.ts';
@@ -22,6 +22,9 @@ export const socketOperations = [
     access: { kind: 'scope', scopes: ['run'] },
     params: { job: JobName },
     query: { run: RunId, instance: InstanceName, machine: MachineName },
+    headers: { [DISCONNECTED_HEADER]: 'For how many milliseconds the run has been disconnected.' },
+    comesInCrowds: true,
+    errors: ['busy'],
     responses: { 101: socket(WRAPPER_SUBPROTOCOL, 'The link of a wrapper, see docs/protocol.md.') },
     handle: ({ c, caller, params, query }) => {
       if (!matchesGlob(caller.token.machines, query.machine)) {
