@@ -77,6 +77,8 @@ export interface ModelKill {
   readonly expiresAt: number;
   /** Whether the object has it, or only the queue. */
   accepted: boolean;
+  /** Whether the object took it while D1 was away. */
+  isTakenAlone: boolean;
   state: KillState;
   targets: ModelTarget[];
 }
@@ -336,6 +338,13 @@ export class Model {
   }
 
   // --- kills ---
+
+  /** A kill that may be in no queue. @returns whether the object takes it */
+  offer(kill: ModelKill): boolean {
+    const isKnown = this.runs.some(({ id, known }) => known && (kill.run === null || kill.run === id));
+    if (isKnown) this.accept(kill);
+    return isKnown;
+  }
 
   accept(kill: ModelKill): void {
     if (kill.accepted) return;

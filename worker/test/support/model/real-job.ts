@@ -16,6 +16,7 @@ import type { ValidCredentials } from '../../../shared/d1/open-sockets.ts';
 import { sha256 } from '../../../shared/hash.ts';
 import type { JobChanges } from '../../../shared/job-changes.ts';
 import type { Committed, D1GatewayRpc, QueuePosition } from '../../../shared/rpc/d1-gateway.ts';
+import type { OfferResult } from '../../../shared/rpc/job-object.ts';
 import { env } from '../env.ts';
 import { isOutboxEmpty, jobObject, restart } from '../objects.ts';
 
@@ -112,6 +113,8 @@ const CREDENTIAL = credentialParameter({
   secret: sha256(env.LEASH_ADMIN_TOKEN),
   session: null,
 });
+
+const OPERATOR = { id: 'operator', name: 'model' };
 
 /** Replaces the gateway for the objects. */
 export function interceptD1(): void {
@@ -253,10 +256,22 @@ export class RealJob {
     d1.refused = false;
   }
 
-  /** Puts a kill into the queue, as the API does. */
-  enqueue(kill: Kill): void {
-    const insert = 'INSERT INTO kills (id, job, requested_at, resource) VALUES (?, ?, ?, ?)';
-    const values = [kill.id, this.name, Date.parse(kill.requested_at), JSON.stringify(kill)];
+  /** Offers a kill to the object, as the API does. @param key the idempotency key */
+  async offer(kill: Kill, key: string): Promise<OfferResult['kind']> {
+    const { id, requested_at, job: subject } = kill;
+    const at = Date.parse(requested_at);
+    const audit = { id, at, action: 'kill', subject, detail: {}, address: null, requestId: 'model' } as const;
+    const caller = { kind: 'known', caller: { ...OPERATOR, jobs: '*' } } as const;
+    const offer = { kills: [{ kill, audit }], batch: null, key: { key, fingerprint: 'f' }, caller };
+    return (await this.withObject((object) => object.offerKills(offer))).kind;
+  }
+
+  /** Puts a kill into the queue, as the API does. @param key the idempotency key, if D1 didn't know it */
+  enqueue(kill: Kill, key: string | null = null): void {
+    const insert =
+      'INSERT INTO kills (id, job, requested_at, resource, key) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
+    const ofCall = key === null ? null : JSON.stringify({ actor: OPERATOR.id, key, fingerprint: 'f' });
+    const values = [kill.id, this.name, Date.parse(kill.requested_at), JSON.stringify(kill), ofCall];
     d1.holdsKills = true;
     d1.queue.push(env.DB.prepare(insert).bind(...values));
   }

@@ -44,8 +44,11 @@ const kill = step('kill', {
   instance: fc.option(fc.constantFrom('i1', 'i2'), { nil: null, freq: 4 }),
   machine: fc.option(fc.constantFrom('m1', 'm2'), { nil: null, freq: 4 }),
   signal: fc.constantFrom('SIGTERM' as const, 'SIGKILL' as const),
-  /** Whether the call reaches the object, or is left in the queue. */
-  pushed: fc.boolean(),
+  /**
+   * Whether the call reaches the object: `offered` at the same time as it reaches D1, `pushed` once D1 has stored it, or
+   * not at all, so that it is left in the queue.
+   */
+  reaches: fc.constantFrom('offered' as const, 'offered' as const, 'pushed' as const, 'nothing' as const),
 });
 const output = step('output', {
   run,
@@ -82,6 +85,8 @@ const STEPS = {
   leftRunning: step('leftRunning', { run, count: fc.constantFrom(0, 1, 2) }),
   /** A kill is pushed again, as a drain does if D1 does not have it as accepted. */
   push: step('push', { which: fc.integer({ min: 0, max: 5 }) }),
+  /** A call is repeated with its key, as by a client that got no response; D1 may not know the key yet. */
+  repeat: step('repeat', { which: fc.integer({ min: 0, max: 5 }) }),
   alive: step('alive', { run }),
   /** The link breaks, and the object sees it. */
   disconnect: step('disconnect', { run }),
@@ -118,6 +123,7 @@ const WEIGHTS: Record<keyof typeof STEPS, number> = {
   complete: 2,
   leftRunning: 2,
   push: 1,
+  repeat: 2,
   alive: 1,
   disconnect: 3,
   lateFrame: 1,

@@ -16,6 +16,8 @@ import { d1, RealJob, type RealSocket } from './real-job.ts';
 import type { Step, StepOf } from './steps.ts';
 
 const KEY = 'a'.repeat(32);
+/** How long a kill's idempotency key is known. */
+const KEY_MS = 24 * 60 * 60 * 1000 - 1;
 const LEFT = [
   { pid: 4711, command_line: 'sleep 1000' },
   { pid: 4712, command_line: 'sleep 2000' },
@@ -80,6 +82,8 @@ class Trial {
         return this.#kill(step);
       case 'push':
         return this.#pushAgain(step);
+      case 'repeat':
+        return this.#repeat(step);
       case 'disconnect':
         return this.#disconnect(step);
       case 'lateFrame':
@@ -218,9 +222,7 @@ class Trial {
 
   // --- operators ---
 
-  async #kill({ run, instance, machine, signal, pushed }: StepOf<'kill'>): Promise<void> {
-    // While D1 is unavailable the call fails: nothing was promised.
-    if (d1.away) return;
+  async #kill({ run, instance, machine, signal, reaches }: StepOf<'kill'>): Promise<void> {
     const kill: ModelKill = {
       id: newId(),
       run: run === null ? null : this.#run(run).id,
@@ -230,12 +232,35 @@ class Trial {
       requestedAt: this.#model.now,
       expiresAt: this.#model.now + KILL_LIFE_MS,
       accepted: false,
+      isTakenAlone: d1.away,
       state: 'queued',
       targets: [],
     };
+    if (d1.away) {
+      // Only the object may take it. If it doesn't, the call fails: nothing was promised.
+      if (reaches === 'nothing') return;
+      if (await this.#offer(kill)) this.#model.kills.push(kill);
+      return;
+    }
     this.#model.kills.push(kill);
     this.#job.enqueue(queued(this.#job.name, kill));
-    if (pushed) await this.#push(kill);
+    const isTaken = reaches === 'offered' && (await this.#offer(kill));
+    if (reaches !== 'nothing' && !isTaken) await this.#push(kill);
+  }
+
+  async #offer(kill: ModelKill): Promise<boolean> {
+    const isTaken = this.#model.offer(kill);
+    expect(await this.#job.offer(queued(this.#job.name, kill), kill.id)).toBe(isTaken ? 'taken' : 'passed');
+    return isTaken;
+  }
+
+  /** Whatever D1 makes of it, the object knows the call. */
+  async #repeat({ which }: StepOf<'repeat'>): Promise<void> {
+    const kill = this.#model.kills[which];
+    if (kill === undefined || !kill.isTakenAlone || this.#model.now - kill.requestedAt > KEY_MS) return;
+    const again = { ...queued(this.#job.name, kill), id: newId() };
+    if (!d1.away) this.#job.enqueue(again, kill.id);
+    expect(await this.#job.offer(again, kill.id)).toBe('repeated');
   }
 
   async #pushAgain({ which }: StepOf<'push'>): Promise<void> {
