@@ -148,12 +148,18 @@ test('a kill is followed live from its page and in the list, to its end', async 
   await page.keyboard.press('Enter');
   await page.locator(`[data-target="${run.id}"][data-state="term"]`).waitFor();
   await page.getByText('SIGTERM sent to all processes').waitFor();
+  const hops = page.getByRole('list', { name: 'Time since the request' }).getByRole('listitem');
+  await hops.filter({ hasText: /^First signal ./ }).waitFor();
+  expect(await hops.filter({ hasText: 'All ended' }).count()).toBe(0);
   expect(await violations(page)).toEqual([]);
 
   await environment().operator.kill('killed', { signal: 'SIGKILL', grace_seconds: 0 });
   await page.locator(`[data-target="${run.id}"] [data-exit-code="143"]`).waitFor();
   await page.locator('.kill-head[data-state="settled"]').waitFor();
   await page.getByText('Done: every targeted run has ended.').waitFor();
+  await hops.filter({ hasText: 'All ended' }).waitFor();
+  const names = (await hops.allTextContents()).map((text) => text.replace(/[\d<].*/, '').trim());
+  expect(names.toSorted()).toEqual(['All ended', 'First signal', 'Received', 'Sent', 'Stored']);
   expect((await wrapper.exit).code).toBe(143);
   await page.getByRole('link', { name: 'Run on m1.example.com' }).click();
   await page.locator(`[data-run="${run.id}"]`).first().waitFor();

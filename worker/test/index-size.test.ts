@@ -3,6 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Kill } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { indexBytes } from '../shared/d1/index-size.ts';
+import { purgeOldestRuns } from '../shared/d1/runs.ts';
 import { sweep } from '../src/sweep.ts';
 import { aKill, call, newToken, refusal } from './support/api.ts';
 import { indexed, indexedState } from './support/d1.ts';
@@ -86,6 +87,14 @@ describe('the sweep', () => {
     expect(results.map(({ id }) => id)).toEqual([delivered.id, settled[1]?.id]);
     await sweep(env);
     expect(await left()).toEqual(after);
+  });
+
+  test('finds them without a scan', async () => {
+    const explained = { prepare: (query: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`) } as D1Database;
+    const { results } = await purgeOldestRuns(explained, 10).all<{ detail: string }>();
+    const plan = results.map(({ detail }) => detail).join('\n');
+    expect(plan).toContain('SCAN runs USING INDEX runs_by_start');
+    expect(plan).not.toContain('TEMP B-TREE');
   });
 
   test('removes a limited number of runs at once', async () => {

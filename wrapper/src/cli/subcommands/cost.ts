@@ -124,13 +124,15 @@ function percentText(share: number): string {
   return `${Math.max(1, Math.round(100 * share)).toLocaleString('en-US')} %`;
 }
 
+/** With six decimal places: the others come from the arithmetic of computers. */
 function inSnakeCase(value: unknown): object {
   return JSON.parse(
-    JSON.stringify(value, (_key, each: unknown) =>
-      typeof each === 'object' && each !== null && !Array.isArray(each)
+    JSON.stringify(value, (_key, each: unknown) => {
+      if (typeof each === 'number') return Number(each.toFixed(6));
+      return typeof each === 'object' && each !== null && !Array.isArray(each)
         ? Object.fromEntries(Object.entries(each).map(([key, inner]) => [snakeCase(key), inner]))
-        : each,
-    ),
+        : each;
+    }),
   );
 }
 
