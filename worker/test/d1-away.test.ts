@@ -9,7 +9,7 @@ import { call, newToken, refusal, request } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { hanging, indexed, rejecting, withD1, withoutPatience } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { unsentChanges } from './support/objects.ts';
+import { isOutboxEmpty } from './support/objects.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -132,7 +132,7 @@ describe('the dashboards', () => {
     });
     await TestWrapper.connect(who);
     await indexed(who.run);
-    await waitFor('the outbox to be empty', async () => (await unsentChanges(who.job)) === 0);
+    await waitFor('the outbox to be empty', () => isOutboxEmpty(who.job));
     await runInDurableObject(fleet, (object) => {
       Reflect.deleteProperty(object, 'publish');
     });

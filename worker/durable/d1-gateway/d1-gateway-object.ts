@@ -32,6 +32,7 @@ import type { Committed, D1GatewayRpc, QueuePosition } from '../../shared/rpc/d1
 import { BatchLoader } from './batch-loader.ts';
 import { conflictsOf, conflictsToAudit, indexedAsSent } from './commit-results.ts';
 import { latestChanges } from './latest-changes.ts';
+import { ViewerPresence } from './viewer-presence.ts';
 
 /** Hashes in one query. */
 const MAX_HASHES = 500;
@@ -85,8 +86,11 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     loadBatch: (changes) => this.#commit(changes),
   });
 
+  readonly #viewers: ViewerPresence;
+
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, withBoundD1(env));
+    this.#viewers = new ViewerPresence(ctx.storage);
   }
 
   token(hash: string): Promise<TokenRecord | null> {
@@ -107,6 +111,10 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
 
   commit(changes: JobChanges): Promise<Committed> {
     return this.#changes.load(changes);
+  }
+
+  viewerArrived(): void {
+    this.#viewers.arrived();
   }
 
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
@@ -153,9 +161,13 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
    * missed them finds them there.
    */
   async #publish(news: PublishedChanges): Promise<void> {
+    if (!this.#viewers.isPossible) return;
+    const { arrivals } = this.#viewers;
     try {
       const published = this.env.FLEET.getByName('fleet').publish(news);
-      await withTimeout(published, PUBLISH_LIMIT_MS, { what: 'the fleet object' });
+      const hasViewers = await withTimeout(published, PUBLISH_LIMIT_MS, { what: 'the fleet object' });
+      // An older fleet object answers nothing.
+      if (hasViewers === false) this.#viewers.noneLeft(arrivals);
     } catch (error) {
       log.error('publish_failed', error);
       await this.ctx.storage.setAlarm(Date.now() + RESYNC_MS);

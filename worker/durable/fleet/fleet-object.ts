@@ -7,11 +7,13 @@ import { CLOSE_CODES } from '#protocol/close-codes';
 import { matchesGlob } from '#protocol/glob';
 import { HEARTBEAT } from '#protocol/limits';
 import { readViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
-import { readCredential } from '../../shared/credential.ts';
+import { type Credential, readCredential } from '../../shared/credential.ts';
 import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
 import { FLEET } from '../../shared/d1/open-sockets.ts';
 import type { Env } from '../../shared/env.ts';
 import type { PublishedChanges } from '../../shared/job-changes.ts';
+import { log } from '../../shared/log.ts';
+import { reportViewer } from '../../shared/rpc/d1-gateway.ts';
 import type { FleetObjectRpc } from '../../shared/rpc/fleet-object.ts';
 import { AlarmScheduler, DEADLINES_TABLE } from '../job/alarm-scheduler.ts';
 import { CREDENTIALS_TABLE, Credentials, credentialTag } from '../sockets/credentials.ts';
@@ -60,21 +62,37 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     void ctx.blockConcurrencyWhile(() => this.#deadlines.start(() => this.#silence.watch()));
   }
 
-  override fetch(request: Request): Response {
+  override async fetch(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
     const credential = readCredential(searchParams);
     const reason = exceededViewerLimit(this.ctx, credential.token);
     if (reason !== null) return tooManyViewers(reason);
-    return upgrade(WATCH_SUBPROTOCOL, (socket) => {
-      this.ctx.acceptWebSocket(socket, [...viewerTags(credential.token), credentialTag(credential)]);
-      this.#credentials.opened(credential);
-      attach(socket, { jobs: searchParams.get('jobs') ?? '', heardAt: Date.now(), backlog: NO_BACKLOG });
-      this.#silence.watch();
+    let viewer: WebSocket | undefined;
+    // Accepted first: when the gateway asks whether anyone watches, this viewer counts.
+    const response = upgrade(WATCH_SUBPROTOCOL, (socket) => {
+      viewer = socket;
+      this.#accept(socket, credential, searchParams.get('jobs') ?? '');
     });
+    try {
+      await reportViewer(this.env);
+      return response;
+    } catch (error) {
+      log.error('viewer_not_reported', error);
+      viewer?.close(1011);
+      return new Response(null, { status: 503 });
+    }
   }
 
-  publish({ runs, kills, removedRuns }: PublishedChanges): void {
-    this.#broadcast([
+  /** @param jobs a glob of those that the viewer may see */
+  #accept(socket: WebSocket, credential: Credential, jobs: string): void {
+    this.ctx.acceptWebSocket(socket, [...viewerTags(credential.token), credentialTag(credential)]);
+    this.#credentials.opened(credential);
+    attach(socket, { jobs, heardAt: Date.now(), backlog: NO_BACKLOG });
+    this.#silence.watch();
+  }
+
+  publish({ runs, kills, removedRuns }: PublishedChanges): boolean {
+    return this.#broadcast([
       ...runs.map((run) => addressed(run.job, { type: 'run', run })),
       ...kills.map((kill) => addressed(kill.job, { type: 'kill', kill })),
       ...removedRuns.map(({ job, id, seq }) => addressed(job, { type: 'run_removed', job, run: id, seq })),
@@ -114,9 +132,11 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     answerClose(socket, code);
   }
 
-  #broadcast(messages: readonly Addressed[]): void {
+  /** @returns whether any viewer is connected */
+  #broadcast(messages: readonly Addressed[]): boolean {
     const viewers = this.#viewers().map((viewer) => sendVisible(viewer, messages));
     closeViewers(tooFarBehind(viewers), VIEWER_BEHIND);
+    return viewers.length > 0;
   }
 
   #viewers(): Viewer[] {

@@ -22,6 +22,9 @@ export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
 
   /** Writes changes to D1, and then publishes them to viewers. Returns when D1 has them. */
   commit(changes: JobChanges): Promise<Committed>;
+
+  /** The fleet object has a viewer: from now on changes are published. */
+  viewerArrived(): void;
 }
 
 /** Where a job's object continues to read the queue: after this kill. */
@@ -63,6 +66,11 @@ export function unacceptedKills(env: Env, job: string, after: string): Promise<Q
 
 export function commitChanges(env: Env, changes: JobChanges): Promise<Committed> {
   return call(env, 'changes', async (gateway) => await gateway.commit(changes));
+}
+
+/** A viewer must not be let in before this: what is committed after it is published. */
+export function reportViewer(env: Env): Promise<void> {
+  return call(env, 'changes', async (gateway) => await gateway.viewerArrived());
 }
 
 function call<Result>(

@@ -5,8 +5,8 @@ export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
   /** Takes the upgrade of a viewer that the Worker has authorised to see the jobs in `?jobs=`. */
   fetch(request: Request): Response | Promise<Response>;
 
-  /** Sends committed changes to the viewers that may see them. */
-  publish(news: PublishedChanges): void;
+  /** Sends committed changes to the viewers that may see them. @returns whether any viewer is connected */
+  publish(news: PublishedChanges): boolean;
 
   /** Has the viewers fetch everything again: changes were committed that could not be published. */
   resync(): void;

@@ -59,9 +59,10 @@ export const socketOperations = [
   }),
 ];
 
-/** @throws ApiError `too_many_viewers` */
+/** @throws ApiError `too_many_viewers` or `unavailable` */
 async function asViewer(object: { fetch(request: Request): Promise<Response> }, request: Request): Promise<Response> {
   const response = await object.fetch(request);
+  if (response.status === 503) throw new ApiError('unavailable', 'Changes can’t be watched at the moment. Try again.');
   if (response.status !== 429) return response;
   const isOfToken = (await response.text()) === 'token';
   throw new ApiError(
