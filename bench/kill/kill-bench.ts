@@ -16,7 +16,7 @@ import { Floor } from './floor.ts';
 import { type Hops, type KillTimes, KillTrial } from './kill-trial.ts';
 
 /** Started together: enough to be quick, few enough to be a quiet machine. */
-const BATCH = 8;
+const BATCH = 10;
 const CROWD = 5_000;
 const D1_DELAY_MS = 40;
 /** The runtime lets an object hibernate after 10 s without anything to do. */
@@ -46,8 +46,8 @@ export const killBench: Bench = {
 };
 
 async function measure({ options, cleanup, progress }: BenchContext): Promise<Measured> {
-  const rounds = options.isQuick ? 2 : 13;
-  const few = options.isQuick ? 1 : 2;
+  const rounds = options.isQuick ? 2 : 10;
+  const crowdRounds = options.isQuick ? 1 : 3;
   const plane = await BenchPlane.start(cleanup);
   const floor = await Floor.start(cleanup, plane.directory);
   const trial = new KillTrial(plane);
@@ -63,18 +63,16 @@ async function measure({ options, cleanup, progress }: BenchContext): Promise<Me
     measured.floor.push(...(await measureFloor()));
     measured.healthz.push(...(await timeHealthz(plane.url, BATCH)));
     const disturbance = { delayMs: D1_DELAY_MS };
-    if (round % few === 0) measured.slowD1.push(...(await trial.measure(BATCH, { disturbance })));
+    if (round % 2 === 0) measured.slowD1.push(...(await trial.measure(BATCH, { disturbance })));
   }
-  for (let round = 0; round < few; round += 1) {
-    progress(`hibernating objects, ${round + 1} of ${few}`);
-    measured.asleep.push(...(await trial.measure(BATCH, { idleMs: HIBERNATED_AFTER_MS })));
-    progress(`D1 away, ${round + 1} of ${few}`);
-    measured.d1Away.push(...(await trial.measure(BATCH, { disturbance: { mode: 'away' } })));
-    measured.d1Hanging.push(...(await trial.measure(BATCH, { disturbance: { mode: 'hanging' } })));
-  }
+  progress('hibernating objects');
+  measured.asleep.push(...(await trial.measure(BATCH, { idleMs: HIBERNATED_AFTER_MS })));
+  progress('D1 away, and D1 hanging');
+  measured.d1Away.push(...(await trial.measure(BATCH, { disturbance: { mode: 'away' } })));
+  measured.d1Hanging.push(...(await trial.measure(BATCH, { disturbance: { mode: 'hanging' } })));
   const crowd = await Crowd.start(cleanup, CROWD);
-  for (let round = 0; round < 2 * few; round += 1) {
-    progress(`${CROWD} other processes, ${round + 1} of ${2 * few}`);
+  for (let round = 0; round < crowdRounds; round += 1) {
+    progress(`${CROWD} other processes, ${round + 1} of ${crowdRounds}`);
     measured.crowded.push(...(await trial.measure(BATCH)));
     measured.floorInCrowd.push(...(await measureFloor()));
   }

@@ -12,6 +12,8 @@ import { SignalledCommand, type SignalTimes } from './signalled-command.ts';
 /** The longest that a call may take: longer than the control plane's own limits. */
 const CALL_LIMIT_MS = 20_000;
 const HOPELESS_AFTER = 2;
+/** Of a wrapper whose command has ended: after that its leftovers are ended with everything else. */
+const EXIT_LIMIT_MS = 10_000;
 const SETTLED_WITHIN_SECONDS = 5;
 /** After a start or an end, until the machine is quiet again. */
 const QUIET_MS = 300;
@@ -27,6 +29,12 @@ export interface Hops {
 
 export interface KillTimes extends SignalTimes {
   readonly hops: Hops | null;
+}
+
+/** A kill whose signal has arrived; without an id if its call was not answered. */
+interface Killed {
+  readonly times: SignalTimes;
+  readonly id: string | null;
 }
 
 interface Victim {
@@ -56,32 +64,40 @@ export class KillTrial {
   ): Promise<(KillTimes | null)[]> {
     const victims = await this.#start(count);
     await sleep(idleMs);
-    const times: (KillTimes | null)[] = [];
+    const killed: (Killed | null)[] = [];
     try {
       await this.#plane.disturbD1(disturbance);
       for (const victim of victims) {
         // Where the first ones don't arrive, the others would only wait, too.
-        const isHopeless = times.length >= HOPELESS_AFTER && times.every((each) => each === null);
-        times.push(isHopeless ? null : await this.#kill(victim));
+        const isHopeless = killed.length >= HOPELESS_AFTER && killed.every((each) => each === null);
+        killed.push(isHopeless ? null : await this.#kill(victim));
       }
     } finally {
       await this.#plane.disturbD1();
     }
-    if (times.includes(null)) await this.#plane.clear();
-    return times;
+    if (killed.includes(null)) await this.#plane.clear();
+    return Promise.all(
+      killed.map(async (each) => (each === null ? null : { ...each.times, hops: await this.#hops(each.id) })),
+    );
   }
 
   async #start(count: number): Promise<Victim[]> {
     const started = Array.from({ length: count }, (_, index) => {
       const command = new SignalledCommand(this.#plane.directory, `command-${this.#nextCommand++}`);
+      const instance = `kill-${this.#nextCommand}`;
       const [job, machine] = [`bench-${index}`, `m${index}.example.com`];
-      return { job, command, wrapper: this.#plane.wrapper({ job, machine, command: command.argv }) };
+      return {
+        job,
+        instance,
+        command,
+        wrapper: this.#plane.wrapper({ job, instance, machine, command: command.argv }),
+      };
     });
     return Promise.all(
-      started.map(async ({ job, command, wrapper }) => {
+      started.map(async ({ job, instance, command, wrapper }) => {
         await command.isReady();
         const run = await waitFor(`a run of ${job}`, async () => {
-          const runs = await this.#plane.admin.runs({ job, state: 'running' });
+          const runs = await this.#plane.admin.runs({ job, instance });
           return runs.find(({ connected }) => connected)?.id;
         });
         return { job, run, command, wrapper };
@@ -89,7 +105,7 @@ export class KillTrial {
     );
   }
 
-  async #kill({ job, run, command, wrapper }: Victim): Promise<KillTimes | null> {
+  async #kill({ job, run, command, wrapper }: Victim): Promise<Killed | null> {
     const operator = this.#plane.operator;
     let id: string | null = null;
     const request = async () => {
@@ -102,12 +118,17 @@ export class KillTrial {
     };
     const times = await command.time(() => withTimeout(request(), CALL_LIMIT_MS, { fallback: false }));
     if (times === null) return null;
-    await wrapper.exit;
-    return { ...times, hops: id === null ? null : await this.#hops(id) };
+    await withTimeout(wrapper.exit, EXIT_LIMIT_MS, { fallback: null });
+    return { times, id };
   }
 
-  async #hops(id: string): Promise<Hops> {
-    const { stored_ms, targets } = await this.#plane.admin.getKill(id, SETTLED_WITHIN_SECONDS);
+  /** Null if the control plane does not know the kill, or not yet. */
+  async #hops(id: string | null): Promise<Hops | null> {
+    if (id === null) return null;
+    const response = await this.#plane.admin.request('GET', `/kills/${id}?wait=${SETTLED_WITHIN_SECONDS}`);
+    const body = await response.text();
+    if (!response.ok) return null;
+    const { stored_ms, targets } = v.parse(KillBody, JSON.parse(body)).kill;
     const timing = targets[0]?.timing ?? null;
     return {
       stored: stored_ms,

@@ -12,7 +12,7 @@ import type { Row, Table } from '../report/result.ts';
 import { producer, readProduction } from './produce.ts';
 
 const PACED_BYTES_PER_SECOND = 50e6;
-const PACED_SECONDS = 2;
+const PACED_SECONDS = 1;
 
 interface Condition {
   readonly name: string;

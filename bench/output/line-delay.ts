@@ -11,7 +11,7 @@ import type { OutputFloor } from './floor.ts';
 const PROGRAM = fileURLToPath(new URL('./line-printer.mjs', import.meta.url));
 const JOB = 'bench-lines';
 /** Longer than anything that collects lines waits, so that each is sent alone. */
-const PAUSE_MS = 120;
+const PAUSE_MS = 80;
 /** While a viewer arrives, lines are sent as for none. */
 const UNWATCHED_LINES = 10;
 

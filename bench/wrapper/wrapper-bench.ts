@@ -95,7 +95,7 @@ interface IdleComparison {
 }
 
 async function measureIdle({ options, cleanup, progress }: BenchContext, url: string): Promise<IdleComparison> {
-  const seconds = options.isQuick ? 5 : 30;
+  const seconds = options.isQuick ? 5 : 15;
   progress(`idle wrappers, ${seconds} s`);
   const runs = await LeashRuns.create(cleanup, options.node);
   const wrappers = Array.from({ length: IDLE_WRAPPERS }, (_, index) => {
