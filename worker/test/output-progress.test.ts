@@ -54,7 +54,7 @@ test.each([
     again.print(10, 'd', 'stderr');
     await again.acked(11);
     // The event of the gap is in the run's row, which was written with what was stored before.
-  expect(await savedEnd(who.job)).toBe(3);
+    expect(await savedEnd(who.job)).toBe(3);
     await away(who.job);
     const last = await TestWrapper.connect(who);
     expect(last.of('ack')[0]).toMatchObject({ offset: 11 });
