@@ -22,6 +22,7 @@ const SHORT_DEADLINES = {
   PROBE_MS: '1000',
   DISCONNECT_MS: '3000',
   KILL_ANSWER_MS: '1000',
+  INDEX_DELAY_MS: '100',
 };
 
 export type Command = Pick<WrapperOptions, 'job' | 'machine' | 'command' | 'flags'>;

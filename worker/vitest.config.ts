@@ -28,6 +28,8 @@ export default defineConfig(async () => ({
         r2Buckets: ['TEST_BUCKET'],
         bindings: {
           LEASH_ADMIN_TOKEN: ADMIN_TOKEN,
+          // Tests wait for D1, and their timers are held.
+          INDEX_DELAY_MS: '0',
           TEST_MIGRATIONS: await readD1Migrations(inRepo('migrations')),
           TEST_SCHEMA: splitStatements(readFileSync(inRepo('schema.sql'), 'utf8')),
         },

@@ -15,5 +15,6 @@ export const CHAOS = {
   KILL_ANSWER_MS: '800',
   KILL_TTL_MS: '4000',
   OUTPUT_INTERVAL_MS: '500',
+  INDEX_DELAY_MS: '0',
   RUN_OUTPUT_MAX_BYTES: String(KEPT_OUTPUT_BYTES),
 } as const;

@@ -26,6 +26,7 @@ export const CALM = {
   DISCONNECT_MS: '600000',
   KILL_ANSWER_MS: '600000',
   OUTPUT_INTERVAL_MS: '500',
+  INDEX_DELAY_MS: '0',
   /** For the test of output with a gap; all others print less. */
   RUN_OUTPUT_MAX_BYTES: String(12 * MIB),
 } as const;
@@ -43,6 +44,7 @@ export const SHORT_DEADLINES = {
   DISCONNECT_MS: '2500',
   KILL_ANSWER_MS: '1500',
   OUTPUT_INTERVAL_MS: '500',
+  INDEX_DELAY_MS: '0',
 } as const;
 
 const CALL_WAIT_SECONDS = 30;

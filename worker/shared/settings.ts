@@ -26,6 +26,7 @@ const Vars = v.object({
   LOST_TARGET_MS: amount('milliseconds'),
   TOKEN_TRUST_MS: amount('milliseconds', 0),
   OUTPUT_INTERVAL_MS: amount('milliseconds'),
+  INDEX_DELAY_MS: amount('milliseconds', 0),
   // A frame is 256 KiB: a smaller limit would leave no room for the newest output after the oldest.
   RUN_OUTPUT_MAX_BYTES: v.pipe(amount('bytes'), v.minValue(MIB, `must be at least ${MIB}`)),
   JOB_OUTPUT_MAX_BYTES: v.pipe(
@@ -87,6 +88,7 @@ const SettingsSchema = v.pipe(
     lostTargetMs: vars.LOST_TARGET_MS,
     tokenTrustMs: vars.TOKEN_TRUST_MS,
     outputIntervalMs: vars.OUTPUT_INTERVAL_MS,
+    indexDelayMs: vars.INDEX_DELAY_MS,
     runOutputMaxBytes: vars.RUN_OUTPUT_MAX_BYTES,
     jobOutputMaxBytes: vars.JOB_OUTPUT_MAX_BYTES,
     d1MaxBytes: vars.D1_MAX_BYTES,

@@ -6,7 +6,9 @@ import { pass, useFakeDate } from './support/clock.ts';
 import { indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
-import { jobObject, restart, run, unsentChanges } from './support/objects.ts';
+import { disconnected, jobObject, restart, run, unsentChanges } from './support/objects.ts';
+import { useSettings } from './support/settings.ts';
+import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 /** Whether an object that is evicted now comes back within a minute. */
@@ -147,5 +149,59 @@ describe('the outbox', () => {
       return alarmIsSoon(object, state);
     });
     expect(isSoon).toBe(true);
+  });
+});
+
+describe('a run that is sent to D1 a moment after its start', () => {
+  useFakeDate();
+  useSettings({ INDEX_DELAY_MS: '1000' });
+
+  const commits = () => ObservedGateway.observe('changes', 'commit');
+
+  test('is sent once if it ends before that', async () => {
+    const gateway = await commits();
+    const who = newIdentity('delay-ends');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
+    await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'succeeded');
+    expect(gateway.commitsOf(who.job)).toBe(1);
+  });
+
+  test('is sent as it is by then', async () => {
+    const gateway = await commits();
+    const who = newIdentity('delay-passes');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    expect(await unsentChanges(who.job)).toBe(1);
+    await TestWrapper.connect(who);
+    expect(gateway.commitsOf(who.job)).toBe(0);
+    await runInDurableObject(jobObject(who.job), () => void vi.advanceTimersByTime(1_000));
+    await waitFor('D1 to know it', () => indexedState(who.run));
+    expect(gateway.commitsOf(who.job)).toBe(1);
+  });
+
+  test('is sent with the next change that is sent at once', async () => {
+    const who = newIdentity('delay-kill');
+    const wrapper = await TestWrapper.connect(who);
+    await postKill(who.job, { run: who.run });
+    await wrapper.kill();
+    await waitFor('D1 to know the run', () => indexedState(who.run));
+  });
+
+  test('is sent when the object comes back, if it ended before that', async () => {
+    const who = newIdentity('delay-crash');
+    await TestWrapper.connect(who);
+    await restart(who.job);
+    expect(await indexedState(who.run)).toBeUndefined();
+    await pass(who.job, 60_001);
+    await waitFor('D1 to know the run', () => indexedState(who.run));
+  });
+
+  test('is shown to whoever watches the job before that', async () => {
+    const who = newIdentity('delay-watched');
+    await TestWrapper.connect(who);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    expect((await viewer.next('run')).run.id).toBe(who.run);
+    expect(await indexedState(who.run)).toBeUndefined();
   });
 });

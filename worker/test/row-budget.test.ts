@@ -13,6 +13,7 @@ import { useFakeDate } from './support/clock.ts';
 import { costOf } from './support/cost.ts';
 import { env } from './support/env.ts';
 import { hibernate, isOutboxEmpty, jobObject } from './support/objects.ts';
+import { useSettings } from './support/settings.ts';
 import { query } from './support/storage.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -33,6 +34,7 @@ function row(name: string, cells: readonly (string | number)[]): string {
 }
 
 useFakeDate();
+useSettings({ INDEX_DELAY_MS: '1000' });
 afterAll(() => console.log(['', 'What it costs, and its budget:', ...table].join('\n')));
 
 /** Fails if it costs more than its budget, and says which statements wrote the rows. */
@@ -53,6 +55,7 @@ async function expectWithin(line: Budgeted, what: () => Promise<unknown>): Promi
 }
 
 async function settled({ job }: Identity): Promise<void> {
+  await runInDurableObject(jobObject(job), () => void vi.advanceTimersByTime(SECOND_MS));
   await waitFor('D1 to have everything', () => isOutboxEmpty(job));
 }
 

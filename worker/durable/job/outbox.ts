@@ -31,6 +31,7 @@ export class Outbox {
   readonly #job: JobContext;
   readonly #unsent: UnsentChanges;
   #sending = false;
+  #delay: ReturnType<typeof setTimeout> | undefined;
   #isD1Unavailable = false;
 
   constructor(job: JobContext) {
@@ -47,6 +48,17 @@ export class Outbox {
   add(kind: 'run' | 'kill', id: string, seq: number): void {
     this.#unsent.add(kind, id, seq);
     this.#sendSoon(RESUME_MS);
+  }
+
+  /**
+   * Adds a run that was changed, and sends it a moment later, or with the next change that is sent at once: a run that
+   * starts and ends, or disconnects and returns, is often written to D1 once.
+   */
+  addDelayed(run: string, seq: number): void {
+    const { indexDelayMs } = this.#job.settings;
+    this.#unsent.add('run', run, seq);
+    if (indexDelayMs === 0) this.#sendSoon(RESUME_MS);
+    else this.#sendIn(indexDelayMs);
   }
 
   /** Adds a run or kill that was removed, and starts sending. @param seq higher than any that it had */
@@ -71,6 +83,12 @@ export class Outbox {
     this.#job.state.waitUntil(this.send());
   }
 
+  #sendIn(ms: number): void {
+    this.#job.deadlines.armIfUnset('outbox', '', Date.now() + RESUME_MS);
+    // The pending timer keeps the object in memory.
+    this.#delay ??= setTimeout(() => void this.send(), ms);
+  }
+
   get isEmpty(): boolean {
     return this.#unsent.isEmpty;
   }
@@ -87,6 +105,8 @@ export class Outbox {
   async send(): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;
+    clearTimeout(this.#delay);
+    this.#delay = undefined;
     try {
       // Lets the current event finish: one batch instead of many.
       await Promise.resolve();

@@ -56,7 +56,8 @@ export class RunUpdater {
   #announce(run: RunRecord, events: readonly RunEvent[]): RunRecord {
     this.#showEvents(run, events);
     this.#job.viewers.broadcast({ type: 'run', run: runResource(this.#job.name, run) });
-    this.#job.outbox.add('run', run.id, run.seq);
+    if (run.state === 'running') this.#job.outbox.addDelayed(run.id, run.seq);
+    else this.#job.outbox.add('run', run.id, run.seq);
     return run;
   }
 }

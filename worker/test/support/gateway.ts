@@ -32,6 +32,11 @@ export class ObservedGateway {
     return this.#calls.mock.calls.length;
   }
 
+  /** How often a job's object has sent changes. */
+  commitsOf(job: string): number {
+    return this.#calls.mock.calls.filter(([changes]) => (changes as { job?: string }).job === job).length;
+  }
+
   /** From now on queries reach D1, and their responses wait for `release`. */
   hold(): void {
     this.#held = new Promise((resolve) => {
