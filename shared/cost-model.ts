@@ -26,13 +26,13 @@ export const UNWATCHED_FRAMES_PER_MINUTE = 6;
 
 /** Nobody watches. */
 export const BUDGETS = {
-  shortRun: { objectRows: 8, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 8, workerRequests: 1 },
+  shortRun: { objectRows: 8, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
   silentHour: { objectRows: 60, d1Rows: 0, setAlarms: 60, alarms: 60, requests: 60, workerRequests: 0 },
   lineASecondMinute: { objectRows: 7, d1Rows: 0, setAlarms: 1, alarms: 1, requests: 3, workerRequests: 0 },
   fastSecond: { objectRows: 20, d1Rows: 0, setAlarms: 0, alarms: 0, requests: 1, workerRequests: 0 },
-  kill: { objectRows: 29, d1Rows: 19, setAlarms: 3, alarms: 2, requests: 11, workerRequests: 1 },
-  reconnect: { objectRows: 5, d1Rows: 1, setAlarms: 2, alarms: 1, requests: 8, workerRequests: 1 },
-  removal: { objectRows: 13, d1Rows: 1, setAlarms: 3, alarms: 2, requests: 4, workerRequests: 0 },
+  kill: { objectRows: 29, d1Rows: 19, setAlarms: 3, alarms: 2, requests: 8, workerRequests: 1 },
+  reconnect: { objectRows: 5, d1Rows: 1, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
+  removal: { objectRows: 8, d1Rows: 1, setAlarms: 2, alarms: 2, requests: 3, workerRequests: 0 },
 } as const satisfies Readonly<Record<string, Cost>>;
 
 export type Budgeted = keyof typeof BUDGETS;

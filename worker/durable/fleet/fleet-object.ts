@@ -112,12 +112,13 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
   }
 
   override alarm(): void {
+    this.#deadlines.alarmUnset();
     for (const { kind, subject } of this.#deadlines.removeDue(Date.now())) {
       if (kind === 'credential_check') this.ctx.waitUntil(this.#credentials.check(subject));
       else if (kind === 'credential_end') this.#credentials.endDue();
       else if (kind === 'viewers') closeViewers(this.#silence.due(), SILENT_VIEWER);
     }
-    this.#deadlines.setNextAlarm();
+    this.#deadlines.ensureAlarm();
   }
 
   /** Dashboards only listen: besides heartbeats they send how far they have read. */

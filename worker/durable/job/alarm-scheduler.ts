@@ -145,10 +145,9 @@ export class AlarmScheduler {
     this.#alarmAt = null;
   }
 
-  /** Sets the alarm to the earliest deadline. To be called when it has fired, which unsets it. */
-  setNextAlarm(): void {
+  /** The alarm has fired, or may be lost: none is set. Call `ensureAlarm` after handling what is due. */
+  alarmUnset(): void {
     this.#alarmAt = null;
-    this.ensureAlarm();
   }
 
   /** Makes sure that an alarm is set. */

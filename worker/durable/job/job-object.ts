@@ -164,7 +164,8 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
 
   override alarm(): void {
     if (this.#isUninitialized) return;
+    this.#job.deadlines.alarmUnset();
     this.#job.deadlineHandlers.runDue();
-    this.#job.deadlines.setNextAlarm();
+    this.#job.deadlines.ensureAlarm();
   }
 }

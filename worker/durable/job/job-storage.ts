@@ -40,7 +40,8 @@ export class JobStorage {
       this.#job.runs.rolledBack();
       this.#job.outbox.refresh();
       this.#job.liveness.setDeadlines();
-      this.#job.deadlines.setNextAlarm();
+      this.#job.deadlines.alarmUnset();
+      this.#job.deadlines.ensureAlarm();
       throw error;
     }
   }

@@ -86,8 +86,9 @@ export class OutputQuota {
     if (more) this.#scheduleTrim(subject);
   }
 
-  /** One step of removing all output but one gap. @returns whether that is done */
+  /** One step of removing all output but one gap at most. @returns whether that is done */
   trimToNothing(run: RunRecord): boolean {
+    if (run.archivedTo === null) this.#job.output.removeIfLittle(run.id, ROWS_PER_STEP, BYTES_PER_STEP);
     const plan = this.#job.output.trim(run.id, run.archivedTo ?? 0, BYTES_PER_STEP, ROWS_PER_STEP);
     if (plan === null) return true;
     this.#job.runs.freeOutput(run.id, plan.freed);

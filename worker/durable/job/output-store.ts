@@ -118,6 +118,13 @@ export class OutputStore {
     return plan;
   }
 
+  /** Removes a run's output if it has few rows and bytes; otherwise `trim` has to reduce it first. */
+  removeIfLittle(run: string, maxRows: number, maxBytes: number): void {
+    const rows = this.#rowsFrom(run, 0, maxRows + 1);
+    const bytes = rows.reduce((sum, row) => sum + rowCost(row), 0);
+    if (rows.length <= maxRows && bytes <= maxBytes) this.#sql.exec('DELETE FROM output WHERE run = ?', run);
+  }
+
   /** Removes the output of a run that `trim` has reduced to one gap at most. */
   remove(run: string): void {
     const rows = this.#rowsFrom(run, 0, 2);

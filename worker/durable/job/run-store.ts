@@ -80,6 +80,7 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
   }
 
   override remove(id: string): void {
+    this.#outputTotal = null;
     this.#progress.takeUnsaved(id);
     super.remove(id);
   }
