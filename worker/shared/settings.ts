@@ -8,6 +8,22 @@ const MAX_JOB_OUTPUT_BYTES = 9_000_000_000;
 /** The size of a D1 database on a paid plan. */
 const MAX_D1_BYTES = 10_000_000_000;
 
+/** Cloudflare's location hints; empty: an object is placed where it is first called from. */
+const D1_LOCATIONS = [
+  '',
+  'wnam',
+  'enam',
+  'sam',
+  'weur',
+  'eeur',
+  'apac',
+  'apac-ne',
+  'apac-se',
+  'oc',
+  'afr',
+  'me',
+] as const;
+
 function amount(unit: 'milliseconds' | 'bytes' | 'days', least: 0 | 1 = 1) {
   const isAmount = (text: string) => text.trim() !== '' && Number.isSafeInteger(Number(text)) && Number(text) >= least;
   const message = `must be a whole number of ${unit}${least === 1 ? ' above 0' : ''}`;
@@ -32,6 +48,10 @@ const Vars = v.object({
   JOB_OUTPUT_MAX_BYTES: v.pipe(
     amount('bytes'),
     v.maxValue(MAX_JOB_OUTPUT_BYTES, `must be at most ${MAX_JOB_OUTPUT_BYTES}`),
+  ),
+  D1_LOCATION: v.picklist(
+    D1_LOCATIONS,
+    `must be empty or one of ${D1_LOCATIONS.filter((name) => name !== '').join(', ')}`,
   ),
   D1_MAX_BYTES: v.pipe(amount('bytes'), v.maxValue(MAX_D1_BYTES, `must be at most ${MAX_D1_BYTES}`)),
   RUN_DAYS: amount('days'),

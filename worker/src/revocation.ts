@@ -5,6 +5,7 @@ import { withTimeout } from '#shared/with-timeout';
 import { FLEET, type StaleSockets, staleSockets } from '../shared/d1/open-sockets.ts';
 import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
+import { fleetObject } from '../shared/rpc/fleet-object.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. The sweep calls the rest. */
@@ -50,7 +51,7 @@ async function callOne(env: Env, { token, object }: StaleSockets): Promise<void>
   try {
     await withTimeout(
       object === FLEET
-        ? env.FLEET.getByName('fleet').checkCredentials(token)
+        ? fleetObject(env).checkCredentials(token)
         : callJob(env, object, (job) => job.checkCredentials(token)),
       CALL_LIMIT_MS,
       { what: 'the object' },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { nearD1 } from '../shared/rpc/near-d1.ts';
 import { readSettings } from '../shared/settings.ts';
 import { app } from '../src/http/app.ts';
 import { env } from './support/env.ts';
@@ -22,6 +23,14 @@ describe('settings', () => {
     [{ JOB_OUTPUT_MAX_BYTES: '1048576' }, /at least RUN_OUTPUT_MAX_BYTES/],
   ])('that are invalid are refused: %o', (vars, reason) => {
     expect(() => readSettings({ ...env, ...vars })).toThrow(reason);
+  });
+
+  test('say where D1 is, for the objects that call it for others', () => {
+    expect(nearD1({ ...env, D1_LOCATION: 'weur' })).toEqual({ locationHint: 'weur' });
+    expect(nearD1({ ...env, D1_LOCATION: '' })).toEqual({});
+    expect(() => readSettings({ ...env, D1_LOCATION: 'moon' as '' })).toThrow(
+      /D1_LOCATION must be empty or one of wnam/,
+    );
   });
 
   test('are all named in one error, each once', () => {

@@ -29,6 +29,7 @@ import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type PublishedChanges, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import type { Committed, D1GatewayRpc, QueuePosition } from '../../shared/rpc/d1-gateway.ts';
+import { fleetObject } from '../../shared/rpc/fleet-object.ts';
 import { BatchLoader } from './batch-loader.ts';
 import { conflictsOf, conflictsToAudit, indexedAsSent } from './commit-results.ts';
 import { latestChanges } from './latest-changes.ts';
@@ -149,7 +150,7 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
   /** The alarm after changes could not be published: viewers fetch what they have missed. */
   override async alarm(): Promise<void> {
     try {
-      await withTimeout(this.env.FLEET.getByName('fleet').resync(), PUBLISH_LIMIT_MS, { what: 'the fleet object' });
+      await withTimeout(fleetObject(this.env).resync(), PUBLISH_LIMIT_MS, { what: 'the fleet object' });
     } catch (error) {
       log.error('resync_failed', error);
       await this.ctx.storage.setAlarm(Date.now() + RESYNC_MS);
@@ -164,7 +165,7 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     if (!this.#viewers.isPossible) return;
     const { arrivals } = this.#viewers;
     try {
-      const published = this.env.FLEET.getByName('fleet').publish(news);
+      const published = fleetObject(this.env).publish(news);
       const hasViewers = await withTimeout(published, PUBLISH_LIMIT_MS, { what: 'the fleet object' });
       // An older fleet object answers nothing.
       if (hasViewers === false) this.#viewers.noneLeft(arrivals);

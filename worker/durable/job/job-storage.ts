@@ -4,6 +4,7 @@
  */
 import { purgeJob } from '../../shared/d1/jobs.ts';
 import { log } from '../../shared/log.ts';
+import { fleetObject } from '../../shared/rpc/fleet-object.ts';
 import type { JobContext } from './job-context.ts';
 import { initializeStorage, isUninitialized } from './schema.ts';
 
@@ -52,7 +53,7 @@ export class JobStorage {
     const { env, name, state, credentials, deadlines, outbox } = this.#job;
     try {
       await purgeJob(env.DB, name);
-      await env.FLEET.getByName('fleet').publishJobRemoved(name);
+      await fleetObject(env).publishJobRemoved(name);
       // A wrapper or viewer may have connected meanwhile.
       if (this.#isInUse()) return;
       await credentials.unregisterAll();

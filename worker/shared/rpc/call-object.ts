@@ -9,12 +9,13 @@ export async function callObject<Class extends Rpc.DurableObjectBranded, Result>
   namespace: DurableObjectNamespace<Class>,
   name: string,
   call: (object: DurableObjectStub<Class>) => Promise<Result>,
+  options: DurableObjectNamespaceGetDurableObjectOptions = {},
 ): Promise<Result> {
   try {
-    return await call(namespace.getByName(name));
+    return await call(namespace.getByName(name, options));
   } catch (error) {
     if (!isWorthRepeating(error)) throw error;
-    return call(namespace.getByName(name));
+    return call(namespace.getByName(name, options));
   }
 }
 

@@ -1,5 +1,7 @@
 /** What the fleet's Durable Object can be called for. */
+import type { Env } from '../env.ts';
 import type { PublishedChanges } from '../job-changes.ts';
+import { nearD1 } from './near-d1.ts';
 
 export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
   /** Takes the upgrade of a viewer that the Worker has authorised to see the jobs in `?jobs=`. */
@@ -16,4 +18,9 @@ export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
 
   /** Closes the sockets that were opened with a part of the token that has ended. */
   checkCredentials(token: string): Promise<void>;
+}
+
+/** The one fleet object. */
+export function fleetObject(env: Env): DurableObjectStub<FleetObjectRpc> {
+  return env.FLEET.getByName('fleet', nearD1(env));
 }

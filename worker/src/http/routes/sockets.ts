@@ -6,6 +6,7 @@ import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { DISCONNECTED_HEADER, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { credentialParameter } from '../../../shared/credential.ts';
+import { fleetObject } from '../../../shared/rpc/fleet-object.ts';
 import { ApiError } from '../../api-error.ts';
 import { type Caller, credentialOf } from '../authentication.ts';
 import { operation, socket } from '../operation.ts';
@@ -54,7 +55,7 @@ export const socketOperations = [
     responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages for viewers, see docs/protocol.md.') },
     errors: ['too_many_viewers'],
     handle: ({ c, caller }) => {
-      return asViewer(c.env.FLEET.getByName('fleet'), objectRequest('/watch', caller, { jobs: caller.token.jobs }));
+      return asViewer(fleetObject(c.env), objectRequest('/watch', caller, { jobs: caller.token.jobs }));
     },
   }),
 ];
