@@ -1,9 +1,16 @@
 /** Many wrappers in one process: they connect, say `start`, dial again as wrappers do, and end at once when killed. */
 import type { IncomingMessage } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS } from '#protocol/limits';
-import { readObjectMessage, WRAPPER_SUBPROTOCOL, type WrapperMessage } from '#protocol/wrapper-link';
+import type { Problem } from '#protocol/problem';
+import {
+  DISCONNECTED_HEADER,
+  readObjectMessage,
+  WRAPPER_SUBPROTOCOL,
+  type WrapperMessage,
+} from '#protocol/wrapper-link';
 import { backoffMs } from '#shared/backoff';
 import { completeMessage, killingMessage, newRunKey, startMessage } from '#testing/wrapper-messages';
 import type { CrowdRequest, Wrapper, WrapperReport } from './crowd-messages.ts';
@@ -12,6 +19,7 @@ import type { CrowdRequest, Wrapper, WrapperReport } from './crowd-messages.ts';
 const HANDSHAKE_TIMEOUT_MS = 15_000;
 const RECONNECT_BASE_MS = 1_000;
 const RECONNECT_CAP_MS = 10_000;
+const BUSY_JITTER = 0.1;
 
 const played = new Set<PlayedWrapper>();
 
@@ -38,6 +46,8 @@ class PlayedWrapper {
   #hasEnded = false;
   #isBreaking = false;
   #failures = 0;
+  /** When its link broke; null before it first had one. */
+  #brokeAt: number | null = null;
 
   constructor(url: string, token: string, { job, run, machine }: Wrapper) {
     const query = new URLSearchParams({ run, instance: 'thundering-herd', machine });
@@ -49,11 +59,16 @@ class PlayedWrapper {
   /** Dials until the run has ended, with the pauses of a real wrapper. */
   async play(): Promise<void> {
     for (;;) {
-      const { reason, retryAfterMs } = await this.#connection();
+      const { reason, pauseMs } = await this.#connection();
       if (this.#hasEnded) return;
+      if (pauseMs !== null) {
+        // The control plane is busy: no failure.
+        await sleep(pauseMs * (1 + BUSY_JITTER * Math.random()));
+        continue;
+      }
       if (this.#isBreaking) this.#isBreaking = false;
       else report({ type: 'failed', run: this.#run, reason });
-      await sleep(retryAfterMs + backoffMs(this.#failures, RECONNECT_BASE_MS, RECONNECT_CAP_MS));
+      await sleep(backoffMs(this.#failures, RECONNECT_BASE_MS, RECONNECT_CAP_MS));
       this.#failures += 1;
     }
   }
@@ -64,23 +79,30 @@ class PlayedWrapper {
   }
 
   /** Resolves at its end. */
-  #connection(): Promise<{ readonly reason: string; readonly retryAfterMs: number }> {
+  #connection(): Promise<{ readonly reason: string; readonly pauseMs: number | null }> {
     const socket = new WebSocket(this.#url, WRAPPER_SUBPROTOCOL, {
-      headers: this.#headers,
+      headers: {
+        ...this.#headers,
+        ...(this.#brokeAt !== null && { [DISCONNECTED_HEADER]: String(Date.now() - this.#brokeAt) }),
+      },
       perMessageDeflate: false,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
     this.#socket = socket;
     let reason = 'closed';
-    let retryAfterMs = 0;
+    let pauseMs: number | null = null;
+    let hasStarted = false;
     const beats = setInterval(() => {
       if (socket.readyState === WebSocket.OPEN) socket.send(HEARTBEAT);
     }, HEARTBEAT_INTERVAL_MS);
     socket.on('open', () => this.#say(startOf(this.#run, this.#key)));
-    socket.on('message', (data: Buffer) => this.#receive(data.toString()));
-    socket.on('unexpected-response', (request, response: IncomingMessage) => {
+    socket.on('message', (data: Buffer) => {
+      hasStarted = true;
+      this.#receive(data.toString());
+    });
+    socket.on('unexpected-response', async (request, response: IncomingMessage) => {
       reason = `HTTP ${response.statusCode}`;
-      retryAfterMs = 1000 * Number(response.headers['retry-after'] ?? 0);
+      pauseMs = (await problemOf(response)).retry_after_ms ?? null;
       request.destroy();
     });
     socket.on('error', (error) => {
@@ -89,7 +111,8 @@ class PlayedWrapper {
     return new Promise((resolve) => {
       socket.on('close', (code) => {
         clearInterval(beats);
-        resolve({ reason: `${code} ${reason}`, retryAfterMs });
+        if (hasStarted) this.#brokeAt = Date.now();
+        resolve({ reason: `${code} ${reason}`, pauseMs });
       });
     });
   }
@@ -119,6 +142,10 @@ class PlayedWrapper {
   #say(message: WrapperMessage): void {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
+}
+
+async function problemOf(response: IncomingMessage): Promise<Partial<Problem>> {
+  return (await json(response)) as Partial<Problem>;
 }
 
 function startOf(run: string, runKey: string): WrapperMessage {
