@@ -39,8 +39,15 @@ export const DEADLINE_KINDS = [
 ] as const;
 export type DeadlineKind = (typeof DEADLINE_KINDS)[number];
 
-/** Only in memory. They follow from open sockets, from disconnected runs, and from what is to be sent. */
-const DERIVED_KINDS: ReadonlySet<DeadlineKind> = new Set(['silence', 'viewers', 'disconnect', 'witness', 'outbox']);
+/** Only in memory. They follow from open sockets, from disconnected runs, from open kills, and from what is to be sent. */
+const DERIVED_KINDS: ReadonlySet<DeadlineKind> = new Set([
+  'silence',
+  'viewers',
+  'disconnect',
+  'witness',
+  'expire',
+  'outbox',
+]);
 
 /** The table, for an object without migrations. The job object creates it in its first one. */
 export const DEADLINES_TABLE = `

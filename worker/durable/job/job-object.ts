@@ -35,10 +35,11 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     this.#job = new JobContext(state, this.env);
     if (this.#isUninitialized) return;
     migrate(state.storage);
-    const { deadlines, liveness, viewers, outbox, retention } = this.#job;
+    const { deadlines, liveness, viewers, killController, outbox, retention } = this.#job;
     const started = deadlines.start(() => {
       liveness.reconcile();
       viewers.watchSilence();
+      killController.resume();
       outbox.resume();
       retention.schedule();
     });

@@ -225,10 +225,9 @@ export class KillController {
     });
     const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'sent');
     if (isAnswered) this.#job.deadlines.cancel('kill_answer', run.id);
-    if (!target.acknowledged) {
-      this.#job.runUpdater.addEvent(run, { type: 'kill_delivered', at: timeOf(run, report), kill: report.kill });
-    }
-    const changed = this.#recordStep(run, report, !this.#job.runUpdater.hasStep(run, report));
+    const delivered: NewRunEvent = { type: 'kill_delivered', at: timeOf(run, report), kill: report.kill };
+    const isNew = !this.#job.runUpdater.hasStep(run, report);
+    const changed = this.#recordStep(run, report, isNew, target.acknowledged ? [] : [delivered]);
     const kill = this.#job.kills.get(report.kill);
     if (kill !== null) {
       this.#log('kill_progress', kill, { run: run.id, phase: report.phase, survivors: report.survivors.length });
@@ -293,10 +292,26 @@ export class KillController {
     return false;
   }
 
+  /** Sets the deadlines of open kills again: they follow from the kills, and are only in memory. */
+  resume(): void {
+    for (const { id, expiresAt } of this.#job.kills.open()) {
+      // Of one whose time is up, only if that was missed.
+      if (expiresAt > Date.now() || this.#changesWithExpiry(id)) this.#job.deadlines.arm('expire', id, expiresAt);
+    }
+  }
+
   /** Ends the search for runs. Targets stay bound until their runs have ended. */
   expire(id: string): void {
+    if (!this.#changesWithExpiry(id)) return;
     for (const target of this.#job.kills.openAtDisconnectedEnds(id)) this.#markLost(target);
     this.#update(id);
+  }
+
+  #changesWithExpiry(id: string): boolean {
+    return (
+      this.#job.kills.openAtDisconnectedEnds(id).length > 0 ||
+      this.#job.kills.stateOf(id, true) !== this.#job.kills.get(id)?.state
+    );
   }
 
   /** The run has ended and may never reconnect. If it does, the kill applies again. */
@@ -357,7 +372,7 @@ export class KillController {
     // A lost run gets the kill if it returns; until then the kill does not wait for it.
     const state = canApply(run) ? 'pending' : 'lost';
     if (!this.#job.kills.addTarget(kill.id, run.id, isSent ? this.#sent(kill, 0) : { state })) return false;
-    this.#job.runUpdater.addEvent(run, {
+    const requested: NewRunEvent = {
       type: 'kill_requested',
       at: new Date(kill.requestedAt).toISOString(),
       kill: kill.id,
@@ -365,8 +380,9 @@ export class KillController {
       reason: kill.reason,
       ...killOptions(kill, run),
       include: kill.include,
-    });
-    if (isSent) this.#recordSent(kill, run, true);
+    };
+    this.#job.runUpdater.addEvents(run, requested, ...(isSent ? [sentEvent(kill)] : []));
+    if (isSent) this.#awaitAnswer(run);
     return true;
   }
 
@@ -382,7 +398,8 @@ export class KillController {
     // What is sent again on the same socket follows a message that has probably arrived: its time is the first one's.
     const isNewLink = target.sends === 0;
     this.#job.kills.updateTarget(target, { sends, ...(isNewLink && { timing }), ...(isFirst && { state }) });
-    this.#recordSent(kill, run, isFirst);
+    if (isFirst) this.#job.runUpdater.addEvents(run, sentEvent(kill));
+    this.#awaitAnswer(run);
     return isFirst || isNewLink;
   }
 
@@ -392,11 +409,9 @@ export class KillController {
     return { state: 'sent', sends: sends + 1, timing };
   }
 
-  #recordSent(kill: KillRecord, run: RunRecord, isFirst: boolean): void {
+  #awaitAnswer(run: RunRecord): void {
     // The first unanswered kill sets the time: repeated kills must not postpone it.
     this.#job.deadlines.armIfUnset('kill_answer', run.id, Date.now() + this.#job.settings.killAnswerMs);
-    if (!isFirst) return;
-    this.#job.runUpdater.addEvent(run, { type: 'kill_sent', at: new Date().toISOString(), kill: kill.id });
   }
 
   /** Only sends. @returns whether there is a socket to send it on */
@@ -444,8 +459,11 @@ export class KillController {
     };
   }
 
-  /** @param isNew whether it becomes an event: a wrapper repeats steps when it reconnects */
-  #recordStep(run: RunRecord, report: KillReport, isNew: boolean): RunRecord {
+  /**
+   * @param isNew whether it becomes an event: a wrapper repeats steps when it reconnects
+   * @param before events that precede it
+   */
+  #recordStep(run: RunRecord, report: KillReport, isNew: boolean, before: readonly NewRunEvent[] = []): RunRecord {
     const event: NewRunEvent = {
       type: 'kill_progress',
       at: timeOf(run, report),
@@ -458,8 +476,9 @@ export class KillController {
       related: [...(report.related ?? [])],
     };
     const status = report.phase === 'refused' ? null : changeRun(run, { kind: 'signalled' });
-    if (status !== null) return this.#job.runUpdater.update(run, status, ...(isNew ? [event] : []));
-    if (isNew) this.#job.runUpdater.addEvent(run, event);
+    const events = isNew ? [...before, event] : before;
+    if (status !== null) return this.#job.runUpdater.update(run, status, ...events);
+    this.#job.runUpdater.addEvents(run, ...events);
     return run;
   }
 
@@ -511,6 +530,10 @@ const NO_TIMING: TargetTiming = {
   first_signal_ms: null,
   last_process_gone_ms: null,
 };
+
+function sentEvent({ id }: KillRecord): NewRunEvent {
+  return { type: 'kill_sent', at: new Date().toISOString(), kill: id };
+}
 
 /** The clocks of the host that stamped the request and of this one may differ. */
 function sinceRequested(requestedAt: number): number {

@@ -148,6 +148,12 @@ export class KillStore extends Table<typeof KILL_COLUMNS> {
     super(sql, 'kills', KILL_COLUMNS);
   }
 
+  /** The kills that are not over. */
+  open(): KillRecord[] {
+    // `settled` has an index.
+    return this.select("WHERE settled = 0 AND state IN ('queued', 'delivered')");
+  }
+
   /** The kills that still look for runs. */
   searching(now: number): KillRecord[] {
     return this.select('WHERE expires_at > ? ORDER BY requested_at, id', now);

@@ -99,7 +99,7 @@ export class Liveness {
     this.#job.deadlines.cancel('probe', run.id);
     this.#allowEvictionIfDone();
     this.#job.runs.patch(run.id, { suspectedSince: null });
-    this.#job.runUpdater.addEvent(run, { type: 'answered', at: new Date().toISOString() });
+    this.#job.runUpdater.addEvents(run, { type: 'answered', at: new Date().toISOString() });
     return { ...run, suspectedSince: null };
   }
 
@@ -179,7 +179,7 @@ export class Liveness {
 
   #suspect(run: RunRecord, socket: WebSocket, heardAt: number, now: number): void {
     this.#job.runs.patch(run.id, { suspectedSince: heardAt });
-    this.#job.runUpdater.addEvent(run, {
+    this.#job.runUpdater.addEvents(run, {
       type: 'suspected',
       at: new Date(now).toISOString(),
       silent_ms: now - heardAt,

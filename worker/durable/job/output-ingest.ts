@@ -28,7 +28,12 @@ export class OutputIngest {
     if (to <= from) return refused({ code: 'bad_offset', message: 'a gap must end after it starts' });
     return this.#ingest(run, from, to, () => {
       const size = this.#job.output.appendGap(run.id, run.outputEnd, to);
-      this.#job.runUpdater.addEvent(run, { type: 'output_gap', at: new Date().toISOString(), from: run.outputEnd, to });
+      this.#job.runUpdater.addEvents(run, {
+        type: 'output_gap',
+        at: new Date().toISOString(),
+        from: run.outputEnd,
+        to,
+      });
       return size;
     });
   }

@@ -143,7 +143,7 @@ export class OutputQuota {
     const run = this.#job.runs.get(id);
     if (run === null || run.trimmedFor === limit || run.trimmedFor === 'job') return;
     this.#job.runs.patch(id, { trimmedFor: limit });
-    this.#job.runUpdater.addEvent(run, { type: 'output_trimmed', at: new Date().toISOString(), limit, from });
+    this.#job.runUpdater.addEvents(run, { type: 'output_trimmed', at: new Date().toISOString(), limit, from });
     log.info('output_trimmed', { job: this.#job.name, run: id, limit });
   }
 

@@ -23,7 +23,7 @@ export class RunIdConflicts {
     if (run === null) return false;
     const known = this.#job.events.conflictingJobs(id, MAX_CONFLICT_EVENTS);
     if (known.length === MAX_CONFLICT_EVENTS || known.includes(otherJob)) return false;
-    this.#job.runUpdater.addEvent(run, { type: 'run_conflict', at: new Date().toISOString(), job: otherJob });
+    this.#job.runUpdater.addEvents(run, { type: 'run_conflict', at: new Date().toISOString(), job: otherJob });
     log.warn('run_conflict', { job: this.#job.name, run: id, other: otherJob });
     return true;
   }

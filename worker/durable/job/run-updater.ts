@@ -31,9 +31,10 @@ export class RunUpdater {
     return this.#announce({ ...run, ...counted }, added);
   }
 
-  /** Records an event that leaves the run as it is. */
-  addEvent(run: RunRecord, event: NewRunEvent): void {
-    const { added, fields } = this.#append(run, [event]);
+  /** Records events that leave the run as it is. */
+  addEvents(run: RunRecord, ...events: NewRunEvent[]): void {
+    if (events.length === 0) return;
+    const { added, fields } = this.#append(run, events);
     this.#job.runs.patch(run.id, fields);
     this.#showEvents(run, added);
   }
