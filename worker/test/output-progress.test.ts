@@ -84,23 +84,22 @@ test("a run's row is written after 64 frames at the latest", async () => {
 test('a frame whose transaction fails is not counted: it is stored once when it comes again', async () => {
   const who = newIdentity('progress-fault');
   const wrapper = await TestWrapper.connect(who);
-  wrapper.print(0, 'a');
-  await wrapper.acked(1);
-  // With this frame the head is complete, which is written to the run's row.
-  const large = 'y'.repeat(RUN_MAX / 5);
-  await withFault(who.job, 'UPDATE ON runs', async () => {
-    wrapper.print(1, large);
-    await wrapper.acked(1 + large.length);
-    wrapper.print(1 + large.length, large);
+  const frame = 'y'.repeat(200_000);
+  for (let start = 0; start < 1_000_000; start += frame.length) wrapper.print(start, frame);
+  await wrapper.acked(1_000_000);
+  // With this frame the run exceeds its limit, which fails after the frame was stored and counted.
+  await withFault(who.job, 'DELETE ON output', async () => {
+    wrapper.print(1_000_000, frame);
     await wrapper.error('internal');
+    expect(await run(who.job, who.run)).toMatchObject({ output_bytes: 1_000_000 });
   });
   const again = await TestWrapper.connect(who);
-  expect(again.of('ack')[0]).toMatchObject({ offset: 1 + large.length });
-  again.print(1 + large.length, large);
-  await again.acked(1 + 2 * large.length);
+  expect(again.of('ack')[0]).toMatchObject({ offset: 1_000_000 });
+  again.print(1_000_000, frame);
+  await again.acked(1_200_000);
   const { ofRuns, ofRows } = await sums(who.job);
   expect(ofRuns).toBe(ofRows);
-  expect(await run(who.job, who.run)).toMatchObject({ output_bytes: 1 + 2 * large.length });
+  expect(await run(who.job, who.run)).toMatchObject({ output_bytes: 1_200_000 });
 });
 
 test('small frames of a stream share a row, byte for byte', async () => {
