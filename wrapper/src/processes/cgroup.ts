@@ -7,7 +7,8 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { decodeTime, isValid, ulid } from 'ulid';
+import { decodeTime, isValid } from 'ulid';
+import { uniqueUlid } from '../host/unique-ulid.ts';
 import { isAnybodyAt } from './process-ref.ts';
 
 export interface Cgroup {
@@ -38,7 +39,7 @@ const ABANDONED_AFTER_MS = 60_000;
  *
  * @param id names it, and has its time and its maker in it. Not the run's own: everyone on the machine can list cgroups
  */
-export function createCgroup(id = `${ulid()}-${process.pid}`): Cgroup | null {
+export function createCgroup(id = `${uniqueUlid()}-${process.pid}`): Cgroup | null {
   if (process.platform !== 'linux') return null;
   try {
     const parent = ownDirectory();

@@ -1,13 +1,13 @@
 /** A run's default names, and its id and key. */
 import { randomBytes } from 'node:crypto';
-import { ulid } from 'ulid';
 import { defaultInstance } from '#protocol/names';
 import { hostName } from '../host/host-name.ts';
+import { uniqueUlid } from '../host/unique-ulid.ts';
 import type { LaunchedRun } from './run-context.ts';
 
 /** A new run id. */
 export function newRunId(): string {
-  return ulid(Date.now(), () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48);
+  return uniqueUlid();
 }
 
 /** 128 random bits that prove to the job object that the same wrapper still speaks for the run. */

@@ -29,8 +29,8 @@ export async function run(options: RunOptions, detachment: Detachment | null, ve
   const launch = { ...extractLaunchState(process.env), ...detachment };
   if (options.detach && detachment === null) return startInBackground(options, launch);
   const signals = new LocalSignals(launch.ignoredSignals);
-  keepMemorySmall();
   const launched = await launchCommand(options, version, detachment?.run ?? newRunId(), launch);
+  keepMemorySmall();
   const { own, log } = launched;
 
   let exitCode: number;

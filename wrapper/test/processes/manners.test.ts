@@ -15,6 +15,7 @@ import {
   NODE,
   ofThisTest,
   PROGRAM,
+  sabotage,
   shell,
   stderrOf,
   WAIT,
@@ -262,4 +263,22 @@ test('a command is started where its directory has been deleted, as it would be 
   expect((await leashRun(['./ran'], { by: leave }).exited()).code).toBe(255);
   const detached = leashRun(['true'], { by: leave, options: ['--detach'] });
   expect((await detached.exited()).code).toBe(0);
+});
+
+test('the command does not wait for cryptography, the network code or anything else that only the wrapper needs', async () => {
+  const leash = leashRun(['true'], {
+    env: sabotage(`
+      import childProcess from 'node:child_process';
+      const { spawn } = childProcess;
+      const early = new Set(process.moduleLoadList);
+      childProcess.spawn = (...given) => {
+        const loaded = process.moduleLoadList.filter((each) => !early.has(each));
+        if (given[2]?.detached) console.error('loaded: ' + loaded.join(', ') + '.');
+        return spawn(...given);
+      };`),
+  });
+  expect(await leash.exited()).toEqual({ code: 0, signal: null });
+  const [, loaded = ''] = /^loaded: (.*)\.$/m.exec(leash.stderr) ?? [];
+  expect(loaded).toContain('NativeModule perf_hooks');
+  for (const name of ['crypto', 'dns', 'http', 'tls', 'zlib']) expect(loaded).not.toContain(`NativeModule ${name}`);
 });
