@@ -66,9 +66,9 @@ export const ESTIMATES = {
   /** What a line of output has: a frame has at least one. */
   bytesPerLine: 80,
   /** What D1 stores of a run or a kill, with its index entries. */
-  d1KbPerRow: 1,
+  d1KbPerRow: 1.2,
   /** What an object stores of a run besides its output: its row, its events, its targets. */
-  objectKbPerRun: 2,
+  objectKbPerRun: 1,
   /** What an object stores of a frame besides its bytes. */
   objectKbPerFrame: 0.1,
   /** An object's tables, even if they are empty. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BUDGETS, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
-import { CAUSES, DAYS_PER_MONTH, type Fleet, fleetCost, framesPerRun, freeJobs } from '#shared/fleet-cost';
+import { CAUSES, DAYS_PER_MONTH, ESTIMATES, type Fleet, fleetCost, framesPerRun, freeJobs } from '#shared/fleet-cost';
 import { PLAN_USD_PER_MONTH } from '#shared/prices';
 
 const NOTHING: Fleet = {
@@ -72,7 +72,7 @@ describe('the free plan', () => {
   test('has a database of 500 MB, however much the account may store', () => {
     const { freeShares } = fleetCost({ ...HOURLY, jobs: 500 });
     const share = freeShares.find(({ billed }) => billed === 'd1Storage')?.share;
-    expect(share).toBeCloseTo((500 * 24 * 90 * 1_000) / 500e6);
+    expect(share).toBeCloseTo((500 * 24 * 90 * 1_000 * ESTIMATES.d1KbPerRow) / 500e6);
   });
 });
 
