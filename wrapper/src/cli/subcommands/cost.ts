@@ -60,8 +60,15 @@ how long objects are awake, and how much they store, is estimated. See docs/cost
 
 function fleetText(fleet: Fleet): string {
   const { jobs, runsPerDay, minutesPerRun, outputKibPerRun, watchers, killsPerDay, hasBucket } = fleet;
-  return `${jobs} jobs, each with ${runsPerDay} runs a day of ${minutesPerRun} minutes and ${outputKibPerRun} KiB of output;
-${watchers} watchers, ${killsPerDay} kills a day${hasBucket ? ', old output in a bucket' : ''}`;
+  const runs = `${countText(runsPerDay, 'run')} a day of ${countText(minutesPerRun, 'minute')}`;
+  const others = `${countText(watchers, 'watcher')}, ${countText(killsPerDay, 'kill')} a day`;
+  return `${countText(jobs, 'job')}, each with ${runs} and ${outputKibPerRun} KiB of output;
+${others}${hasBucket ? ', old output in a bucket' : ''}`;
+}
+
+/** `1 kill`, `0.5 kills`. */
+function countText(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function billLines({ usage, usd }: FleetCost): string[] {
@@ -94,7 +101,7 @@ function freePlanText(fleet: Fleet, { freeShares }: FleetCost): string {
   const used = scarcest === undefined ? '' : `${percentText(scarcest.share)} of its ${BILLED_NAMES[scarcest.billed]}`;
   return isEnough(freeShares)
     ? `Free plan: enough, with ${used}`
-    : `Free plan: not enough, it would take ${used}\nIt is enough for ${freeJobs(fleet)} such jobs`;
+    : `Free plan: not enough, it would take ${used}\nIt is enough for ${countText(freeJobs(fleet), 'such job')}`;
 }
 
 function isEnough(shares: FleetCost['freeShares']): boolean {
