@@ -32,14 +32,7 @@ export class TestWrapper extends SharedTestWrapper {
     halfOpen: boolean,
     token: string,
   ): Promise<TestWrapper> {
-    const { job, run, machine, instance } = identity;
-    const response = await request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
-      headers: {
-        Authorization: `Bearer ${token}`,
-        Upgrade: 'websocket',
-        'Sec-WebSocket-Protocol': WRAPPER_SUBPROTOCOL,
-      },
-    });
+    const response = await askToConnect(identity, token);
     const socket = response.webSocket;
     if (socket === null) throw new Error(`not connected: ${response.status} ${await response.text()}`);
     const wrapper = new TestWrapper(identity, socket);
@@ -49,5 +42,23 @@ export class TestWrapper extends SharedTestWrapper {
       await wrapper.started();
     }
     return wrapper;
+  }
+}
+
+/** Waits as a wrapper does while too many others connect. */
+async function askToConnect(identity: Identity, token: string): Promise<Response> {
+  const { job, run, machine, instance } = identity;
+  for (;;) {
+    const response = await request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
+      headers: {
+        Authorization: `Bearer ${token}`,
+        Upgrade: 'websocket',
+        'Sec-WebSocket-Protocol': WRAPPER_SUBPROTOCOL,
+      },
+    });
+    if (response.status !== 503) return response;
+    const { code, retry_after_ms: pauseMs } = await response.clone().json<{ code: string; retry_after_ms?: number }>();
+    if (code !== 'busy' || pauseMs === undefined) return response;
+    await scheduler.wait(pauseMs);
   }
 }
