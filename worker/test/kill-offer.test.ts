@@ -140,6 +140,50 @@ describe('while D1 is away', () => {
   });
 });
 
+describe('many runs while D1 is away', () => {
+  const killMany = (body: unknown, key: string) =>
+    call('POST', '/kills', { body, headers: { 'Idempotency-Key': key } });
+
+  test('that are named with their jobs are killed by their objects, once', async () => {
+    const [one, two] = [await connected('many-one'), await connected('many-two')];
+    const runs = [two, one].map(({ identity: { job, run } }) => ({ job, run }));
+    let ids: string[] = [];
+    await withD1(rejecting, async () => {
+      for (const _attempt of [1, 2]) {
+        const response = await killMany({ runs }, 'many');
+        expect(response.status).toBe(202);
+        const { kills } = await response.json<{ kills: Kill[] }>();
+        expect(kills.map(({ job, run }) => ({ job, run }))).toEqual(runs);
+        if (ids.length > 0) expect(kills.map(({ id }) => id)).toEqual(ids);
+        ids = kills.map(({ id }) => id);
+      }
+      await Promise.all([one.kill(), two.kill()]);
+    });
+    await mirrored('many-one', ids[1] ?? '');
+    expect(await inD1('many-one')).toMatchObject({ kills: [ids[1]], audits: 1 });
+  });
+
+  test('of which an object knows only some are not all stored, and the response says so', async () => {
+    const known = await connected('many-known');
+    const runs = [
+      { job: 'many-known', run: known.identity.run },
+      { job: 'many-unknown', run: newIdentity('x').run },
+    ];
+    await withD1(rejecting, async () => {
+      const response = await killMany({ runs }, 'some');
+      expect(response.status).toBe(503);
+      expect((await response.json<{ detail: string }>()).detail).toContain('1 of 2 kills are stored');
+    });
+  });
+
+  test('that only the index knows are not', async () => {
+    await withD1(rejecting, async () => {
+      expect(await refusal(killMany({ jobs: '*' }, 'selector'))).toBe('503 unavailable');
+      expect(await refusal(killMany({ runs: [newIdentity('x').run] }, 'bare'))).toBe('503 unavailable');
+    });
+  });
+});
+
 describe('a key', () => {
   test('gives the same kill whichever store answers, and another request with it none', async () => {
     const wrapper = await connected('offer-key');

@@ -4,6 +4,7 @@ import type { Kill, KillManyRequest, KillRequest, RunOfJob } from '#protocol/api
 import { matchesGlob } from '#protocol/glob';
 import { mapConcurrent } from '#shared/map-concurrent';
 import { withTimeout } from '#shared/with-timeout';
+import { d1Failure } from '../../shared/d1/failure.ts';
 import { type EarlierUse, earlierUse, type IdempotencyKey } from '../../shared/d1/idempotency.ts';
 import { jobNames } from '../../shared/d1/jobs.ts';
 import { batchKills, isBatchOpen } from '../../shared/d1/kill-batches.ts';
@@ -15,6 +16,7 @@ import { callJob } from '../../shared/rpc/job-object.ts';
 import { AmbiguousRun, ApiError } from '../api-error.ts';
 import { deliver, deliverAll } from './deliver.ts';
 import { callerToken, type KillCall, keyOf, keyReused } from './kill-call.ts';
+import { killWithoutD1 } from './kill-without-d1.ts';
 import { newKill } from './new-kill.ts';
 
 /** A batch of D1 has its limits. */
@@ -47,8 +49,10 @@ export async function killMany(
   request: KillManyRequest,
   waitSeconds: number,
 ): Promise<readonly Kill[]> {
-  const token = await callerToken(call);
-  const { batch, kills, key } = await enqueue({ ...call, token }, request);
+  const stored = await enqueueIfAvailable(call, request);
+  // Only D1 could say when they are all over.
+  if (stored === null) return killWithoutD1(call, request);
+  const { batch, kills, key } = stored;
   const delivered = await deliverAll(kills, (job, ofJob) => deliver(call, job, ofJob, { key }));
   if (waitSeconds === 0 || delivered.length === 0) return delivered;
   // One query now and then for all of them keeps no object awake.
@@ -57,6 +61,18 @@ export async function killMany(
     await scheduler.wait(Math.min(POLL_MS, Math.max(1, until - Date.now())));
   }
   return batchKills(call.env.DB, batch);
+}
+
+/** Null while D1 is away. */
+async function enqueueIfAvailable(call: KillCall, request: KillManyRequest): Promise<Batch | null> {
+  try {
+    return await enqueue({ ...call, token: await callerToken(call) }, request);
+  } catch (error) {
+    const failure = d1Failure(error);
+    if (failure !== 'unavailable' && failure !== 'full') throw error;
+    log.error('kills_not_stored', error, { request: call.requestId });
+    return null;
+  }
 }
 
 /** Stores the kills. @returns the earlier ones when the call repeats an earlier one */
