@@ -381,7 +381,9 @@ describe("a job's output", () => {
       expect(log[0]).toEqual({ start: 0, end: 100_000, gap: 0 });
       expect(log.at(-1)).toEqual({ start: 800_000, end: 900_000, gap: 0 });
     }
-    const more = await Promise.all(Array.from({ length: 30 }, () => TestWrapper.connect(newIdentity(job))));
+    const more: TestWrapper[] = [];
+    // One by one: a crowd is asked to come later.
+    for (let each = 0; each < 30; each += 1) more.push(await TestWrapper.connect(newIdentity(job)));
     // All of these are head.
     for (const wrapper of more) await print(wrapper, 0, 2, 100_000);
     await trimmed(job);

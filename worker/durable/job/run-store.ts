@@ -93,6 +93,7 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
 
   /** The runs whose end is not final: alive, or declared lost by this object. */
   open(): RunRecord[] {
+    this.#progress.restoreLive();
     return this.select('WHERE settled = 0 AND final = 0');
   }
 
@@ -166,6 +167,7 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
   }
 
   #live(): RunRecord[] {
+    this.#progress.restoreLive();
     return this.select('WHERE settled = 0 AND final = 0 AND ended_at IS NULL ORDER BY id');
   }
 
