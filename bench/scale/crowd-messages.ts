@@ -22,5 +22,7 @@ export type WrapperReport =
   | { readonly type: 'kill'; readonly run: string; readonly at: number }
   /** The completion is acked: the object has the run's end, and the kill is settled. */
   | { readonly type: 'settled'; readonly run: string; readonly at: number }
-  /** An attempt to connect failed, or a link broke that the bench didn't break. */
-  | { readonly type: 'failed'; readonly run: string; readonly reason: string };
+  /**
+   * An attempt to connect failed, or a link broke that the bench didn't break; `busy`: the control plane asked it to wait.
+   */
+  | { readonly type: 'failed' | 'busy'; readonly run: string; readonly reason: string };

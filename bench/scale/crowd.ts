@@ -1,10 +1,11 @@
 /** Many wrappers in one process: they connect, say `start`, dial again as wrappers do, and end at once when killed. */
 import type { IncomingMessage } from 'node:http';
-import { json } from 'node:stream/consumers';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as v from 'valibot';
 import { WebSocket } from 'ws';
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS } from '#protocol/limits';
-import type { Problem } from '#protocol/problem';
+import { Problem } from '#protocol/problem';
 import {
   DISCONNECTED_HEADER,
   readObjectMessage,
@@ -15,11 +16,20 @@ import { backoffMs } from '#shared/backoff';
 import { completeMessage, killingMessage, newRunKey, startMessage } from '#testing/wrapper-messages';
 import type { CrowdRequest, Wrapper, WrapperReport } from './crowd-messages.ts';
 
-/** As long as a wrapper waits. */
+// As a wrapper has them.
 const HANDSHAKE_TIMEOUT_MS = 15_000;
-const RECONNECT_BASE_MS = 1_000;
+const FIRST_PAUSE_MS = 250;
+const LOSS_COUNTS_AS = 2;
 const RECONNECT_CAP_MS = 10_000;
 const BUSY_JITTER = 0.1;
+const MIN_BUSY_PAUSE_MS = 100;
+
+/** How a connection ended. */
+interface Ending {
+  readonly reason: string;
+  /** What a busy control plane asked for. */
+  readonly pauseMs: number | null;
+}
 
 const played = new Set<PlayedWrapper>();
 
@@ -39,37 +49,32 @@ process.once('disconnect', () => process.exit(0));
 
 class PlayedWrapper {
   readonly #url: string;
-  readonly #headers: Record<string, string>;
+  readonly #token: string;
   readonly #run: string;
   readonly #key = newRunKey();
   #socket: WebSocket | null = null;
   #hasEnded = false;
   #isBreaking = false;
   #failures = 0;
-  /** When its link broke; null before it first had one. */
-  #brokeAt: number | null = null;
+  #startedAt: number | null = null;
+  #disconnectedAt: number | null = null;
 
   constructor(url: string, token: string, { job, run, machine }: Wrapper) {
     const query = new URLSearchParams({ run, instance: 'thundering-herd', machine });
     this.#url = `${url.replace(/^http/, 'ws')}/api/v1/jobs/${job}/connect?${query}`;
-    this.#headers = { authorization: `Bearer ${token}` };
+    this.#token = token;
     this.#run = run;
   }
 
   /** Dials until the run has ended, with the pauses of a real wrapper. */
   async play(): Promise<void> {
     for (;;) {
-      const { reason, pauseMs } = await this.#connection();
+      const ending = await this.#connection();
       if (this.#hasEnded) return;
-      if (pauseMs !== null) {
-        // The control plane is busy: no failure.
-        await sleep(pauseMs * (1 + BUSY_JITTER * Math.random()));
-        continue;
-      }
+      if (this.#startedAt !== null) this.#disconnectedAt = performance.now();
       if (this.#isBreaking) this.#isBreaking = false;
-      else report({ type: 'failed', run: this.#run, reason });
-      await sleep(backoffMs(this.#failures, RECONNECT_BASE_MS, RECONNECT_CAP_MS));
-      this.#failures += 1;
+      else report({ type: ending.pauseMs === null ? 'failed' : 'busy', run: this.#run, reason: ending.reason });
+      await sleep(this.#pauseMs(ending));
     }
   }
 
@@ -78,42 +83,48 @@ class PlayedWrapper {
     this.#socket?.terminate();
   }
 
+  #pauseMs({ pauseMs }: Ending): number {
+    const wasConnected = this.#startedAt !== null;
+    this.#startedAt = null;
+    if (pauseMs !== null) return Math.max(pauseMs, MIN_BUSY_PAUSE_MS) * (1 + BUSY_JITTER * Math.random());
+    const failures = wasConnected ? LOSS_COUNTS_AS : this.#failures;
+    this.#failures += 1;
+    return backoffMs(failures, FIRST_PAUSE_MS, RECONNECT_CAP_MS);
+  }
+
   /** Resolves at its end. */
-  #connection(): Promise<{ readonly reason: string; readonly pauseMs: number | null }> {
+  #connection(): Promise<Ending> {
+    const disconnectedMs = this.#disconnectedAt === null ? null : performance.now() - this.#disconnectedAt;
     const socket = new WebSocket(this.#url, WRAPPER_SUBPROTOCOL, {
       headers: {
-        ...this.#headers,
-        ...(this.#brokeAt !== null && { [DISCONNECTED_HEADER]: String(Date.now() - this.#brokeAt) }),
+        authorization: `Bearer ${this.#token}`,
+        ...(disconnectedMs !== null && { [DISCONNECTED_HEADER]: String(Math.floor(disconnectedMs)) }),
       },
       perMessageDeflate: false,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
     this.#socket = socket;
-    let reason = 'closed';
-    let pauseMs: number | null = null;
-    let hasStarted = false;
     const beats = setInterval(() => {
       if (socket.readyState === WebSocket.OPEN) socket.send(HEARTBEAT);
     }, HEARTBEAT_INTERVAL_MS);
     socket.on('open', () => this.#say(startOf(this.#run, this.#key)));
-    socket.on('message', (data: Buffer) => {
-      hasStarted = true;
-      this.#receive(data.toString());
-    });
-    socket.on('unexpected-response', async (request, response: IncomingMessage) => {
-      reason = `HTTP ${response.statusCode}`;
-      pauseMs = (await problemOf(response)).retry_after_ms ?? null;
-      request.destroy();
-    });
-    socket.on('error', (error) => {
-      if (reason === 'closed') reason = error.message;
-    });
+    socket.on('message', (data: Buffer) => this.#receive(data.toString()));
     return new Promise((resolve) => {
-      socket.on('close', (code) => {
+      let reason = 'closed';
+      // What ends it first says why: a refused handshake also closes.
+      const end = (ending: Ending) => {
         clearInterval(beats);
-        if (hasStarted) this.#brokeAt = Date.now();
-        resolve({ reason: `${code} ${reason}`, pauseMs });
+        resolve(ending);
+      };
+      socket.on('unexpected-response', async (request, response: IncomingMessage) => {
+        const refusal = await readRefusal(response);
+        request.destroy();
+        end(refusal);
       });
+      socket.on('error', (error) => {
+        reason = error.message;
+      });
+      socket.on('close', (code) => end({ reason: `${code} ${reason}`, pauseMs: null }));
     });
   }
 
@@ -124,6 +135,7 @@ class PlayedWrapper {
     const at = Date.now();
     if (message.type === 'ack' && message.of === 'start') {
       this.#failures = 0;
+      this.#startedAt = performance.now();
       report({ type: 'started', run: this.#run, at });
     }
     if (message.type === 'kill') {
@@ -144,8 +156,10 @@ class PlayedWrapper {
   }
 }
 
-async function problemOf(response: IncomingMessage): Promise<Partial<Problem>> {
-  return (await json(response)) as Partial<Problem>;
+async function readRefusal(response: IncomingMessage): Promise<Ending> {
+  const problem = v.safeParse(v.pipe(v.string(), v.parseJson(), Problem), await text(response));
+  const pauseMs = problem.success ? (problem.output.retry_after_ms ?? null) : null;
+  return { reason: `HTTP ${response.statusCode} ${problem.success ? problem.output.code : ''}`.trim(), pauseMs };
 }
 
 function startOf(run: string, runKey: string): WrapperMessage {

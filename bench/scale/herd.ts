@@ -16,6 +16,8 @@ export class Herd {
   readonly settled = new Map<string, number>();
   /** What failed, and how often. */
   readonly failures = new Map<string, number>();
+  /** How often one was asked to wait. */
+  waits = 0;
   readonly #wrappers = new Map<string, Wrapper>();
   readonly #processes: readonly ChildProcess[];
   readonly #jobs: number;
@@ -61,6 +63,7 @@ export class Herd {
   #begin(ask: (process: ChildProcess, part: number) => void): number {
     this.started.clear();
     this.failures.clear();
+    this.waits = 0;
     const beganAt = Date.now();
     this.#processes.forEach(ask);
     return beganAt;
@@ -76,6 +79,9 @@ export class Herd {
         return;
       case 'settled':
         this.settled.set(report.run, report.at);
+        return;
+      case 'busy':
+        this.waits += 1;
         return;
       case 'failed':
         this.failures.set(report.reason, (this.failures.get(report.reason) ?? 0) + 1);

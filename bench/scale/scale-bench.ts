@@ -185,6 +185,7 @@ function aims(of: string, result: Stampede, limitMs: number): Aim[] {
   ];
 }
 
-function failureNotes(when: string, { failures }: Stampede): string[] {
-  return [...failures].map(([reason, count]) => `${when}: ${count} times ${reason}.`);
+function failureNotes(when: string, { failures, waits, expected }: Stampede): string[] {
+  const asked = waits === 0 ? [] : [`${when}: a wrapper was asked to wait ${(waits / expected).toFixed(1)} times.`];
+  return [...asked, ...[...failures].map(([reason, count]) => `${when}: ${count} times ${reason}.`)];
 }

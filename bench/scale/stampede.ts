@@ -1,5 +1,6 @@
 /** One moment in which all wrappers connect, while people kill runs that have. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withTimeout } from '#shared/with-timeout';
 import type { BenchPlane } from '../measure/bench-plane.ts';
 import type { Wrapper } from './crowd-messages.ts';
 import type { Herd } from './herd.ts';
@@ -9,6 +10,8 @@ const KILL_EVERY_MS = 50;
 const LEAST_KILLING_MS = 3_000;
 /** Then it is given up. */
 const LIMIT_MS = 60_000;
+/** No caller waits longer for a kill's 202. */
+const CALL_LIMIT_MS = 30_000;
 /** A kill of a run that has just connected must not find it disconnected again: that measures something else. */
 const SETTLE_LIMIT_MS = 30_000;
 
@@ -24,6 +27,8 @@ export interface Stampede {
   readonly startedMs: readonly number[];
   readonly kills: readonly StampedeKill[];
   readonly failures: ReadonlyMap<string, number>;
+  /** How often a wrapper was asked to wait. */
+  readonly waits: number;
 }
 
 /** @param begin has all of them connect, and says when */
@@ -56,6 +61,7 @@ export async function stampede(plane: BenchPlane, herd: Herd, begin: () => numbe
       };
     }),
     failures: new Map(herd.failures),
+    waits: herd.waits,
   };
 }
 
@@ -67,7 +73,8 @@ function anyOf(runs: readonly string[]): string | null {
 async function kill(plane: BenchPlane, { job, run }: Wrapper): Promise<number | null> {
   const beganAt = Date.now();
   try {
-    const response = await plane.operator.request('POST', `/jobs/${job}/kill`, { run });
+    const request = plane.operator.request('POST', `/jobs/${job}/kill`, { run });
+    const response = await withTimeout(request, CALL_LIMIT_MS, { what: 'the control plane' });
     await response.text();
     return response.ok ? Date.now() - beganAt : null;
   } catch {
