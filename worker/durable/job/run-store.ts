@@ -82,6 +82,8 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
   override remove(id: string): void {
     this.#outputTotal = null;
     this.#progress.takeUnsaved(id);
+    // Its output may have been removed without being counted.
+    this.#outputTotal = null;
     super.remove(id);
   }
 
