@@ -8,6 +8,8 @@ import type { Herd } from './herd.ts';
 const KILL_EVERY_MS = 50;
 /** However quickly all connect, kills are requested for at least this long. */
 const LEAST_KILLING_MS = 3_000;
+/** The others are needed to connect again. */
+const MOST_KILLED = 1 / 4;
 /** Then it is given up. */
 const LIMIT_MS = 60_000;
 /** No caller waits longer for a kill's 202. */
@@ -41,7 +43,7 @@ export async function stampede(plane: BenchPlane, herd: Herd, begin: () => numbe
   while (!isOver() && Date.now() - beganAt < LIMIT_MS) {
     const victim = anyOf([...herd.started.keys()].filter((run) => byRun.has(run)));
     const wrapper = victim === null ? undefined : byRun.get(victim);
-    if (wrapper !== undefined) {
+    if (wrapper !== undefined && kills.length < MOST_KILLED * expected) {
       byRun.delete(wrapper.run);
       kills.push({ run: wrapper.run, requestedAt: Date.now(), response: kill(plane, wrapper) });
     }
