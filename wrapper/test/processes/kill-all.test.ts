@@ -1,4 +1,6 @@
 /** Whatever ends a run ends all of it: each way, against every kind of process that other supervisors leave behind. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type FakeControlPlane, newKillId } from '#testing/fake-control-plane';
 import { sampleOf } from '#testing/seed';
@@ -121,11 +123,17 @@ describe.each(sampleOf(places))('$place a cgroup', ({ place, env }) => {
 test('what has hidden from every look is reported when it still holds the output', async () => {
   const plane = await controlPlane();
   const mark = marker();
+  const place = temporaryDirectory();
   // A pipe may be handed to anybody: to hold one is not enough to be killed.
-  const hidden = `(env -i setsid sh -c 'echo ready >&7; sleep 1000; :' ${mark}-hidden 7>&1 >/dev/null 2>&1 &)`;
-  const leash = leashRun(shell(`${hidden}; sleep 1000; :`, mark), { plane, env: WITHOUT_CGROUP });
-  await waitFor('ready', () => leash.stdout.includes('ready'));
+  const hidden = `(env -i setsid sh -c ': > ${place}/hidden; sleep 1000; :' ${mark}-hidden 7>&1 >/dev/null 2>&1 &)`;
+  const script = `until [ -e ${place}/go ]; do sleep 0.01; done; ${hidden}; : > ${place}/orphaned; sleep 1000; :`;
+  const leash = leashRun(shell(script, mark), { plane, env: WITHOUT_CGROUP });
   await plane.started();
+  // No look may fall between its birth and its own session.
+  leash.kill('SIGSTOP');
+  writeFileSync(join(place, 'go'), '');
+  await waitFor('it to hide', () => ['hidden', 'orphaned'].every((name) => existsSync(join(place, name))));
+  leash.kill('SIGCONT');
   const kill = newKillId();
   plane.kill(kill, { grace_ms: 3_600_000 });
   expect((await leash.exited()).code).toBe(143);
