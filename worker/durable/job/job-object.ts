@@ -33,6 +33,7 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   constructor(state: DurableObjectState, env: Env) {
     super(state, withBoundD1(env));
     this.#job = new JobContext(state, this.env);
+    this.#job.startTimeout.resume(this.#job.sockets.awaitingStart());
     if (this.#isUninitialized) return;
     migrate(state.storage);
     const { deadlines, liveness, viewers, killController, outbox, retention } = this.#job;

@@ -13,7 +13,6 @@ import type { JobContext } from './job-context.ts';
 import type { RunRecord } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { close, send } from './sockets.ts';
-import { START_MS } from './start-timeout.ts';
 
 /** Silent runs are looked for at most this often. */
 const MIN_CHECK_MS = 250;
@@ -106,9 +105,6 @@ export class Liveness {
   /** The `silence` deadline: suspects the runs that have been silent for too long, and probes them. */
   checkSilence(): void {
     const now = Date.now();
-    for (const { socket, acceptedAt } of this.#job.sockets.awaitingStart()) {
-      if (acceptedAt + START_MS <= now) close(socket, CLOSE_CODES.unresponsive, 'no start; reconnect');
-    }
     for (const run of this.#linkable()) {
       if (!run.connected) continue;
       const socket = this.#job.sockets.current(run);
@@ -134,7 +130,7 @@ export class Liveness {
    */
   #nextCheck(now: number): number | null {
     const { silenceMs, wrapperSilenceMs } = this.#job.settings;
-    const checks = this.#job.sockets.awaitingStart().map(({ acceptedAt }) => acceptedAt + START_MS);
+    const checks: number[] = [];
     for (const run of this.#linkable()) {
       const socket = run.connected ? this.#job.sockets.current(run) : null;
       if (socket === null) continue;

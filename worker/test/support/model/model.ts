@@ -484,9 +484,6 @@ export class Model {
   }
 
   #checkSilence(): void {
-    for (const socket of this.#unannounced()) {
-      if (socket.acceptedAt + START_MS <= this.now) this.#close(socket, 4002);
-    }
     for (const run of this.runs) {
       const socket = current(run);
       if (!run.connected || socket === null || socket.lastReceivedAt + SILENCE_MS > this.now) continue;
@@ -508,7 +505,7 @@ export class Model {
   }
 
   #nextCheck(): number | null {
-    const checks = this.#unannounced().map(({ acceptedAt }) => acceptedAt + START_MS);
+    const checks: number[] = [];
     for (const run of this.runs) {
       const socket = current(run);
       if (!run.connected || socket === null) continue;
@@ -573,6 +570,10 @@ export class Model {
   objectReplaced(keepsSockets: boolean): void {
     if (!keepsSockets) {
       for (const socket of [...this.silentSockets, ...this.runs.flatMap(({ sockets }) => sockets)]) socket.open = false;
+    }
+    // The timer of a socket without `start` is a real one: it fires in no trial, but the next instance looks.
+    for (const socket of this.#unannounced()) {
+      if (socket.acceptedAt + START_MS <= this.now) this.#close(socket, 4002);
     }
     this.#drainedAt = 0;
     this.d1.refused = false;
