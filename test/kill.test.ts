@@ -158,13 +158,10 @@ describe('a kill over HTTPS', () => {
       const events = lines.map((line) => (JSON.parse(line.slice(line.indexOf('{'))) as { event: string }).event);
       return events.includes('request') && events.includes('kill_settled') ? events : null;
     });
-    expect(story.filter((event) => event !== 'request')).toEqual([
-      'kill_accepted',
-      'kill_sent',
-      'kill_progress',
-      'kill_progress',
-      'kill_settled',
-    ]);
+    // A kill that D1 holds is sent before the object stores it, so these two come in either order.
+    const [first, second, ...later] = story.filter((event) => event !== 'request');
+    expect([first, second].sort()).toEqual(['kill_accepted', 'kill_sent']);
+    expect(later).toEqual(['kill_progress', 'kill_progress', 'kill_settled']);
     const entries = await environment().controlPlane.query('SELECT detail FROM audit WHERE request_id = ?', request);
     expect(JSON.stringify(entries)).toContain(kill.id);
   });
