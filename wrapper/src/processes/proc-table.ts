@@ -105,6 +105,21 @@ function readEntry(pid: number): ProcessEntry | null {
   }
 }
 
+/** As `fs.readFileSync`, which allocates 64 KiB for each read of a file that doesn't tell its size. */
+function readText(path: string): string {
+  const file = fs.openSync(path, 'r');
+  try {
+    let text = '';
+    for (;;) {
+      const length = fs.readSync(file, buffer, 0, buffer.length, null);
+      if (length === 0) return text;
+      text += buffer.toString('latin1', 0, length);
+    }
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
 function children(pid: number): number[] | null {
   try {
     return fs.readdirSync(`/proc/${pid}/task`).flatMap((thread) => childrenOfThread(pid, thread));
@@ -115,7 +130,7 @@ function children(pid: number): number[] | null {
 }
 
 function childrenOfThread(pid: number, thread: number | string): number[] {
-  return numbers(fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1'));
+  return numbers(readText(`/proc/${pid}/task/${thread}/children`));
 }
 
 let childrenFiles: boolean | null = null;
@@ -171,7 +186,7 @@ function targetOf(pid: number, fd: number): string | null {
 
 function newestPid(): number | null {
   try {
-    const pid = Number(fs.readFileSync('/proc/loadavg', 'latin1').trim().split(' ').at(-1));
+    const pid = Number(readText('/proc/loadavg').trim().split(' ').at(-1));
     return Number.isInteger(pid) ? pid : null;
   } catch {
     // A container may hide it.
