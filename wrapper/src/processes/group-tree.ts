@@ -21,6 +21,7 @@ export function groupTree(leader: number, cgroup: Cgroup | null, exited: Promise
     remaining: members,
     observe: () => null,
     prepare: () => false,
+    rehearse: () => {},
     // Before that it is not known.
     leaderHasExited: () => isCollected,
     mayHoldOutput: () => true,

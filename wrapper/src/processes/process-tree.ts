@@ -47,6 +47,8 @@ export interface ProcessTree {
    * @returns whether there is more to do
    */
   prepare(): boolean;
+  /** Goes through what precedes a signal, and sends none. May throw as `members` does. */
+  rehearse(): void;
   /** Whether the command's own process has exited, even if nobody has collected it yet. */
   leaderHasExited(): boolean;
   /** Whether a member may hold the command's output open. False only where that can be told. */
@@ -91,6 +93,7 @@ export const emptyTree: ProcessTree = {
   remaining: () => [],
   observe: () => null,
   prepare: () => false,
+  rehearse: () => {},
   leaderHasExited: () => true,
   mayHoldOutput: () => true,
   signal: () => null,
@@ -166,8 +169,6 @@ class TrackedTree implements ProcessTree {
   /** What the last look has shown; null before the first. */
   #lastLook: (TrackedProcesses & { readonly entries: readonly ProcessEntry[] }) | null = null;
   #includesRelated = false;
-  /** Whether what precedes a signal was gone through once, so that its code is compiled by then. */
-  #isRehearsed = false;
   /** Whether the run's cgroup holds all that the command starts, so that nothing else needs to be followed. */
   #isContained = false;
   /** Whether the command was in the run's cgroup when it was last seen alive; null when it never was. */
@@ -267,12 +268,14 @@ class TrackedTree implements ProcessTree {
   }
 
   prepare(): boolean {
-    if (!this.#isRehearsed) this.#knowsGroup();
-    this.#isRehearsed = true;
     return this.#nonMembers.readAhead(
       READ_AHEAD,
       (entry) => !this.#tracker.has(entry) && (entry.isKernel || this.#inheritance.predates(entry)),
     );
+  }
+
+  rehearse(): void {
+    if (this.#knowsGroup()) this.#signalTarget(-this.#leader.pid, []);
   }
 
   /** Our own ancestors, and init. Neither we nor our helpers adopt orphans. */

@@ -17,7 +17,15 @@ export interface EndContext {
   readonly log: Log;
 }
 
-export function endByOperator({ options, terminator, log }: EndContext, kill: KillMessage, receivedAt: number): void {
+export function endByOperator(
+  {
+    options,
+    terminator,
+    log,
+  }: Pick<EndContext, 'terminator' | 'log'> & { readonly options: Pick<RunOptions, 'signal' | 'graceMs'> },
+  kill: KillMessage,
+  receivedAt: number,
+): void {
   terminator.request(
     {
       cause: { kind: 'operator', kill: kill.kill },

@@ -19,6 +19,9 @@ import { Limits } from './limits.ts';
 import { RedactedOutput } from './redacted-output.ts';
 import { type RunContext, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
 
+/** By then the command has long been started, and the network code is loaded. */
+const REHEARSE_AFTER_MS = 150;
+
 /** How the command ended, or that it was never started. */
 interface End {
   readonly reason: EndReason;
@@ -55,6 +58,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   void reader.ended.then(() => terminator.outputEnded());
   closeGuardiansPipes(command, guardian);
   const unwatch = watchTree(tree, log);
+  const cancelRehearsal = uplink === null ? () => {} : rehearseKillLater(context);
 
   const exited = command.exited.then((exit) => {
     record.exit = exit;
@@ -66,6 +70,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   await Promise.race([exited, terminator.sigkillPhaseOver()]);
   limits.clear();
   unwatch();
+  cancelRehearsal();
   await terminator.over();
   const stillOpen = await reader.finished();
   warnOfOpenPipes(terminator.stage, stillOpen, log);
@@ -79,6 +84,23 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   const why = command.whyNotExecuted();
   if (why !== null) return notStarted(why, context);
   return checkForwarded({ reason: endReason(context, record.exit), exit: record.exit, left }, context);
+}
+
+/** @returns a function that cancels it */
+function rehearseKillLater({ tree, options, log }: RunContext): () => void {
+  const rehearse = async () => {
+    try {
+      // Loaded with the network code, and no sooner than that.
+      const { rehearseKill } = await import('./rehearse-kill.ts');
+      if (tree.leaderHasExited()) return;
+      rehearseKill(tree, options);
+    } catch (error) {
+      // Out of file descriptors, most likely. A kill copes with that.
+      log.info(`cannot rehearse a kill: ${describeError(error)}`);
+    }
+  };
+  const timer = setTimeout(() => void rehearse(), REHEARSE_AFTER_MS).unref();
+  return () => clearTimeout(timer);
 }
 
 /** When the last look at all processes has shown that the tree is gone, only related processes may still run. */

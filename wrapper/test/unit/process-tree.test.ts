@@ -465,6 +465,18 @@ test('SIGKILL stops the leader’s group before the machine is looked at, and ta
   expect(story).toEqual([`SIGSTOP -${LEADER}`, 'look', `SIGKILL -${LEADER}`]);
 });
 
+test('a rehearsal reads what precedes a signal, and sends none', () => {
+  const { start, tree, signals, story, entriesRead } = machine();
+  start(110, { ppid: LEADER, pgid: LEADER, sid: LEADER });
+  const run = tree();
+  run.rehearse();
+  expect([signals, story]).toEqual([[], []]);
+  expect(entriesRead).toEqual(expect.arrayContaining([LEADER, WRAPPER, SHELL, 110]));
+  // The run is as it was.
+  run.signal('SIGTERM');
+  expect(signals).toEqual([[-LEADER, 'SIGTERM']]);
+});
+
 test('whom the first signal orphans is found all the same, though nothing but its parent shows whose it is', () => {
   const { start, die, change, tree, signals, onKill } = machine();
   start(110, { ppid: LEADER, pgid: LEADER, sid: LEADER });
