@@ -411,7 +411,8 @@ class TrackedTree implements ProcessTree {
     this.#findExcluded((pid) => this.#system.table.entry(pid));
     const isSpared = (pid: number) => !this.#includesRelated && pid !== this.#leader.pid && this.#kept.hasPid(pid);
     if (inside.some((pid) => this.#excluded.has(pid) || isSpared(pid))) return null;
-    return this.#cgroup.kill() ? this.#system.now() : null;
+    const at = this.#system.now();
+    return this.#cgroup.kill() ? at : null;
   }
 
   /** Kills what a look at all processes is too slow for. */
@@ -660,8 +661,10 @@ class TrackedTree implements ProcessTree {
     let sentAt: number | null = null;
     try {
       for (const signal of signals) {
+        // Before the call: what it wakes may run first on our processor.
+        const at = this.#system.now();
         this.#system.kill(target, signal);
-        sentAt ??= this.#system.now();
+        sentAt ??= at;
       }
     } catch {
       // ESRCH: it has just ended. EPERM: it is another user's; it stays a member, and is reported as a survivor.

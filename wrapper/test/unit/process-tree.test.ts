@@ -465,6 +465,15 @@ test('SIGKILL stops the leader’s group before the machine is looked at, and ta
   expect(story).toEqual([`SIGSTOP -${LEADER}`, 'look', `SIGKILL -${LEADER}`]);
 });
 
+test('a signal counts as sent when it is sent, however long its receivers keep us from the processor', () => {
+  const { tree, clock, onKill } = machine();
+  onKill(() => {
+    clock.now += 100;
+  });
+  const before = clock.now;
+  expect(tree().signal('SIGTERM', 'SIGCONT')).toBe(before);
+});
+
 test('a rehearsal reads what precedes a signal, and sends none', () => {
   const { start, tree, signals, story, entriesRead } = machine();
   start(110, { ppid: LEADER, pgid: LEADER, sid: LEADER });
