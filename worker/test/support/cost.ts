@@ -21,7 +21,7 @@ const FREE = new Set(['constructor', 'webSocketClose', 'webSocketError']);
 
 class Count {
   readonly cursors: { query: string; cursor: SqlStorageCursor<Record<string, SqlStorageValue>> }[] = [];
-  d1Rows = 0;
+  readonly d1Results: { query: string; rows: number }[] = [];
   setAlarms = 0;
   alarms = 0;
   calls = 0;
@@ -40,9 +40,14 @@ class Count {
       this.addRows(query, cursor.rowsWritten);
     }
     this.addRows('setAlarm', this.setAlarms);
+    let d1Rows = 0;
+    for (const { query, rows } of this.d1Results) {
+      d1Rows += rows;
+      this.addRows(`D1: ${query}`, rows);
+    }
     return {
       objectRows,
-      d1Rows: this.d1Rows,
+      d1Rows,
       setAlarms: this.setAlarms,
       alarms: this.alarms,
       requests: this.workerCalls + this.calls + this.messages / MESSAGES_PER_REQUEST,
@@ -113,31 +118,42 @@ function observeStorage(storage: DurableObjectStorage): void {
 }
 
 function observeD1(): void {
-  const count = (results: readonly D1Result[]) => {
-    for (const { meta } of results) if (current !== null) current.d1Rows += meta.rows_written;
-  };
-  wrap(Object.getPrototypeOf(env.DB), 'batch', async (batch) => {
+  const count = (statement: unknown, { meta }: D1Result) =>
+    current?.d1Results.push({ query: (statement as { statement: string }).statement, rows: meta.rows_written });
+  wrap(Object.getPrototypeOf(env.DB), 'batch', async (batch, statements) => {
     const results = (await batch()) as D1Result[];
-    count(results);
+    (statements as readonly unknown[]).forEach((statement, index) => {
+      const result = results[index];
+      if (result !== undefined) count(statement, result);
+    });
     return results;
   });
   for (const name of ['run', 'all']) {
-    wrap(Object.getPrototypeOf(env.DB.prepare('SELECT 1')), name, async (call) => {
+    wrapMethod(Object.getPrototypeOf(env.DB.prepare('SELECT 1')), name, async (call, statement) => {
       const result = (await call()) as D1Result;
-      count([result]);
+      count(statement, result);
       return result;
     });
   }
 }
 
 function wrap(owner: object, name: string, around: (call: () => unknown, ...values: unknown[]) => unknown): void {
+  wrapMethod(owner, name, (call, _self, ...values) => around(call, ...values));
+}
+
+/** @param around is also given the object that has the method */
+function wrapMethod(
+  owner: object,
+  name: string,
+  around: (call: () => unknown, self: unknown, ...values: unknown[]) => unknown,
+): void {
   const original: unknown = Reflect.get(owner, name);
   if (typeof original !== 'function') throw new Error(`there is no method ${name}`);
   Object.defineProperty(owner, name, {
     configurable: true,
     writable: true,
     value(this: unknown, ...values: unknown[]): unknown {
-      return around(() => Reflect.apply(original, this, values), ...values);
+      return around(() => Reflect.apply(original, this, values), this, ...values);
     },
   });
 }
