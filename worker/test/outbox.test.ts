@@ -1,6 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { findKill } from '../shared/d1/kills.ts';
 import { postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexedState, without } from './support/d1.ts';
@@ -182,10 +183,41 @@ describe('a run that is sent to D1 a moment after its start', () => {
 
   test('is sent with the next change that is sent at once', async () => {
     const who = newIdentity('delay-kill');
-    const wrapper = await TestWrapper.connect(who);
-    await postKill(who.job, { run: who.run });
-    await wrapper.kill();
+    await TestWrapper.connect(who);
+    const over = newIdentity(who.job);
+    await (await TestWrapper.connect(over)).completed();
     await waitFor('D1 to know the run', () => indexedState(who.run));
+  });
+
+  test('is sent once if it ends by a kill before that, with the kill as it settled', async () => {
+    const gateway = await commits();
+    const who = newIdentity('delay-killed');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await postKill(who.job, { run: who.run });
+    await wrapper.kill();
+    wrapper.killing(id, 'term');
+    wrapper.killing(id, 'gone');
+    await wrapper.completed();
+    await waitFor('D1 to know the end of both', async () => {
+      const [state, kill] = await Promise.all([indexedState(who.run), findKill(env.DB, id)]);
+      return state === 'killed' && kill?.state === 'settled';
+    });
+    expect(gateway.commitsOf(who.job)).toBe(1);
+  });
+
+  test('is sent as it is by then if a kill takes longer, with the kill', async () => {
+    const who = newIdentity('delay-slow-kill');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await postKill(who.job, { run: who.run });
+    await wrapper.kill();
+    wrapper.killing(id, 'term');
+    await waitFor('the object to know it', async () => (await run(who.job, who.run))?.state === 'killing');
+    await waitFor('D1 to have the kill', async () => (await findKill(env.DB, id))?.state === 'queued');
+    await runInDurableObject(jobObject(who.job), () => void vi.advanceTimersByTime(1_000));
+    await waitFor('D1 to know both', async () => {
+      const [state, kill] = await Promise.all([indexedState(who.run), findKill(env.DB, id)]);
+      return state === 'killing' && kill?.state === 'delivered';
+    });
   });
 
   test('is sent when the object comes back, if it ended before that', async () => {

@@ -520,7 +520,8 @@ export class KillController {
       this.#job.viewers.broadcast({ type: 'kill', kill: resource });
       for (const socket of waiters) sendResult(socket, resource);
     }
-    this.#job.outbox.add('kill', kill.id, kill.seq);
+    if (isDone(kill.state)) this.#job.outbox.add('kill', kill.id, kill.seq);
+    else this.#job.outbox.addDelayed('kill', kill.id, kill.seq);
   }
 }
 

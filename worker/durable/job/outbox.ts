@@ -51,12 +51,12 @@ export class Outbox {
   }
 
   /**
-   * Adds a run that was changed, and sends it a moment later, or with the next change that is sent at once: a run that
-   * starts and ends, or disconnects and returns, is often written to D1 once.
+   * Adds a run or kill that was changed and will change again, and sends it a moment later, or with the next change that is
+   * sent at once: a run that starts and ends, or disconnects and returns, or ends by a kill, is often written to D1 once.
    */
-  addDelayed(run: string, seq: number): void {
+  addDelayed(kind: 'run' | 'kill', id: string, seq: number): void {
     const { indexDelayMs } = this.#job.settings;
-    this.#unsent.add('run', run, seq);
+    this.#unsent.add(kind, id, seq);
     if (indexDelayMs === 0) this.#sendSoon(RESUME_MS);
     else this.#sendIn(indexDelayMs);
   }

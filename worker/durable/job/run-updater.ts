@@ -1,5 +1,6 @@
 /** The one way in which a run changes: stored, sent to viewers, and added to the outbox. */
 import type { NewRunEvent, RunEvent } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
 import { type EventFields, type KillStep, NO_EVENTS } from './event-store.ts';
 import type { JobContext } from './job-context.ts';
 import type { RunRecord } from './run-store.ts';
@@ -57,7 +58,7 @@ export class RunUpdater {
   #announce(run: RunRecord, events: readonly RunEvent[]): RunRecord {
     this.#showEvents(run, events);
     this.#job.viewers.broadcast({ type: 'run', run: runResource(this.#job.name, run) });
-    if (run.state === 'running') this.#job.outbox.addDelayed(run.id, run.seq);
+    if (isLive(run.state)) this.#job.outbox.addDelayed('run', run.id, run.seq);
     else this.#job.outbox.add('run', run.id, run.seq);
     return run;
   }
