@@ -138,21 +138,18 @@ CREATE INDEX audit_by_actor ON audit (actor, seq);
 CREATE INDEX audit_by_action ON audit (action, seq) WHERE action <> 'kill';
 CREATE INDEX audit_by_subject ON audit (subject, seq);
 
--- What has happened so far. It only goes up, whatever rows are deleted. A bucket counts what took at most as long as its
--- label says and longer than that of the one before, and has the sum of these times in `total`.
-CREATE TABLE counters (
-  name TEXT NOT NULL,
-  label TEXT NOT NULL,
-  value REAL NOT NULL DEFAULT 0,
-  total REAL NOT NULL DEFAULT 0,
-  PRIMARY KEY (name, label)
-) STRICT, WITHOUT ROWID;
-INSERT INTO counters (name, label) VALUES
-  ('runs_ended', 'succeeded'), ('runs_ended', 'failed'), ('runs_ended', 'killed'),
-  ('runs_ended', 'timed_out'), ('runs_ended', 'lost'), ('runs_ended', 'errored'),
-  ('kills', ''),
-  ('kill_seconds', '0.1'), ('kill_seconds', '0.25'), ('kill_seconds', '0.5'),
-  ('kill_seconds', '1'), ('kill_seconds', '2.5'), ('kill_seconds', '5'),
-  ('kill_seconds', '10'), ('kill_seconds', '30'), ('kill_seconds', '60'),
-  ('kill_seconds', '300'), ('kill_seconds', '+Inf'),
-  ('run_id_conflicts', '');
+-- What has happened so far. It only goes up, whatever rows are deleted. One row, so that a commit that counts several
+-- things writes one: a JSON object of numbers. A bucket of `kill_seconds` counts the kills that took at most as long as its
+-- label says and longer than that of the one before.
+CREATE TABLE counters (counts TEXT NOT NULL) STRICT;
+INSERT INTO counters (counts) VALUES ('{
+  "runs_ended/succeeded": 0, "runs_ended/failed": 0, "runs_ended/killed": 0,
+  "runs_ended/timed_out": 0, "runs_ended/lost": 0, "runs_ended/errored": 0,
+  "kills": 0,
+  "kill_seconds/0.1": 0, "kill_seconds/0.25": 0, "kill_seconds/0.5": 0,
+  "kill_seconds/1": 0, "kill_seconds/2.5": 0, "kill_seconds/5": 0,
+  "kill_seconds/10": 0, "kill_seconds/30": 0, "kill_seconds/60": 0,
+  "kill_seconds/300": 0, "kill_seconds/+Inf": 0,
+  "kill_seconds_sum": 0,
+  "run_id_conflicts": 0
+}');

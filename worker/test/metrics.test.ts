@@ -2,8 +2,10 @@ import { listDurableObjectIds } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { countChanges } from '../shared/d1/counters.ts';
 import { hopTimes, killHops } from '../shared/d1/kill-hops.ts';
 import { METRIC_QUERIES } from '../shared/d1/metrics.ts';
+import { indexRuns } from '../shared/d1/runs.ts';
 import { prometheusText } from '../src/http/prometheus.ts';
 import { newToken, postKill, refusal, request } from './support/api.ts';
 import { at } from './support/clock.ts';
@@ -170,6 +172,21 @@ describe('/metrics', () => {
     }
   });
 
+  test('counts whatever one commit brings, in one row', async () => {
+    const before = await samples();
+    const ended = ['failed', 'failed', 'killed'] as const;
+    const runs = ended.map((state) => indexedRun(Date.now() - 1_000, 1_000, { state, job: 'metrics-many' }));
+    const [counted] = await env.DB.batch([countChanges(env.DB, runs, []), ...indexRuns(env.DB, runs)]);
+    expect(counted?.meta.rows_written).toBe(1);
+    const [again] = await env.DB.batch([countChanges(env.DB, runs, [])]);
+    expect(again?.meta.rows_written).toBe(0);
+    const after = await samples();
+    const rise = (state: string) =>
+      (after[`leash_runs_ended_total{state="${state}"}`] ?? 0) -
+      (before[`leash_runs_ended_total{state="${state}"}`] ?? 0);
+    expect([rise('failed'), rise('killed'), rise('succeeded')]).toEqual([2, 1, 0]);
+  });
+
   test('leaves a kill that came too late out of the histogram', async () => {
     const who = newIdentity('metrics-late');
     const wrapper = await TestWrapper.connect(who);
@@ -267,7 +284,7 @@ describe('/metrics', () => {
     const steps = results.map(({ detail }) => detail).filter((detail) => /SCAN|SEARCH/.test(detail));
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps)
-      expect(step).toMatch(/counters|USING (COVERING )?INDEX (runs|kills)_(open|lost|unaccepted)/);
+      expect(step).toMatch(/counters|json_each|USING (COVERING )?INDEX (runs|kills)_(open|lost|unaccepted)/);
   });
 });
 

@@ -3,6 +3,7 @@ import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEntry, Kill, Run } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
+import { countChanges } from '../shared/d1/counters.ts';
 import { auditRunIdConflicts } from '../shared/d1/run-id-conflicts.ts';
 import { findRuns, indexRuns } from '../shared/d1/runs.ts';
 import { call, newToken, postKill, refusal, request } from './support/api.ts';
@@ -225,7 +226,7 @@ test('who makes many conflicts fills neither the audit nor the events of a run',
 
 test('a run costs D1 one row and three index entries, two more while it lives, and nothing when it is sent again', async () => {
   const rowsWritten = async (sent: Run) => {
-    const results = await env.DB.batch(indexRuns(env.DB, [sent]));
+    const results = await env.DB.batch([countChanges(env.DB, [sent], []), ...indexRuns(env.DB, [sent])]);
     return results.reduce((rows, { meta }) => rows + meta.rows_written, 0);
   };
   const run = indexedRun(Date.now(), null, { job: 'rows-written' });

@@ -10,6 +10,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { withTimeout } from '#shared/with-timeout';
 import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
+import { countChanges } from '../../shared/d1/counters.ts';
 import { upsertJobs } from '../../shared/d1/jobs.ts';
 import { type QueuedKill, unacceptedKills } from '../../shared/d1/kill-queue.ts';
 import { updateKills } from '../../shared/d1/kills.ts';
@@ -121,17 +122,18 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
     const { jobs, runs, kills, removedRuns, removedKills, taken } = latestChanges(all);
     const db = this.env.DB;
+    const before = [...(taken.length === 0 ? [] : insertTakenKills(db, taken)), countChanges(db, runs, kills)];
     const writeRuns = runs.length === 0 ? [] : indexRuns(db, runs);
     const results = await db.batch<IndexedRun>([
+      ...before,
       ...writeRuns,
       ...(runs.length === 0 ? [] : [indexedRuns(db, runs), upsertJobs(db, jobs, Date.now())]),
-      ...(taken.length === 0 ? [] : insertTakenKills(db, taken)),
-      ...(kills.length === 0 ? [] : updateKills(db, kills)),
+      ...(kills.length === 0 ? [] : [updateKills(db, kills)]),
       // Last: an older state that is sent again in the same batch must not survive them.
       ...(removedRuns.length === 0 ? [] : purgeRuns(db, removedRuns)),
       ...(removedKills.length === 0 ? [] : [purgeKills(db, removedKills)]),
     ]);
-    const rows = runs.length === 0 ? [] : (results[writeRuns.length]?.results ?? []);
+    const rows = runs.length === 0 ? [] : (results[before.length + writeRuns.length]?.results ?? []);
     await this.#audit(conflictsToAudit(rows));
     this.ctx.waitUntil(this.#publish({ runs: indexedAsSent(runs, rows), kills, removedRuns }));
     return all.map(({ job }) => ({ namesakes: conflictsOf(job, rows) }));

@@ -7,64 +7,64 @@ import type { Kill, Run } from '#protocol/api';
 /** A bucket of the time that kills take holds what took at most so many seconds, and longer than the one before. */
 export const KILL_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 
-/** Counts the runs that this will end, by state. `runs` must not contain duplicates. */
-export function countEnds(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE counters SET value = value + ended.count FROM (
-         SELECT given.value ->> 'state' AS state, count(*) AS count FROM json_each(?) AS given
-         LEFT JOIN runs ON runs.id = given.value ->> 'id' AND runs.job = given.value ->> 'job'
-         WHERE runs.id IS NULL OR (runs.seq < given.value ->> 'seq' AND runs.state <> given.value ->> 'state')
-         GROUP BY 1) AS ended
-       WHERE name = 'runs_ended' AND label = ended.state`,
-    )
-    .bind(JSON.stringify(runs.map(({ id, job, state, seq }) => ({ id, job, state, seq }))));
-}
+/** The ends of runs, by state: those that this will end. ?1 are the runs. */
+const ENDS = `
+  SELECT 'runs_ended/' || (given.value ->> 'state') AS name, count(*) AS value FROM json_each(?1) AS given
+  LEFT JOIN runs ON runs.id = given.value ->> 'id' AND runs.job = given.value ->> 'job'
+  WHERE (given.value ->> 'state') NOT IN ('running', 'killing')
+    AND (runs.id IS NULL OR (runs.seq < given.value ->> 'seq' AND runs.state <> given.value ->> 'state'))
+  GROUP BY 1`;
 
-/** Counts the new runs whose id another job has reported before. */
-export function countRunIdConflicts(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
-  const jobs = new Map<string, string>();
-  const given = runs.map(({ id, job }) => {
-    const isSecond = (jobs.get(id) ?? job) !== job;
-    jobs.set(id, jobs.get(id) ?? job);
-    return { id, job, second: isSecond };
-  });
-  return db
-    .prepare(
-      `UPDATE counters SET value = value + conflicts.count FROM (
-         SELECT count(*) AS count FROM json_each(?) AS given
-         WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = given.value ->> 'id' AND job = given.value ->> 'job')
-           AND (given.value ->> 'second' = 1 OR EXISTS (SELECT 1 FROM runs WHERE id = given.value ->> 'id'))) AS conflicts
-       WHERE name = 'run_id_conflicts' AND conflicts.count > 0`,
-    )
-    .bind(JSON.stringify(given));
-}
+/** The new runs whose id another job has reported before. */
+const RUN_ID_CONFLICTS = `
+  SELECT 'run_id_conflicts', count(*) FROM json_each(?1) AS given
+  WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = given.value ->> 'id' AND job = given.value ->> 'job')
+    AND (given.value ->> 'second' = 1 OR EXISTS (SELECT 1 FROM runs WHERE id = given.value ->> 'id'))
+  HAVING count(*) > 0`;
+
+const BUCKET = KILL_SECONDS.map((bound) => `WHEN seconds <= ${bound} THEN '${bound}'`).join(' ');
 
 /**
- * Counts the kills that this will take out of the queue, and those that it will settle, by the time that they took: by
- * D1's clock, since that is when it learns of the end. Only those that ended something: a target that had ended before, or
- * that nobody could reach, took no time.
+ * The kills that this will take out of the queue, and those that it will settle, by the time that they took: by D1's clock,
+ * since that is when it learns of the end. Only those that ended something: a target that had ended before, or that nobody
+ * could reach, took no time. ?2 are the kills.
  */
-export function countKills(db: D1Database, kills: readonly Kill[]): D1PreparedStatement {
-  const given = kills.map(({ id, seq, state, targets }) => ({
-    id,
-    seq,
-    settled: state === 'settled' && targets.some((target) => target.state === 'gone'),
-  }));
-  const bucket = KILL_SECONDS.map((bound) => `WHEN seconds <= ${bound} THEN '${bound}'`).join(' ');
+const CHANGING_KILLS = `
+  SELECT kills.accepted, given.value ->> 'settled' = 1 AND kills.state <> 'settled' AS settles,
+    max(0, unixepoch('subsec') - kills.requested_at / 1000.0) AS seconds
+  FROM json_each(?2) AS given JOIN kills ON kills.id = given.value ->> 'id' WHERE kills.seq < given.value ->> 'seq'`;
+const KILLS = `
+  SELECT 'kills', count(*) FROM changing_kills WHERE accepted = 0 HAVING count(*) > 0
+  UNION ALL
+  SELECT 'kill_seconds/' || CASE ${BUCKET} ELSE '+Inf' END, count(*) FROM changing_kills WHERE settles GROUP BY 1
+  UNION ALL
+  SELECT 'kill_seconds_sum', sum(seconds) FROM changing_kills WHERE settles HAVING count(*) > 0`;
+
+/** Counts what these changes will change. Neither `runs` nor `kills` must contain duplicates. */
+export function countChanges(db: D1Database, runs: readonly Run[], kills: readonly Kill[]): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE counters SET value = value + changed.count, total = total + changed.seconds FROM (
-         WITH changing AS (
-           SELECT kills.state, kills.accepted, given.value ->> 'settled' AS settled,
-             max(0, unixepoch('subsec') - kills.requested_at / 1000.0) AS seconds
-           FROM json_each(?) AS given JOIN kills ON kills.id = given.value ->> 'id'
-           WHERE kills.seq < given.value ->> 'seq')
-         SELECT 'kills' AS name, '' AS label, count(*) AS count, 0 AS seconds FROM changing WHERE accepted = 0
-         UNION ALL
-         SELECT 'kill_seconds', CASE ${bucket} ELSE '+Inf' END AS label, count(*), sum(seconds) FROM changing
-         WHERE settled = 1 AND state <> 'settled' GROUP BY label) AS changed
-       WHERE counters.name = changed.name AND counters.label = changed.label AND changed.count > 0`,
+      `WITH changing_kills AS (${CHANGING_KILLS}),
+         changed (name, value) AS MATERIALIZED (${ENDS} UNION ALL ${RUN_ID_CONFLICTS} UNION ALL ${KILLS})
+       UPDATE counters SET counts = (
+         SELECT json_group_object(name, value) FROM (
+           SELECT name, sum(value) AS value FROM (
+             SELECT key AS name, value FROM json_each(counters.counts) UNION ALL SELECT name, value FROM changed)
+           GROUP BY name))
+       WHERE EXISTS (SELECT 1 FROM changed)`,
     )
-    .bind(JSON.stringify(given));
+    .bind(JSON.stringify(countedRuns(runs)), JSON.stringify(kills.map(countedKill)));
+}
+
+function countedRuns(runs: readonly Run[]) {
+  const jobs = new Map<string, string>();
+  return runs.map(({ id, job, state, seq }) => {
+    const isSecond = (jobs.get(id) ?? job) !== job;
+    jobs.set(id, jobs.get(id) ?? job);
+    return { id, job, state, seq, second: isSecond };
+  });
+}
+
+function countedKill({ id, seq, state, targets }: Kill) {
+  return { id, seq, settled: state === 'settled' && targets.some((target) => target.state === 'gone') };
 }

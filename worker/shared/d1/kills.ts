@@ -2,23 +2,18 @@
 import * as v from 'valibot';
 import { Kill } from '#protocol/api';
 import type { KillState } from '#protocol/kill';
-import { countKills } from './counters.ts';
 import { firstUlid } from './first-ulid.ts';
 import { matching } from './glob.ts';
 
-/**
- * Updates kills, takes them out of the queue, and counts that. To be executed in one batch. For the jobs' objects. `kills`
- * must not contain duplicates.
- */
-export function updateKills(db: D1Database, kills: readonly Kill[]): D1PreparedStatement[] {
-  const update = db
+/** Updates kills, and takes them out of the queue. For the jobs' objects. `kills` must not contain duplicates. */
+export function updateKills(db: D1Database, kills: readonly Kill[]): D1PreparedStatement {
+  return db
     .prepare(
       `UPDATE kills SET accepted = 1, seq = latest.seq, resource = latest.resource
        FROM (SELECT value ->> 'id' AS id, value ->> 'seq' AS seq, value AS resource FROM json_each(?)) AS latest
        WHERE kills.id = latest.id AND kills.seq < latest.seq`,
     )
     .bind(JSON.stringify(kills));
-  return [countKills(db, kills), update];
 }
 
 /** Removes settled and expired kills from before a time that their objects have not removed, oldest first. */

@@ -26,7 +26,7 @@ export interface Metrics {
 
 /** Each reads a small table, or an index of open rows only. */
 export const METRIC_QUERIES = {
-  counters: 'SELECT name, label, value, total FROM counters',
+  counters: 'SELECT key, value FROM counters, json_each(counts)',
   openRuns: 'SELECT state, count(*) AS count FROM runs WHERE final = 0 GROUP BY state',
   // Without its wrapper, such a run is never reported again, though its command may still run: someone has to look. Counting
   // it until it is purged would leave an alert on for months.
@@ -36,7 +36,7 @@ export const METRIC_QUERIES = {
   oldestOpen: "SELECT min(requested_at) AS at FROM kills WHERE state IN ('queued', 'delivered')",
 } as const;
 
-type Counter = { name: string; label: string; value: number; total: number };
+type Counter = { key: string; value: number };
 type OpenRuns = { state: string; count: number };
 
 export async function readMetrics(db: D1Database, now: number): Promise<Metrics> {
@@ -50,10 +50,12 @@ export async function readMetrics(db: D1Database, now: number): Promise<Metrics>
       METRIC_QUERIES.oldestOpen,
     ].map((query) => db.prepare(query)),
   ]);
-  const rows = (counters?.results ?? []) as Counter[];
+  const counts = new Map(((counters?.results ?? []) as Counter[]).map(({ key, value }) => [key, value]));
+  const single = (name: string) => counts.get(name) ?? 0;
   const labelled = (name: string) =>
-    rows.filter((row) => row.name === name).map(({ label, value }) => [label, value] as const);
-  const single = (name: string) => labelled(name)[0]?.[1] ?? 0;
+    [...counts].flatMap(([key, value]) =>
+      key.startsWith(`${name}/`) ? [[key.slice(name.length + 1), value] as const] : [],
+    );
   const open = new Map(((openRuns?.results ?? []) as OpenRuns[]).map(({ state, count }) => [state, count]));
   const lost = ((lostForGood?.results ?? []) as Pick<OpenRuns, 'count'>[])[0]?.count ?? 0;
   return {
@@ -61,7 +63,7 @@ export async function readMetrics(db: D1Database, now: number): Promise<Metrics>
     runsEnded: new Map(labelled('runs_ended')),
     kills: single('kills'),
     runIdConflicts: single('run_id_conflicts'),
-    killSeconds: histogram(rows.filter(({ name }) => name === 'kill_seconds')),
+    killSeconds: { buckets: cumulative(labelled('kill_seconds')), sum: single('kill_seconds_sum') },
     killHops: hopTimes(hops?.results ?? []),
     d1Bytes: counters?.meta.size_after ?? 0,
     oldestUnaccepted: firstTime(oldestUnaccepted),
@@ -69,14 +71,11 @@ export async function readMetrics(db: D1Database, now: number): Promise<Metrics>
   };
 }
 
-/** As Prometheus wants it: each bucket counts those before it as well. */
-function histogram(buckets: Counter[]): Metrics['killSeconds'] {
-  const sorted = buckets.sort((one, other) => boundOf(one.label) - boundOf(other.label));
-  const countUpTo = (index: number) => sorted.slice(0, index + 1).reduce((count, { value }) => count + value, 0);
-  return {
-    buckets: sorted.map(({ label }, index) => [label, countUpTo(index)] as const),
-    sum: sorted.reduce((sum, { total }) => sum + total, 0),
-  };
+/** As Prometheus wants them: each bucket counts those before it as well. */
+function cumulative(buckets: readonly (readonly [bound: string, count: number])[]): Metrics['killSeconds']['buckets'] {
+  const sorted = buckets.toSorted(([one], [other]) => boundOf(one) - boundOf(other));
+  const countUpTo = (index: number) => sorted.slice(0, index + 1).reduce((sum, [, count]) => sum + count, 0);
+  return sorted.map(([bound], index) => [bound, countUpTo(index)] as const);
 }
 
 function boundOf(label: string): number {

@@ -2,7 +2,6 @@
 import * as v from 'valibot';
 import { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { countEnds, countRunIdConflicts } from './counters.ts';
 import { matching, matchingOneOf } from './glob.ts';
 
 /** A run is named by job and id, because two jobs may report the same id. */
@@ -41,8 +40,6 @@ export function indexRuns(db: D1Database, runs: readonly Run[], now = Date.now()
       value -> '$.run' AS resource
     FROM json_each(?1)`;
   return [
-    countEnds(db, runs),
-    countRunIdConflicts(db, runs),
     // A column that is written is written to its indexes, too, even if it stays the same.
     db
       .prepare(

@@ -2,6 +2,7 @@
 import { ulid } from 'ulid';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { countChanges } from '../../shared/d1/counters.ts';
 import { indexRuns } from '../../shared/d1/runs.ts';
 import { env } from './env.ts';
 
@@ -44,7 +45,8 @@ export function indexedRun(startedAt: number, tookMs: number | null, fields: Par
 
 export async function index(runs: readonly Run[]): Promise<void> {
   for (let from = 0; from < runs.length; from += ROWS_PER_STATEMENT) {
-    await env.DB.batch(indexRuns(env.DB, runs.slice(from, from + ROWS_PER_STATEMENT)));
+    const some = runs.slice(from, from + ROWS_PER_STATEMENT);
+    await env.DB.batch([countChanges(env.DB, some, []), ...indexRuns(env.DB, some)]);
   }
 }
 
