@@ -30,7 +30,7 @@ export const BUDGETS = {
   silentHour: { objectRows: 60, d1Rows: 0, setAlarms: 60, alarms: 60, requests: 60, workerRequests: 0 },
   lineASecondMinute: { objectRows: 7, d1Rows: 0, setAlarms: 1, alarms: 1, requests: 3, workerRequests: 0 },
   fastSecond: { objectRows: 20, d1Rows: 0, setAlarms: 0, alarms: 0, requests: 1, workerRequests: 0 },
-  kill: { objectRows: 22, d1Rows: 10, setAlarms: 3, alarms: 2, requests: 8, workerRequests: 1 },
+  kill: { objectRows: 22, d1Rows: 8, setAlarms: 3, alarms: 2, requests: 8, workerRequests: 1 },
   reconnect: { objectRows: 5, d1Rows: 1, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
   removal: { objectRows: 8, d1Rows: 1, setAlarms: 2, alarms: 2, requests: 3, workerRequests: 0 },
 } as const satisfies Readonly<Record<string, Cost>>;

@@ -28,6 +28,20 @@ test('reads on, page by page, to the end', async () => {
   expect(lister.state.value.items).toHaveLength(5);
 });
 
+test('a page without items is no end: it reads on to the next item', async () => {
+  const pages: Record<string, Page<number>> = {
+    '': { items: [], next: 'b' },
+    b: { items: [2], next: 'c' },
+    c: { items: [], next: 'd' },
+    d: { items: [1], next: null },
+  };
+  const lister = createLister(async (cursor) => success(pages[cursor ?? ''] ?? { items: [], next: null }));
+  await lister.reload();
+  expect(lister.state.value).toMatchObject({ items: [2], hasMore: true });
+  await lister.more();
+  expect(lister.state.value).toMatchObject({ items: [2, 1], hasMore: false });
+});
+
 test('read again, it goes as far down as before', async () => {
   const { source, lister } = numbers();
   await lister.reload();

@@ -1,11 +1,12 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { AuditEntry } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
-import { recordDeniedRequests } from '../shared/d1/audit.ts';
+import { type Actor, listAudit, recordAudit, recordDeniedRequests } from '../shared/d1/audit.ts';
 import { network } from '../src/http/client-address.ts';
 import { call, expiredToken, newToken, postKill, refusal, request, signedIn } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
+import { rowsRead } from './support/indexed-runs.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 async function audit(query: Record<string, string> = {}): Promise<AuditEntry[]> {
@@ -96,6 +97,28 @@ describe('the audit log', () => {
     vi.useRealTimers();
     expect(seen).toHaveLength(5);
     expect((await audit({ subject: 'paged' })).map(({ id }) => id).filter((id) => seen.includes(id))).toEqual(seen);
+  });
+
+  test('is looked through in parts, so that a filter that rarely fits reads a limited number of entries', async () => {
+    const { token } = await newToken({ name: 'rare', scopes: ['kill'] });
+    const { token: other } = await newToken({ name: 'frequent', scopes: ['kill'] });
+    const entry = (actor: Actor, action: 'kill' | 'token_created') =>
+      recordAudit(env.DB, { at: 1, actor, action, subject: 'parts', detail: {}, address: null, requestId: 'x' });
+    const kills = (actor: Actor, count: number) => Array.from({ length: count }, () => entry(actor, 'kill'));
+    await env.DB.batch([...kills(token, 2), entry(token, 'token_created'), ...kills(other, 30), ...kills(token, 1)]);
+    const pages: number[] = [];
+    const read = await rowsRead(async (db) => {
+      for (let before: number | undefined; before === undefined || before > 0; ) {
+        const page = await listAudit(db, { actor: token.id, subject: 'parts', before }, 2, 10);
+        pages.push(page.entries.length);
+        before = pages.reduce((sum, count) => sum + count, 0) < 4 ? (page.next ?? 0) : 0;
+      }
+    });
+    expect(pages).toEqual([1, 0, 0, 2, 1]);
+    expect(read).toBeLessThan(60);
+    // Of all others there are indexes.
+    const created = { actor: token.id, subject: 'parts', action: 'token_created' } as const;
+    expect((await listAudit(env.DB, created, 2, 10)).entries).toHaveLength(1);
   });
 
   test('never contains a secret, wherever it was presented', async () => {

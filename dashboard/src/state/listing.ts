@@ -51,7 +51,8 @@ export function createLister<Item>(
     state,
     reload: async () => {
       const mine = begin();
-      const wanted = Math.max(state.peek().items.length, least);
+      // A page may be empty although more follow.
+      const wanted = Math.max(state.peek().items.length, least, 1);
       const readAt = now();
       const items: Item[] = [];
       let cursor: string | null = null;
@@ -68,11 +69,15 @@ export function createLister<Item>(
     more: async () => {
       if (next === null || state.peek().isBusy) return;
       const mine = begin();
-      const page = await fetchPage(next);
-      if (mine !== generation) return;
-      if (!page.ok) return end({ failure: page.failure });
-      next = page.value.next;
-      end({ items: [...state.peek().items, ...page.value.items], hasMore: next !== null });
+      let items: readonly Item[] = [];
+      while (next !== null && items.length === 0) {
+        const page = await fetchPage(next);
+        if (mine !== generation) return;
+        if (!page.ok) return end({ failure: page.failure });
+        items = page.value.items;
+        next = page.value.next;
+      }
+      end({ items: [...state.peek().items, ...items], hasMore: next !== null });
     },
     truncate: (items, cursor) => {
       generation += 1;

@@ -122,30 +122,54 @@ interface Row {
 
 const Detail = v.record(v.string(), v.unknown());
 
-/** Entries, newest first, each with its number for the cursor. */
+/** Kills are in no index: a list page that may have some looks through this many entries. */
+const LOOKED_THROUGH = 10_000;
+
+export interface AuditPage {
+  readonly entries: readonly AuditResource[];
+  /** Where the next page continues; null at the end. A page may have fewer entries than there was room for, even none. */
+  readonly next: number | null;
+}
+
+/** Entries, newest first. @param lookedThrough of how many entries a page may be chosen */
 export async function listAudit(
   db: D1Database,
   filter: AuditFilter,
   limit: number,
-): Promise<{ seq: number; entry: AuditResource }[]> {
+  lookedThrough = LOOKED_THROUGH,
+): Promise<AuditPage> {
+  const { actor, action, subject } = filter;
+  const before = filter.before ?? (await nextSeq(db));
+  const mayBeKills = action === undefined || action === 'kill';
+  // The indexes have all but kills, and the planner must know that they will do.
+  const floor = mayBeKills ? before - lookedThrough : 0;
   const conditions: [condition: string, value: string | number | undefined][] = [
-    ['actor = ?', filter.actor],
-    // The index has only the others: the planner must know that it will do.
-    [filter.action === 'kill' ? 'action = ?' : "action <> 'kill' AND action = ?", filter.action],
-    ['subject = ?', filter.subject],
-    ['seq < ?', filter.before],
+    ['actor = ?', actor],
+    [mayBeKills ? 'action = ?' : "action <> 'kill' AND action = ?", action],
+    ['subject = ?', subject],
+    ['seq < ?', before],
+    ['seq >= ?', floor],
   ];
   const given = conditions.filter(([, value]) => value !== undefined);
-  const where = given.length === 0 ? '' : `WHERE ${given.map(([condition]) => condition).join(' AND ')}`;
   const { results } = await db
     .prepare(
       `SELECT seq, id, at, last_at AS "lastAt", count, actor, actor_name AS "actorName", action, subject, detail, address,
          request_id AS "requestId"
-       FROM audit ${where} ORDER BY seq DESC LIMIT ?`,
+       FROM audit WHERE ${given.map(([condition]) => condition).join(' AND ')} ORDER BY seq DESC LIMIT ?`,
     )
-    .bind(...given.map(([, value]) => value), limit)
+    .bind(...given.map(([, value]) => value), limit + 1)
     .all<Row>();
-  return results.map((row) => ({ seq: row.seq, entry: auditResource(row) }));
+  const page = results.slice(0, limit);
+  const last = results.length > limit ? page.at(-1)?.seq : floor;
+  return { entries: page.map(auditResource), next: last !== undefined && (await hasBefore(db, last)) ? last : null };
+}
+
+async function nextSeq(db: D1Database): Promise<number> {
+  return (await db.prepare('SELECT coalesce(max(seq), 0) + 1 AS next FROM audit').first<number>('next')) ?? 1;
+}
+
+async function hasBefore(db: D1Database, seq: number): Promise<boolean> {
+  return seq > 0 && (await db.prepare('SELECT 1 FROM audit WHERE seq < ? LIMIT 1').bind(seq).first()) !== null;
 }
 
 function auditResource(row: Row): AuditResource {
