@@ -308,7 +308,8 @@ describe('a token', () => {
     await pass('trust-unknown', TRUST_MS + 1);
     expect(await whileAway('trust-unknown', secret)).toBe('503 unavailable');
     // D1 confirms it again.
-    await killed(kill('trust-unknown', { token: secret }));
+    const { id } = await killed(kill('trust-unknown', { token: secret }));
+    await waitFor('the object to have the kill', () => jobObject('trust-unknown').kill(id));
     expect(await whileAway('trust-unknown', secret)).toBe(202);
   });
 
@@ -411,4 +412,27 @@ test('an object that takes long does not hold up a kill that D1 has', async () =
     expect((await wrapper.kill()).kill).toBe(id);
   });
   vi.mocked(JobObject.prototype.offerKills).mockRestore();
+});
+
+test('an object that has yet to store a kill does not hold up the response: the targets are known before', async () => {
+  const wrapper = await connected('offer-foreseen');
+  const { secret } = await newToken({ name: 'first time', scopes: ['kill'] });
+  const { acceptKills } = JobObject.prototype;
+  let isSlow = true;
+  vi.spyOn(JobObject.prototype, 'acceptKills').mockImplementation(async function (
+    this: JobObject,
+    ...given: Parameters<typeof acceptKills>
+  ) {
+    while (isSlow) await scheduler.wait(5);
+    return acceptKills.call(this, ...given);
+  } as unknown as typeof acceptKills);
+  const { id, targets } = await killed(kill('offer-foreseen', { token: secret }));
+  expect(await jobObject('offer-foreseen').kill(id)).toBeNull();
+  expect((await inD1('offer-foreseen')).kills).toEqual([id]);
+  isSlow = false;
+  expect((await wrapper.kill()).kill).toBe(id);
+  vi.mocked(JobObject.prototype.acceptKills).mockRestore();
+  await waitFor('the object to have the kill', () => jobObject('offer-foreseen').kill(id));
+  const [stored] = (await jobObject('offer-foreseen').kill(id))?.targets ?? [];
+  expect(targets).toEqual([{ ...stored, state: 'pending', timing: null }]);
 });

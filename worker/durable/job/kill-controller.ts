@@ -123,7 +123,9 @@ export class KillController {
     const isKnown = kills.every(({ kill }) => this.#knows(kill.run));
     const actor =
       caller.kind === 'known' ? caller.caller : this.#job.credentials.trusted(caller.presented, this.#job.name);
-    if (!isKnown || actor === null) return { kind: 'passed', isKnown };
+    if (!isKnown || actor === null) {
+      return { kind: 'passed', isKnown, foreseen: isKnown ? this.#foreseen(kills.map(({ kill }) => kill)) : null };
+    }
     const earlier = key === null ? [] : this.#job.kills.withKey(actor.id, key.key, Date.now() - KEY_MS);
     if (earlier.length > 0) {
       if (earlier.some((kill) => kill.key?.fingerprint !== key?.fingerprint)) return { kind: 'key_reused' };
@@ -142,6 +144,23 @@ export class KillController {
     for (const record of records) this.#transmitToMatching(record);
     this.#measureStoring(kills);
     return { kind: 'taken', kills: kills.flatMap(({ kill }) => this.get(kill.id) ?? []) };
+  }
+
+  /** The kills with the targets that they will have; null unless each has one that it can end. Stores nothing. */
+  #foreseen(kills: readonly Kill[]): Kill[] | null {
+    const foreseen = kills.flatMap((kill) => {
+      const record = killRecord(kill);
+      const runs = this.#matchingRuns(record);
+      if (!runs.some(canApply)) return [];
+      return [
+        killResource(
+          this.#job.name,
+          record,
+          runs.map((run) => targetRecord(record, run)),
+        ),
+      ];
+    });
+    return foreseen.length === kills.length ? foreseen : null;
   }
 
   /** Whether the run is known; without one, whether the job is. */
@@ -369,8 +388,7 @@ export class KillController {
    * @returns whether it is new: then call `#update`, unless the kill is not stored yet
    */
   #bind(kill: KillRecord, run: RunRecord, isSent: boolean): boolean {
-    // A lost run gets the kill if it returns; until then the kill does not wait for it.
-    const state = canApply(run) ? 'pending' : 'lost';
+    const state = stateOfUnsent(run);
     if (!this.#job.kills.addTarget(kill.id, run.id, isSent ? this.#sent(kill, 0) : { state })) return false;
     const requested: NewRunEvent = {
       type: 'kill_requested',
@@ -548,6 +566,30 @@ function toTenths(ms: number): number {
 /** Whether a kill can be sent to it, rather than wait until it returns. */
 function canApply(run: RunRecord): boolean {
   return run.final || isLive(run.state);
+}
+
+/** A lost run gets the kill if it returns; until then the kill does not wait for it. */
+function stateOfUnsent(run: RunRecord): TargetState {
+  return canApply(run) ? 'pending' : 'lost';
+}
+
+/** A run as a target of a kill that was not sent to it yet. */
+function targetRecord({ id }: KillRecord, run: RunRecord): TargetRecord {
+  return {
+    kill: id,
+    run: run.id,
+    machine: run.machine,
+    state: stateOfUnsent(run),
+    sends: 0,
+    acknowledged: false,
+    timing: null,
+    killSignal: run.killSignal,
+    runState: run.state,
+    exitCode: run.exitCode,
+    survivors: [],
+    unnamedSurvivors: false,
+    related: [],
+  };
 }
 
 /** The signal and grace of a kill, or else the run's own. A signal that isn't in KILL_SIGNALS can only be a run's own. */

@@ -64,12 +64,12 @@ export interface KillOffer extends NewKills {
  * - `repeated`: these kills were made by an earlier call with the same key
  * - `key_reused`: the key was used for another request
  * - `passed`: D1 decides. `isKnown`: whether the job is known here, with the runs that are named; if so, it was the caller
- *   that isn't
+ *   that isn't; `foreseen`: the kills as they will be stored, if each has runs to end. Absent from older objects
  */
 export type OfferResult =
   | { readonly kind: 'taken' | 'repeated'; readonly kills: readonly Kill[] }
   | { readonly kind: 'key_reused' }
-  | { readonly kind: 'passed'; readonly isKnown: boolean };
+  | { readonly kind: 'passed'; readonly isKnown: boolean; readonly foreseen?: readonly Kill[] | null };
 
 /** A caller as D1 had it. */
 export interface ConfirmedCaller {

@@ -18,7 +18,7 @@ import { callerOf, type KillCall, keyOf, keyReused, type VerifiedCaller } from '
 import { currentKill } from './kill-wait.ts';
 import { newKill } from './new-kill.ts';
 
-/** How long a call whose kill D1 has waits for the object, to respond with the kill's targets. */
+/** How long a call whose kill D1 has waits for the object, if it needs it to respond with the kill's targets. */
 const OBJECT_LIMIT_MS = 1_000;
 
 type Offered = OfferResult | { readonly kind: 'failed' };
@@ -129,7 +129,15 @@ async function delivered(
   };
   const pushed = push();
   call.waitUntil(pushed);
-  return withTimeout(pushed, OBJECT_LIMIT_MS, { fallback: stored });
+  // Where the targets are known, the response does not wait until the object, too, has stored the kill.
+  const soonest = offered.then((object) => withForeseenTargets(stored, object) ?? pushed);
+  return withTimeout(soonest, OBJECT_LIMIT_MS, { fallback: stored });
+}
+
+/** The kill with the targets that the object will store with it; null if it foresees none. */
+function withForeseenTargets(stored: Kill, object: Offered): Kill | null {
+  const [foreseen] = (object.kind === 'passed' && object.foreseen) || [];
+  return foreseen === undefined ? null : { ...stored, targets: foreseen.targets, found_nothing: false };
 }
 
 async function unknown({ env }: KillCall, { job, run }: Kill, jobGlob: string): Promise<ApiError> {
