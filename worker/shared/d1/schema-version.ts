@@ -3,7 +3,7 @@ import { d1Failure } from './failure.ts';
 /** Whether the database has this version's schema. */
 
 /** The last of migrations/. They are applied in order, so a database with this one has them all. */
-export const LAST_MIGRATION = '0001_schema.sql';
+export const LAST_MIGRATION = '0001_queue_and_index.sql';
 
 /** @throws D1's error if it is unavailable */
 export async function hasSchema(db: D1Database): Promise<boolean> {
