@@ -53,10 +53,13 @@ export class Viewer {
   async end(id: string): Promise<ScenarioResult> {
     const { operator } = this.#environment;
     const run = await waitFor('the run to end', async () => {
-      const current = await operator.run(id);
+      const current = await operator.run(id, this.#job);
       return isLive(current.state) ? null : current;
     });
-    const [events, output] = await Promise.all([operator.events(id), operator.output(id)]);
+    const [events, output] = await Promise.all([
+      operator.events(id, this.#job),
+      operator.output(id, { job: this.#job }),
+    ]);
     const last = events.at(-1)?.id ?? -1;
     await waitFor('the last event to arrive over the watch socket', () => this.#lastEvent >= last);
     return { run, events, output: output.text };
@@ -70,7 +73,7 @@ export class Viewer {
     this.#runs.push(run);
     if (this.#runs.length > 1) return;
     this.#watch?.subscribe(run.id);
-    this.#caughtUp = this.#environment.operator.events(run.id).then((events) => {
+    this.#caughtUp = this.#environment.operator.events(run.id, this.#job).then((events) => {
       for (const event of events) this.#report(event);
     });
   }

@@ -32,7 +32,7 @@ async function adopted({ environment, run, checks, line }: ScenarioContext): Pro
   await waitFor('a successor', async () =>
     (await environment.operator.events(run.id)).some((event) => eventName(event) === 'adopted'),
   );
-  const { state } = await environment.operator.run(run.id);
+  const { state } = await environment.operator.run(run.id, run.job);
   checks.equal('the run is still running', state, 'running');
   const lines = (await environment.operator.output(run.id)).text.split('\n').length;
   await line(`part ${lines + 1}`);

@@ -82,12 +82,14 @@ export class ApiClient {
     return (await this.#json(JobList, 'GET', '/jobs')).jobs;
   }
 
-  async run(id: string): Promise<Run> {
-    return (await this.#json(RunBody, 'GET', `/runs/${id}`)).run;
+  /** @param job its job's name: with it a run is found that has only just started */
+  async run(id: string, job?: string): Promise<Run> {
+    return (await this.#json(RunBody, 'GET', `/runs/${id}${ofJob(job)}`)).run;
   }
 
-  async events(run: string): Promise<RunEvent[]> {
-    return (await this.#json(EventList, 'GET', `/runs/${run}/events`)).events;
+  /** @param job see `run` */
+  async events(run: string, job?: string): Promise<RunEvent[]> {
+    return (await this.#json(EventList, 'GET', `/runs/${run}/events${ofJob(job)}`)).events;
   }
 
   async output(run: string, query: Record<string, string> = {}): Promise<StoredOutput> {
@@ -151,4 +153,8 @@ async function errorOf(response: Response): Promise<ApiError> {
   const problem = v.safeParse(v.pipe(v.string(), v.parseJson(), Problem), text);
   if (!problem.success) return new ApiError(response.status, 'no_problem', text.slice(0, 200));
   return new ApiError(response.status, problem.output.code, problem.output.detail);
+}
+
+function ofJob(job: string | undefined): string {
+  return job === undefined ? '' : `?${new URLSearchParams({ job })}`;
 }
