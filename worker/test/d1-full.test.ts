@@ -41,12 +41,14 @@ describe('while D1 is full', () => {
     await indexed(who.run);
     await withFullD1(async (refused) => {
       await wrapper.completed({ ...EXITED, final_offset: 0 });
-      await waitFor('the first try', () => refused() === 1);
+      // A commit that was under way may have been refused as well.
+      await waitFor('the first try', () => refused() > 0);
       expect(await run(who.job, who.run)).toMatchObject({ state: 'succeeded' });
+      const before = refused();
       await runDurableObjectAlarm(jobObject(who.job));
-      expect(refused()).toBe(1);
+      expect(refused()).toBe(before);
       await pass(who.job, 10_001);
-      await waitFor('the second try', () => refused() === 2);
+      await waitFor('the second try', () => refused() > before);
       expect(await isOutboxEmpty(who.job)).toBe(false);
     });
     expect(await indexedState(who.run)).toBe('running');
