@@ -128,6 +128,15 @@ export class AlarmScheduler {
     return this.#storage.sql.exec(query, kind, subject).toArray().length > 0;
   }
 
+  /** Whether any deadline of a kind is set. */
+  hasAny(kind: DeadlineKind): boolean {
+    if (DERIVED_KINDS.has(kind)) {
+      for (const deadline of this.#derived.values()) if (deadline.kind === kind) return true;
+      return false;
+    }
+    return this.#storage.sql.exec('SELECT 1 FROM deadlines WHERE kind = ? LIMIT 1', kind).toArray().length > 0;
+  }
+
   /** When the last deadline of a kind is due; null: none is set. */
   lastDue(kind: DeadlineKind): number | null {
     const due = this.#all().flatMap((deadline) => (deadline.kind === kind ? [deadline.dueAt] : []));

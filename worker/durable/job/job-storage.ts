@@ -81,7 +81,7 @@ export class JobStorage {
       queueDrain.isRunning ||
       credentials.isChecking ||
       deadlines.has('drain', '') ||
-      deadlines.lastDue('purge') !== null ||
+      deadlines.hasAny('purge') ||
       sockets.isAnyOpen
     );
   }

@@ -248,8 +248,7 @@ export class Liveness {
    */
   #allowEvictionIfDone(): void {
     const { deadlines } = this.#job;
-    const isPending = deadlines.lastDue('probe') !== null || deadlines.lastDue('disconnect') !== null;
-    if (this.#keepAliveTimer === undefined || isPending) return;
+    if (this.#keepAliveTimer === undefined || deadlines.hasAny('probe') || deadlines.hasAny('disconnect')) return;
     clearTimeout(this.#keepAliveTimer);
     this.#keepAliveTimer = undefined;
   }
