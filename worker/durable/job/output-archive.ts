@@ -102,7 +102,7 @@ export class OutputArchive {
     if (next.bytes.length > 0) await bucket.put(this.#nameOf(run.id, next.start), next.bytes);
     storage.transaction(() => {
       const freed = output.replaceByArchive(run.id, next);
-      if (freed !== null) runs.moveOutput(run.id, next.end, freed);
+      if (freed !== null) runs.freeOutput(run.id, freed, { archivedTo: next.end });
     });
     return next.bytes.length;
   }

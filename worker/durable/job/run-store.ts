@@ -80,7 +80,6 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
   }
 
   override remove(id: string): void {
-    this.#outputTotal = null;
     this.#progress.takeUnsaved(id);
     // Its output may have been removed without being counted.
     this.#outputTotal = null;
@@ -138,17 +137,12 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
     }
   }
 
-  /** Output was trimmed. */
-  freeOutput(id: string, size: number): void {
+  /** Output was trimmed, or moved to the bucket. @param changes to be written with that */
+  freeOutput(id: string, size: number, changes: Partial<RunRecord> = {}): void {
+    const run = this.get(id);
+    if (run === null) return;
     if (this.#outputTotal !== null) this.#outputTotal -= size;
-    this.#save(id);
-    this.sql.exec('UPDATE runs SET output_size = output_size - ? WHERE id = ?', size, id);
-  }
-
-  /** Writes what a run's row lacks. */
-  #save(id: string): void {
-    const unsaved = this.#progress.takeUnsaved(id);
-    if (unsaved !== null) super.patch(id, unsaved);
+    this.patch(id, { ...changes, outputSize: run.outputSize - size });
   }
 
   /** The run that ended first of those with much output, all of which is stored here. */
@@ -162,10 +156,10 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
     return oldest ?? null;
   }
 
-  /** Output before an offset was moved to the bucket. */
-  moveOutput(id: string, archivedTo: number, size: number): void {
-    this.freeOutput(id, size);
-    this.patch(id, { archivedTo });
+  /** Writes what a run's row lacks. */
+  #save(id: string): void {
+    const unsaved = this.#progress.takeUnsaved(id);
+    if (unsaved !== null) super.patch(id, unsaved);
   }
 
   #live(): RunRecord[] {
