@@ -45,11 +45,12 @@ export class Liveness {
 
   /** Sets the deadlines of all runs that have none. */
   setDeadlines(): void {
-    for (const run of this.#linkable()) {
+    const runs = this.#linkable();
+    for (const run of runs) {
       if (!run.connected && isLive(run.state) && !this.#job.deadlines.has('disconnect', run.id)) this.#awaitReturn(run);
     }
     if (this.#job.deadlines.has('silence', '')) return;
-    const nextCheck = this.#nextCheck(Date.now());
+    const nextCheck = this.#nextCheck(runs, Date.now());
     if (nextCheck !== null) this.#job.deadlines.arm('silence', '', nextCheck);
   }
 
@@ -118,7 +119,7 @@ export class Liveness {
       if (!isLive(run.state)) this.dropLink(run);
       else if (run.suspectedSince === null) this.#suspect(run, socket, heardAt, now);
     }
-    const nextCheck = this.#nextCheck(now);
+    const nextCheck = this.#nextCheck(this.#linkable(), now);
     if (nextCheck !== null) this.#job.deadlines.arm('silence', '', Math.max(nextCheck, now + MIN_CHECK_MS));
   }
 
@@ -128,10 +129,10 @@ export class Liveness {
    * Each check costs an alarm and a row. A wrapper drops a link that does not answer, so nearly all links were heard of a
    * moment ago: these are checked half as often as they could be, and silence is found within twice SILENCE_MS.
    */
-  #nextCheck(now: number): number | null {
+  #nextCheck(runs: readonly RunRecord[], now: number): number | null {
     const { silenceMs, wrapperSilenceMs } = this.#job.settings;
     const checks: number[] = [];
-    for (const run of this.#linkable()) {
+    for (const run of runs) {
       const socket = run.connected ? this.#job.sockets.current(run) : null;
       if (socket === null) continue;
       const heardAt = this.#job.sockets.lastHeard(socket);
