@@ -603,7 +603,7 @@ function timeOf(run: RunRecord, { at_ms }: KillReport): string {
 }
 
 /** Whether the kill has nothing left to do; a lost run that returns may open it again. */
-function isDone(state: KillState): boolean {
+export function isDone(state: KillState): boolean {
   return state === 'settled' || state === 'expired';
 }
 

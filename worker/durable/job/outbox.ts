@@ -14,7 +14,7 @@ import { log } from '../../shared/log.ts';
 import { type Committed, commitChanges } from '../../shared/rpc/d1-gateway.ts';
 import type { JobContext } from './job-context.ts';
 import { runResource } from './run-store.ts';
-import { type Entry, UnsentChanges } from './unsent-changes.ts';
+import { type Entry, type Kind, UnsentChanges } from './unsent-changes.ts';
 
 /** What is sent at once. */
 interface Batch {
@@ -45,7 +45,7 @@ export class Outbox {
   }
 
   /** Adds a run or kill that was changed, and starts sending. */
-  add(kind: 'run' | 'kill', id: string, seq: number): void {
+  add(kind: Kind, id: string, seq: number): void {
     this.#unsent.add(kind, id, seq);
     this.#sendSoon(RESUME_MS);
   }
@@ -54,7 +54,7 @@ export class Outbox {
    * Adds a run or kill that was changed and will change again, and sends it a moment later, or with the next change that is
    * sent at once: a run that starts and ends, or disconnects and returns, or ends by a kill, is often written to D1 once.
    */
-  addDelayed(kind: 'run' | 'kill', id: string, seq: number): void {
+  addDelayed(kind: Kind, id: string, seq: number): void {
     const { indexDelayMs } = this.#job.settings;
     this.#unsent.add(kind, id, seq);
     if (indexDelayMs === 0) this.#sendSoon(RESUME_MS);
@@ -62,7 +62,7 @@ export class Outbox {
   }
 
   /** Adds a run or kill that was removed, and starts sending. @param seq higher than any that it had */
-  addRemoved(kind: 'run' | 'kill', id: string, seq: number): void {
+  addRemoved(kind: Kind, id: string, seq: number): void {
     this.#unsent.addRemoved(kind, id, seq);
     this.#sendSoon(RESUME_MS);
   }

@@ -4,16 +4,20 @@
  * The row of a run or kill says up to which `seq` D1 has it, so a change is noted by the write that makes it. Only what
  * was removed here needs a row of its own.
  */
+import { isDone } from './kill-controller.ts';
 import type { KillStore } from './kill-store.ts';
 import type { RunStore } from './run-store.ts';
 
 /** A change that D1 lacks. Of a run or kill, the state at the time of sending is sent. */
-export type Entry =
-  | { readonly kind: 'run' | 'kill'; readonly id: string; readonly seq: number }
-  | { readonly kind: 'removed_run' | 'removed_kill'; readonly id: string; readonly seq: number };
+export interface Entry {
+  readonly kind: Kind | `removed_${Kind}`;
+  readonly id: string;
+  readonly seq: number;
+}
 
 const TABLES = { run: 'runs', kill: 'kills' } as const;
-type Kind = keyof typeof TABLES;
+/** What changes and is removed. */
+export type Kind = keyof typeof TABLES;
 
 export class UnsentChanges {
   readonly #sql: SqlStorage;
@@ -74,8 +78,7 @@ export class UnsentChanges {
       }
       case 'kill': {
         const kill = this.#kills.get(id);
-        if (kill !== null)
-          this.#kills.patch(id, sentFields(kill, seq, kill.state !== 'queued' && kill.state !== 'delivered'));
+        if (kill !== null) this.#kills.patch(id, sentFields(kill, seq, isDone(kill.state)));
         return;
       }
       case 'removed_run':
