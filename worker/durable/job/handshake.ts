@@ -10,6 +10,7 @@ import { daysInMs } from '../../shared/settings.ts';
 import type { JobContext } from './job-context.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
+import type { NewRun } from './run-updater.ts';
 import { send, type WrapperAttachment } from './sockets.ts';
 
 /** The wrapper must not connect for this run again. */
@@ -62,12 +63,12 @@ export class Handshake {
   #openRun(attachment: WrapperAttachment, message: Start, keyHash: string, generation: number): RunRecord {
     const now = Date.now();
     const startedAt = now - message.age_ms;
-    const run = {
+    const run: NewRun = {
       id: message.run,
       keyHash,
       instance: attachment.instance,
       machine: attachment.machine,
-      state: 'running' as const,
+      state: 'running',
       final: false,
       connected: true,
       disconnectedSince: null,

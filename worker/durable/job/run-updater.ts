@@ -7,7 +7,7 @@ import type { RunRecord } from './run-store.ts';
 import { runResource } from './run-store.ts';
 
 /** A run before it is stored: it has no events, and D1 does not have it. */
-type NewRun = Omit<RunRecord, keyof EventFields | 'sentSeq' | 'settled'>;
+export type NewRun = Omit<RunRecord, keyof EventFields | 'sentSeq' | 'settled'>;
 
 export class RunUpdater {
   readonly #job: JobContext;
