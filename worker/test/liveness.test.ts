@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { postKill } from './support/api.ts';
-import { pass, useFakeDate } from './support/clock.ts';
+import { pass, runTimers, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { disconnected, eventTypes, hibernate, isOutboxEmpty, jobObject, restart, run } from './support/objects.ts';
@@ -12,13 +12,6 @@ const SILENCE_MS = 30_000;
 const PROBE_MS = 5_000;
 const DISCONNECT_MS = 30_000;
 const RECONNECT_CAP_MS = 10_000;
-
-/** Fires the object's timers of this time. */
-function runTimers(job: string, ms: number): Promise<void> {
-  return runInDurableObject(jobObject(job), () => {
-    vi.advanceTimersByTime(ms);
-  });
-}
 
 describe('a run that falls silent on an open link', () => {
   useFakeDate();

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { findKill } from '../shared/d1/kills.ts';
 import { postKill } from './support/api.ts';
-import { pass, useFakeDate } from './support/clock.ts';
+import { pass, runTimers, useFakeDate } from './support/clock.ts';
 import { indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
@@ -176,7 +176,7 @@ describe('a run that is sent to D1 a moment after its start', () => {
     expect(await unsentChanges(who.job)).toBe(1);
     await TestWrapper.connect(who);
     expect(gateway.commitsOf(who.job)).toBe(0);
-    await runInDurableObject(jobObject(who.job), () => void vi.advanceTimersByTime(1_000));
+    await runTimers(who.job, 1_000);
     await waitFor('D1 to know it', () => indexedState(who.run));
     expect(gateway.commitsOf(who.job)).toBe(1);
   });
@@ -213,7 +213,7 @@ describe('a run that is sent to D1 a moment after its start', () => {
     wrapper.killing(id, 'term');
     await waitFor('the object to know it', async () => (await run(who.job, who.run))?.state === 'killing');
     await waitFor('D1 to have the kill', async () => (await findKill(env.DB, id))?.state === 'queued');
-    await runInDurableObject(jobObject(who.job), () => void vi.advanceTimersByTime(1_000));
+    await runTimers(who.job, 1_000);
     await waitFor('D1 to know both', async () => {
       const [state, kill] = await Promise.all([indexedState(who.run), findKill(env.DB, id)]);
       return state === 'killing' && kill?.state === 'delivered';

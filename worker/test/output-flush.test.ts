@@ -1,10 +1,9 @@
 /** A wrapper sends seldom while no viewer follows its run: whoever reads the output asks it for what it has. */
-import { runInDurableObject } from 'cloudflare:test';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { call } from './support/api.ts';
+import { runTimers } from './support/clock.ts';
 import { indexed } from './support/d1.ts';
-import { jobObject } from './support/objects.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -55,8 +54,7 @@ test('a link that does not answer delays a reader for a second', async () => {
   const { who, wrapper } = await running('flush-dead');
   const reading = read(who.run);
   await asked(wrapper);
-  // A timer of the object fires in the object.
-  await runInDurableObject(jobObject(who.job), () => void vi.advanceTimersByTime(1_000));
+  await runTimers(who.job, 1_000);
   expect(await reading).toBe('old');
 });
 

@@ -9,7 +9,7 @@ import { BUDGETED, BUDGETS, type Budgeted, type Cost, UNWATCHED_FRAMES_PER_MINUT
 import { waitFor } from '#testing/wait-for';
 import { Sockets } from '../durable/job/sockets.ts';
 import { newToken, postKill } from './support/api.ts';
-import { useFakeDate } from './support/clock.ts';
+import { runTimers, useFakeDate } from './support/clock.ts';
 import { costOf } from './support/cost.ts';
 import { env } from './support/env.ts';
 import { hibernate, isOutboxEmpty, jobObject } from './support/objects.ts';
@@ -55,7 +55,7 @@ async function expectWithin(line: Budgeted, what: () => Promise<unknown>): Promi
 }
 
 async function settled({ job }: Identity): Promise<void> {
-  await runInDurableObject(jobObject(job), () => void vi.advanceTimersByTime(SECOND_MS));
+  await runTimers(job, SECOND_MS);
   await waitFor('D1 to have everything', () => isOutboxEmpty(job));
 }
 

@@ -37,6 +37,11 @@ export async function pass(job: string, ms: number): Promise<void> {
   await runDurableObjectAlarm(jobObject(job));
 }
 
+/** Fires the timers of a job's object up to this time from now: they fire in the object. */
+export function runTimers(job: string, ms: number): Promise<void> {
+  return runInDurableObject(jobObject(job), () => void vi.advanceTimersByTime(ms));
+}
+
 /** Runs a function at another time, in a file whose `Date` is real otherwise. */
 export async function at<Result>(time: number, what: () => Promise<Result>): Promise<Result> {
   vi.useFakeTimers({ toFake: ['Date', ...TIMERS], now: time });
