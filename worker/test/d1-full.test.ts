@@ -9,9 +9,8 @@ import { full, indexed, indexedState, isRefusedByFullD1, withD1 } from './suppor
 import { env } from './support/env.ts';
 import { index, indexedRun } from './support/indexed-runs.ts';
 import { disconnected, isOutboxEmpty, jobObject, run } from './support/objects.ts';
-import { newIdentity, TestWrapper } from './support/wrapper.ts';
+import { EXITED, newIdentity, TestWrapper } from './support/wrapper.ts';
 
-const EXITED = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
 const DISCONNECT_MS = 30_000;
 const settings: { D1_MAX_BYTES: string } = env;
 const { D1_MAX_BYTES } = env;

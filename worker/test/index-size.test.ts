@@ -9,10 +9,9 @@ import { aKill, call, newToken, refusal } from './support/api.ts';
 import { indexed, indexedState } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun } from './support/indexed-runs.ts';
-import { newIdentity, TestWrapper } from './support/wrapper.ts';
+import { EXITED, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const MINUTE_MS = 60_000;
-const EXITED = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
 const settings: { D1_MAX_BYTES: string } = env;
 const { D1_MAX_BYTES } = env;
 

@@ -8,9 +8,7 @@ import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { eventTypes, jobObject, run, unreached } from './support/objects.ts';
-import { newIdentity, TestWrapper } from './support/wrapper.ts';
-
-const byItself = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
+import { EXITED, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 /** Of the next batch D1 writes everything down, and its answer is lost. */
 function loseNextAnswer(): void {
@@ -107,7 +105,7 @@ describe('a kill that races a completion', () => {
   test('and comes second finds nobody: the run keeps its end', async () => {
     const who = newIdentity('truth-completion-first');
     const wrapper = await TestWrapper.connect(who);
-    await wrapper.completed(byItself);
+    await wrapper.completed(EXITED);
     await indexed(who.run);
     expect(await postKill(who.job)).toMatchObject({ state: 'queued', targets: [] });
     expect(await run(who.job, who.run)).toMatchObject({ state: 'succeeded' });
@@ -118,7 +116,7 @@ describe('a kill that races a completion', () => {
     const who = newIdentity('truth-same-moment');
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
-    const [{ id }] = await Promise.all([postKill(who.job, { run: who.run }), wrapper.completed(byItself)]);
+    const [{ id }] = await Promise.all([postKill(who.job, { run: who.run }), wrapper.completed(EXITED)]);
     expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] });
   });
 });

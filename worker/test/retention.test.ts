@@ -12,10 +12,9 @@ import { env } from './support/env.ts';
 import { deadlines, disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
 import { outputRows, query, sums, tables } from './support/storage.ts';
 import { sayAlive, TestViewer } from './support/viewer.ts';
-import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+import { EXITED, type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const EXITED = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
 
 async function ended(who: Identity): Promise<void> {
   const wrapper = await TestWrapper.connect(who);

@@ -15,14 +15,13 @@ import { env } from './support/env.ts';
 import { hibernate, isOutboxEmpty, jobObject } from './support/objects.ts';
 import { useSettings } from './support/settings.ts';
 import { query } from './support/storage.ts';
-import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+import { EXITED, type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const LINE = 'one line of some forty characters, or so\n';
-const EXITED = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
 
 const FAST_OUTPUT_BYTES = 5_000_000;
 

@@ -7,6 +7,9 @@ import { env } from './env.ts';
 
 export { type Identity, newIdentity } from '#testing/wrapper-messages';
 
+/** A command that has ended by itself, for `completed`. */
+export const EXITED = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
+
 export class TestWrapper extends SharedTestWrapper {
   /** Connects, and sends `start` unless the options disable it. */
   static connect(
