@@ -6,7 +6,7 @@ import { indexBytes } from '../shared/d1/index-size.ts';
 import { purgeOldestRuns } from '../shared/d1/runs.ts';
 import { sweep } from '../src/sweep.ts';
 import { aKill, call, newToken, refusal } from './support/api.ts';
-import { indexed, indexedState } from './support/d1.ts';
+import { indexed, indexedState, queryPlan } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun } from './support/indexed-runs.ts';
 import { EXITED, newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -89,9 +89,7 @@ describe('the sweep', () => {
   });
 
   test('finds them without a scan', async () => {
-    const explained = { prepare: (query: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`) } as D1Database;
-    const { results } = await purgeOldestRuns(explained, 10).all<{ detail: string }>();
-    const plan = results.map(({ detail }) => detail).join('\n');
+    const plan = (await queryPlan((db) => purgeOldestRuns(db, 10))).join('\n');
     expect(plan).toContain('SCAN runs USING INDEX runs_by_start');
     expect(plan).not.toContain('TEMP B-TREE');
   });

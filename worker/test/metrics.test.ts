@@ -9,7 +9,7 @@ import { indexRuns } from '../shared/d1/runs.ts';
 import { prometheusText } from '../src/http/prometheus.ts';
 import { newToken, postKill, refusal, request } from './support/api.ts';
 import { at } from './support/clock.ts';
-import { indexed, indexedState } from './support/d1.ts';
+import { indexed, indexedState, queryPlan } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun } from './support/indexed-runs.ts';
 import { jobObject, run } from './support/objects.ts';
@@ -272,16 +272,13 @@ describe('/metrics', () => {
   });
 
   test('reads the newest kills only for their hops', async () => {
-    const spied = { prepare: (query: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`) } as D1Database;
-    const { results } = await killHops(spied, Date.now()).all<{ detail: string }>();
-    const steps = results.map(({ detail }) => detail).join('\n');
+    const steps = (await queryPlan((db) => killHops(db, Date.now()))).join('\n');
     expect(steps).toContain('SEARCH kills USING PRIMARY KEY (id>?)');
     expect(steps).not.toMatch(/SCAN kills|TEMP B-TREE/);
   });
 
   test.each(Object.entries(METRIC_QUERIES))('reads %s without a scan of runs or kills', async (_name, query) => {
-    const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`).all<{ detail: string }>();
-    const steps = results.map(({ detail }) => detail).filter((detail) => /SCAN|SEARCH/.test(detail));
+    const steps = (await queryPlan((db) => db.prepare(query))).filter((step) => /SCAN|SEARCH/.test(step));
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps)
       expect(step).toMatch(/counters|json_each|USING (COVERING )?INDEX (runs|kills)_(open|lost|unaccepted)/);

@@ -14,6 +14,13 @@ export async function indexed(id: string): Promise<void> {
   await waitFor('D1 to know the run', () => indexedState(id));
 }
 
+/** The steps in which D1 would execute a query. */
+export async function queryPlan(ask: (db: D1Database) => D1PreparedStatement): Promise<string[]> {
+  const explaining = { prepare: (query: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`) } as D1Database;
+  const { results } = await ask(explaining).all<{ detail: string }>();
+  return results.map(({ detail }) => detail);
+}
+
 /** Until it ends, every query of these tables fails, as in an outage of D1. */
 export async function without(tables: readonly string[], what: () => Promise<void>): Promise<void> {
   for (const table of tables) await env.DB.exec(`ALTER TABLE ${table} RENAME TO ${table}_away`);
