@@ -1,10 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { Admission, type Admitted, type Applicant } from '../src/http/admission.ts';
-import { newToken, postKill, request } from './support/api.ts';
+import { newToken, postKill } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { ObservedGateway } from './support/gateway.ts';
-import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+import { newIdentity, requestLink, TestWrapper } from './support/wrapper.ts';
 
 const CAP_MS = 10_000;
 const NEW: Applicant = { disconnectedMs: null, reconnectCapMs: CAP_MS };
@@ -98,10 +98,10 @@ describe('wrappers that connect while too many others do', () => {
     const gateway = await ObservedGateway.observe('sign-in', 'token');
     gateway.hold();
     const places = fill(new Admission(), NEW).length;
-    const crowd = Array.from({ length: places }, () => connect(newIdentity('admission-crowd'), secret));
+    const crowd = Array.from({ length: places }, () => requestLink(newIdentity('admission-crowd'), secret));
     await waitFor('all places to be taken', () => gateway.calls === places);
 
-    const refused = await connect(newIdentity('admission-crowd'), secret);
+    const refused = await requestLink(newIdentity('admission-crowd'), secret);
     expect(refused.status).toBe(503);
     const { code, retry_after_ms: pauseMs } = await refused.json<{ code: string; retry_after_ms: number }>();
     expect(code).toBe('busy');
@@ -114,26 +114,11 @@ describe('wrappers that connect while too many others do', () => {
     expect((await victim.kill()).kill).toBe(kill.id);
     expect(gateway.queries).toHaveLength(1);
 
-    const returning = connect(newIdentity('admission-crowd'), secret, { 'Leash-Disconnected-Ms': '1000' });
+    const returning = requestLink(newIdentity('admission-crowd'), secret, { 'Leash-Disconnected-Ms': '1000' });
     await waitFor('the one that returns to be let in', () => gateway.calls === places + 1);
     gateway.release();
     for (const response of await Promise.all([...crowd, returning])) expect(response.status).toBe(101);
-    const later = await connect(newIdentity('admission-crowd'), secret);
+    const later = await requestLink(newIdentity('admission-crowd'), secret);
     expect(later.status).toBe(101);
   });
 });
-
-function connect(
-  { job, run, machine, instance }: Identity,
-  secret: string,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
-    headers: {
-      Authorization: `Bearer ${secret}`,
-      Upgrade: 'websocket',
-      'Sec-WebSocket-Protocol': 'leash.v1',
-      ...headers,
-    },
-  });
-}

@@ -15,7 +15,7 @@ import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
 import { deadlines, disconnected, hibernate, jobObject, run } from './support/objects.ts';
 import { sayAlive, TestViewer } from './support/viewer.ts';
-import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+import { type Identity, newIdentity, requestLink, TestWrapper } from './support/wrapper.ts';
 
 /** A wrapper with a token of its own. */
 type Holder = Identity & { readonly token: string };
@@ -56,10 +56,7 @@ async function registeredFor(token: string, count: number): Promise<void> {
 }
 
 function redial(who: Holder): Promise<string> {
-  const { job, token } = who;
-  const query = new URLSearchParams({ run: who.run, machine: who.machine, instance: who.instance });
-  const headers = { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'leash.v1' };
-  return refusal(call('GET', `/jobs/${job}/connect?${query}`, { token, headers }));
+  return refusal(requestLink(who, who.token));
 }
 
 describe('revoking a token', () => {

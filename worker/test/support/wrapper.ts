@@ -48,17 +48,26 @@ export class TestWrapper extends SharedTestWrapper {
   }
 }
 
+/** A wrapper's request for a link. */
+export function requestLink(
+  { job, run, machine, instance }: Identity,
+  token: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
+    headers: {
+      Authorization: `Bearer ${token}`,
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Protocol': WRAPPER_SUBPROTOCOL,
+      ...headers,
+    },
+  });
+}
+
 /** Waits as a wrapper does while too many others connect. */
 async function askToConnect(identity: Identity, token: string): Promise<Response> {
-  const { job, run, machine, instance } = identity;
   for (;;) {
-    const response = await request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
-      headers: {
-        Authorization: `Bearer ${token}`,
-        Upgrade: 'websocket',
-        'Sec-WebSocket-Protocol': WRAPPER_SUBPROTOCOL,
-      },
-    });
+    const response = await requestLink(identity, token);
     if (response.status !== 503) return response;
     const { code, retry_after_ms: pauseMs } = await response.clone().json<{ code: string; retry_after_ms?: number }>();
     if (code !== 'busy' || pauseMs === undefined) return response;
