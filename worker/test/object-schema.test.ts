@@ -10,12 +10,9 @@ test('the runs that make way first, and those that left something running, are f
   await TestWrapper.connect(who);
   const plan = async (sql: string) =>
     (await query<{ detail: string }>(who.job, `EXPLAIN QUERY PLAN ${sql}`)).map(({ detail }) => detail).join();
-  const [toTrim, sumOfEnded] = [
-    'ended_at IS NOT NULL AND output_size > 64 ORDER BY ended_at LIMIT 1',
-    'ended_at IS NOT NULL',
-  ];
-  expect(await plan(`SELECT * FROM runs WHERE ${toTrim}`)).toContain('runs_by_end');
-  expect(await plan(`SELECT sum(output_size) FROM runs WHERE ${sumOfEnded}`)).toContain('COVERING INDEX runs_by_end');
+  const toTrim = 'ended_at IS NOT NULL AND output_size > 64';
+  expect(await plan(`SELECT * FROM runs WHERE ${toTrim} ORDER BY ended_at LIMIT 1`)).toContain('runs_by_end');
+  expect(await plan(`SELECT sum(output_size) FROM runs WHERE ${toTrim}`)).toContain('COVERING INDEX runs_by_end');
   expect(await plan('SELECT * FROM runs WHERE ended_at < 1 ORDER BY ended_at LIMIT 20')).toContain('runs_by_end');
   expect(await plan("SELECT * FROM runs WHERE left_running <> '[]'")).toContain('runs_with_left_processes');
   for (const condition of ['final = 0', 'final = 0 AND ended_at IS NULL ORDER BY id', 'sent_seq < seq']) {
