@@ -5,7 +5,16 @@ import { postKill } from './support/api.ts';
 import { pass, runTimers, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { disconnected, eventTypes, hibernate, isOutboxEmpty, jobObject, restart, run } from './support/objects.ts';
+import {
+  disconnected,
+  eventTypes,
+  hibernate,
+  isOutboxEmpty,
+  jobObject,
+  nextAlarm,
+  restart,
+  run,
+} from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const SILENCE_MS = 30_000;
@@ -126,8 +135,7 @@ describe('a run that falls silent on an open link', () => {
     wrapper.say({ type: 'alive' });
     await wrapper.settled();
     await pass(who.job, SILENCE_MS - 20_000);
-    const alarm = await runInDurableObject(jobObject(who.job), (_object, { storage }) => storage.getAlarm());
-    expect(alarm).toBe(Date.now() + 2 * SILENCE_MS);
+    expect(await nextAlarm(who.job)).toBe(Date.now() + 2 * SILENCE_MS);
     await pass(who.job, 2 * SILENCE_MS);
     await waitFor('the probe', () => wrapper.of('probe').length === 1);
   });
@@ -415,11 +423,10 @@ describe('an object that was itself away', () => {
   test('sets its alarm again when the last one never rang', async () => {
     const who = newIdentity('alarm-lost');
     await TestWrapper.connect(who);
-    const alarm = () => runInDurableObject(jobObject(who.job), (_object, state) => state.storage.getAlarm());
     await runInDurableObject(jobObject(who.job), (_object, state) => state.storage.deleteAlarm());
     vi.setSystemTime(Date.now() + SILENCE_MS + 1);
     await postKill(who.job);
-    expect(await alarm()).not.toBeNull();
+    expect(await nextAlarm(who.job)).not.toBeNull();
   });
 
   test('is looked after by the sweep when its alarm never rings', async () => {

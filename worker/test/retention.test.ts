@@ -9,7 +9,16 @@ import { aKill, call, postKill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { deadlines, disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
+import {
+  deadlines,
+  disconnected,
+  eventTypes,
+  hibernate,
+  jobObject,
+  nextAlarm,
+  restart,
+  run,
+} from './support/objects.ts';
 import { outputRows, query, sums, tables } from './support/storage.ts';
 import { sayAlive, TestViewer } from './support/viewer.ts';
 import { EXITED, type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -275,7 +284,7 @@ describe('a job', () => {
     );
     expect(told).toEqual(['run_removed', 'job_removed']);
     page.close();
-    expect(await runInDurableObject(jobObject(who.job), (_object, { storage }) => storage.getAlarm())).toBeNull();
+    expect(await nextAlarm(who.job)).toBeNull();
     expect(await count('jobs', 'name = ?', who.job)).toBe(0);
     expect(await jobObject(who.job).run(who.run)).toBeNull();
     expect(await jobObject(who.job).events(who.run, 0, 10)).toEqual([]);
@@ -288,8 +297,7 @@ describe('a job', () => {
     expect(await run(who.job, next.run)).toMatchObject({ state: 'succeeded' });
     expect(await count('jobs', 'name = ?', who.job)).toBe(1);
     expect(await deadlines(who.job, 'retain')).toBe(1);
-    const alarm = await runInDurableObject(jobObject(who.job), (_object, { storage }) => storage.getAlarm());
-    expect(alarm).not.toBeNull();
+    expect(await nextAlarm(who.job)).not.toBeNull();
   });
 
   test('that someone watches keeps its tables until they leave', async () => {
@@ -308,8 +316,7 @@ describe('a job', () => {
     viewer.close();
     await cleared(who.job);
     const again = await TestViewer.watch(`/jobs/${who.job}/watch`);
-    const alarm = await runInDurableObject(jobObject(who.job), (_object, { storage }) => storage.getAlarm());
-    expect(alarm).not.toBeNull();
+    expect(await nextAlarm(who.job)).not.toBeNull();
     again.close();
   });
 

@@ -12,7 +12,7 @@ import { newToken, postKill } from './support/api.ts';
 import { runTimers, useFakeDate } from './support/clock.ts';
 import { costOf } from './support/cost.ts';
 import { env } from './support/env.ts';
-import { hibernate, isOutboxEmpty, jobObject } from './support/objects.ts';
+import { hibernate, isOutboxEmpty, jobObject, nextAlarm } from './support/objects.ts';
 import { useSettings } from './support/settings.ts';
 import { query } from './support/storage.ts';
 import { EXITED, type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -65,10 +65,6 @@ async function fireAlarms(job: string): Promise<void> {
     await runDurableObjectAlarm(jobObject(job));
     await waitFor('D1 to have everything', () => isOutboxEmpty(job));
   }
-}
-
-function nextAlarm(job: string): Promise<number | null> {
-  return runInDurableObject(jobObject(job), (_object, { storage }) => storage.getAlarm());
 }
 
 /** As from a machine: the object has seen the token before. */

@@ -71,6 +71,11 @@ export async function isOutboxEmpty(job: string): Promise<boolean> {
   return (await unsentChanges(job)) === 0;
 }
 
+/** When the object's alarm will fire; null: none is set. */
+export function nextAlarm(job: string): Promise<number | null> {
+  return runInDurableObject(jobObject(job), (_object, { storage }) => storage.getAlarm());
+}
+
 /** How many deadlines of a kind are set. */
 export function deadlines(job: string, kind: DeadlineKind): Promise<number> {
   return runInDurableObject(
