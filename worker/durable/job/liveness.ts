@@ -32,8 +32,8 @@ export class Liveness {
    * Called when the object is constructed, which is also how it wakes from hibernation.
    *
    * A run that is stored as connected and has no socket lost it while the object was not running: its deadline starts
-   * now. A deadline that was pending starts again: the object stays in memory while one is, so if it is constructed
-   * meanwhile, it was down.
+   * now. A deadline that was pending starts again, whether the object was down or slept: only an instance that was in
+   * memory for all of it may decide.
    */
   reconcile(): void {
     for (const run of this.#linkable()) {
