@@ -13,7 +13,7 @@ export class DeadlineHandlers {
     this.#job = job;
   }
 
-  /** The caller sets the next alarm. */
+  /** Handles what is due, and sets the next alarm. */
   runDue(): void {
     const { deadlines } = this.#job;
     for (const deadline of deadlines.removeDue(Date.now())) {
@@ -27,6 +27,7 @@ export class DeadlineHandlers {
       }
     }
     this.#job.viewers.closeBehind();
+    deadlines.ensureAlarm();
   }
 
   #handle(deadline: Deadline): void {

@@ -142,7 +142,6 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     this.#job.storage.initialize();
     await this.#job.queueDrain.run();
     this.#job.deadlineHandlers.runDue();
-    this.#job.deadlines.ensureAlarm();
     await this.#job.outbox.send();
     await this.#job.storage.clearIfUnused();
   }
@@ -168,6 +167,5 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     if (this.#isUninitialized) return;
     this.#job.deadlines.alarmUnset();
     this.#job.deadlineHandlers.runDue();
-    this.#job.deadlines.ensureAlarm();
   }
 }
