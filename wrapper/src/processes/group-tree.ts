@@ -3,6 +3,12 @@ import { performance } from 'node:perf_hooks';
 import type { Cgroup } from './cgroup.ts';
 import { isAnybodyAt } from './process-ref.ts';
 import type { ProcessTree } from './process-tree.ts';
+import { sendSignals } from './send-signals.ts';
+
+const SYSTEM = {
+  kill: (target: number, signal: NodeJS.Signals) => process.kill(target, signal),
+  now: () => performance.now(),
+};
 
 /**
  * @param leader the command's pid, which is also its group's id
@@ -25,7 +31,7 @@ export function groupTree(leader: number, cgroup: Cgroup | null, exited: Promise
     // Before that it is not known.
     leaderHasExited: () => isCollected,
     mayHoldOutput: () => true,
-    signal: (...signals) => sendToGroup(leader, signals),
+    signal: (...signals) => sendSignals(-leader, signals, SYSTEM),
     // An environment can't be read.
     related: () => [],
     includeRelated: () => {},
@@ -33,17 +39,4 @@ export function groupTree(leader: number, cgroup: Cgroup | null, exited: Promise
       cgroup?.remove();
     },
   };
-}
-
-function sendToGroup(leader: number, signals: readonly NodeJS.Signals[]): number | null {
-  let sentAt: number | null = null;
-  try {
-    for (const signal of signals) {
-      process.kill(-leader, signal);
-      sentAt ??= performance.now();
-    }
-  } catch {
-    // ESRCH: nobody is left. EPERM: nobody who may be signalled.
-  }
-  return sentAt;
 }

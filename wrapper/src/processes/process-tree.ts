@@ -9,6 +9,7 @@ import { type ProcessEntry, type ProcessTable, processTable } from './process-ta
 import { ProcessTracker, type TrackedProcesses } from './process-tracker.ts';
 import { findReaper, Reaper } from './reaper.ts';
 import { RunInheritance } from './run-inheritance.ts';
+import { sendSignals } from './send-signals.ts';
 
 /** What identifies a tree. Plain data, to be stored as JSON. */
 export interface ProcessTreeOrigin {
@@ -658,18 +659,7 @@ class TrackedTree implements ProcessTree {
   }
 
   #signalTarget(target: number, signals: readonly NodeJS.Signals[]): number | null {
-    let sentAt: number | null = null;
-    try {
-      for (const signal of signals) {
-        // Before the call: what it wakes may run first on our processor.
-        const at = this.#system.now();
-        this.#system.kill(target, signal);
-        sentAt ??= at;
-      }
-    } catch {
-      // ESRCH: it has just ended. EPERM: it is another user's; it stays a member, and is reported as a survivor.
-    }
-    return sentAt;
+    return sendSignals(target, signals, this.#system);
   }
 }
 
