@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { WebSocket } from 'ws';
-import { HEARTBEAT, HEARTBEAT_INTERVAL_MS } from '#protocol/limits';
+import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, RECONNECT_CAP_MS } from '#protocol/limits';
 import { Problem } from '#protocol/problem';
 import {
   DISCONNECTED_HEADER,
@@ -12,17 +12,10 @@ import {
   WRAPPER_SUBPROTOCOL,
   type WrapperMessage,
 } from '#protocol/wrapper-link';
-import { backoffMs } from '#shared/backoff';
 import { completeMessage, killingMessage, newRunKey, startMessage } from '#testing/wrapper-messages';
+import { DIAL_TIMEOUT_MS } from '../../wrapper/src/link/dial.ts';
+import { pauseAfterFailureMs, pauseAfterLossMs, pauseWhileBusyMs } from '../../wrapper/src/link/pauses.ts';
 import type { CrowdRequest, Wrapper, WrapperReport } from './crowd-messages.ts';
-
-// As a wrapper has them.
-const HANDSHAKE_TIMEOUT_MS = 15_000;
-const FIRST_PAUSE_MS = 250;
-const LOSS_COUNTS_AS = 2;
-const RECONNECT_CAP_MS = 10_000;
-const BUSY_JITTER = 0.1;
-const MIN_BUSY_PAUSE_MS = 100;
 
 /** How a connection ended. */
 interface Ending {
@@ -86,10 +79,10 @@ class PlayedWrapper {
   #pauseMs({ pauseMs }: Ending): number {
     const wasConnected = this.#startedAt !== null;
     this.#startedAt = null;
-    if (pauseMs !== null) return Math.max(pauseMs, MIN_BUSY_PAUSE_MS) * (1 + BUSY_JITTER * Math.random());
-    const failures = wasConnected ? LOSS_COUNTS_AS : this.#failures;
+    if (pauseMs !== null) return pauseWhileBusyMs(pauseMs);
+    const failures = this.#failures;
     this.#failures += 1;
-    return backoffMs(failures, FIRST_PAUSE_MS, RECONNECT_CAP_MS);
+    return (wasConnected ? pauseAfterLossMs : pauseAfterFailureMs)(failures, RECONNECT_CAP_MS);
   }
 
   /** Resolves at its end. */
@@ -101,7 +94,7 @@ class PlayedWrapper {
         ...(disconnectedMs !== null && { [DISCONNECTED_HEADER]: String(Math.floor(disconnectedMs)) }),
       },
       perMessageDeflate: false,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: DIAL_TIMEOUT_MS,
     });
     this.#socket = socket;
     const beats = setInterval(() => {

@@ -58,7 +58,7 @@ export interface RunAddress {
 }
 
 /** For all of it: reading the token, finding the address, connecting, a proxy, TLS, the upgrade. */
-const DIAL_TIMEOUT_MS = 15_000;
+export const DIAL_TIMEOUT_MS = 15_000;
 /** How often the timeout is extended when this process was not scheduled for most of it: then the network isn't slow. */
 const MAX_EXTENSIONS = 2;
 /** How long an attempt waits for the token file. The read continues, and the next attempt uses its result. */

@@ -2,7 +2,6 @@
 import { performance } from 'node:perf_hooks';
 import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
-import { backoffMs } from '#shared/backoff';
 import { withJitter } from '#shared/with-jitter';
 import { LongTimer } from '../clock/long-timer.ts';
 import { TokenBucket } from '../clock/token-bucket.ts';
@@ -10,6 +9,7 @@ import type { Log } from '../logging/log.ts';
 import { type Connection, type ConnectionEnd, describeWay, dial, type Handlers, type RunAddress } from './dial.ts';
 import { InboundBudget } from './inbound-budget.ts';
 import { type LinkAction, LinkProtocol } from './link-protocol.ts';
+import { pauseAfterFailureMs, pauseAfterLossMs, pauseWhileBusyMs } from './pauses.ts';
 import type { ReportableRun } from './reportable-run.ts';
 
 /** The state of the link. */
@@ -41,13 +41,7 @@ export interface LinkEvents {
 
 /** A refusal is a person's mistake, and takes a person's time to fix. */
 const REFUSED_PAUSE_MS = 60_000;
-const FIRST_PAUSE_MS = 250;
-/** After a loss the pauses begin as after this many failures: with a second, in which thousands can come back. */
-const LOSS_COUNTS_AS = 2;
 const CLOSE_WAIT_MS = 250;
-/** A busy control plane gives each wrapper a time of its own; this is added at random, for those that were given the same. */
-const BUSY_JITTER = 0.1;
-const MIN_BUSY_PAUSE_MS = 100;
 /** A connection that lasts this long, or on which something is stored, works; any other counts as a failed attempt. */
 const LASTING_MS = 5_000;
 
@@ -319,20 +313,18 @@ export class Link {
         this.#dialAfter(withJitter(REFUSED_PAUSE_MS));
         this.#setState('refused');
         return;
-      case 'busy': {
+      case 'busy':
         // Not a failure: the control plane is there, and everyone gets in at a time of their own.
         this.#isAskedToWait = true;
-        const pauseMs = Math.min(Math.max(ending.pauseMs, MIN_BUSY_PAUSE_MS), RECONNECT_CAP_MS);
-        this.#dialAfter(pauseMs * (1 + BUSY_JITTER * Math.random()));
+        this.#dialAfter(pauseWhileBusyMs(ending.pauseMs));
         this.#setState(this.#state === 'connecting' ? 'connecting' : 'offline');
         return;
-      }
       case 'flooded':
         this.#floods += 1;
         if (this.#floods === 1)
           this.#log.warn(`disconnected: ${ending.why}; the command keeps running, and leash will reconnect`);
         // The control plane can't shorten the pause, and what it has stored meanwhile does not count.
-        this.#dialAfter(backoffMs(Math.max(this.#floods, LOSS_COUNTS_AS), FIRST_PAUSE_MS, RECONNECT_CAP_MS));
+        this.#dialAfter(pauseAfterLossMs(this.#floods, RECONNECT_CAP_MS));
         this.#setState('offline');
         return;
       case 'lost':
@@ -350,7 +342,7 @@ export class Link {
     // connection gets the usual pauses.
     const isUrgent = this.#retry === 'yes' || this.#record.completion !== null;
     if (isUrgent && attempt === 0) return 0;
-    return backoffMs(wasConnected ? Math.max(attempt, LOSS_COUNTS_AS) : attempt, FIRST_PAUSE_MS, this.#capMs);
+    return (wasConnected ? pauseAfterLossMs : pauseAfterFailureMs)(attempt, this.#capMs);
   }
 
   #dialAfter(pauseMs: number): void {
