@@ -9,10 +9,9 @@ interface D1Count {
   readonly statements: number;
   readonly sqlMs: number;
   readonly waitedMs: number;
-  readonly longestMs: number;
 }
 
-const NOTHING: D1Count = { calls: 0, statements: 0, sqlMs: 0, waitedMs: 0, longestMs: 0 };
+const NOTHING: D1Count = { calls: 0, statements: 0, sqlMs: 0, waitedMs: 0 };
 
 /** What was asked between two looks. */
 export function d1Table(title: string, before: D1Counts, after: D1Counts): Table {

@@ -31,14 +31,12 @@ async function disturb() {
 
 function note(queries, results, beganAt) {
   const purpose = PURPOSES.find(([, pattern]) => queries.some((query) => pattern.test(query)))?.[0] ?? 'other';
-  counts[purpose] ??= { calls: 0, statements: 0, sqlMs: 0, waitedMs: 0, longestMs: 0 };
+  counts[purpose] ??= { calls: 0, statements: 0, sqlMs: 0, waitedMs: 0 };
   const count = counts[purpose];
-  const waitedMs = performance.now() - beganAt;
   count.calls += 1;
   count.statements += queries.length;
   count.sqlMs += results.reduce((sum, { meta }) => sum + meta.duration, 0);
-  count.waitedMs += waitedMs;
-  count.longestMs = Math.max(count.longestMs, waitedMs);
+  count.waitedMs += performance.now() - beganAt;
 }
 
 class MeasuredStatement {

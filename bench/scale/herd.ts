@@ -20,10 +20,8 @@ export class Herd {
   waits = 0;
   readonly #wrappers = new Map<string, Wrapper>();
   readonly #processes: readonly ChildProcess[];
-  readonly #jobs: number;
 
   constructor(cleanup: Cleanup, count: number, jobs: number) {
-    this.#jobs = jobs;
     for (let index = 0; index < count; index += 1) {
       const run = ulid();
       this.#wrappers.set(run, { job: `job-${index % jobs}`, run, machine: `m${index}.example.com` });
@@ -31,10 +29,6 @@ export class Herd {
     this.#processes = Array.from({ length: PROCESSES }, () => fork(CROWD));
     for (const process of this.#processes) process.on('message', (report: WrapperReport) => this.#receive(report));
     cleanup.add(() => this.end());
-  }
-
-  get jobs(): number {
-    return this.#jobs;
   }
 
   /** Those that no kill has ended. */
