@@ -5,7 +5,7 @@
 import { BUDGETED, type Budgeted, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
 import { DAYS_PER_MONTH, usdOf } from '#shared/fleet-cost';
 import type { Bench, BenchContext } from '../bench.ts';
-import type { Quantity } from '../report/quantity.ts';
+import { count, type Quantity } from '../report/quantity.ts';
 import type { Aim, BenchResult } from '../report/result.ts';
 import { countCosts } from './counted-costs.ts';
 
@@ -73,10 +73,6 @@ function aims(costOf: (line: Budgeted) => Cost): Aim[] {
 
 function atMost(name: string, measured: Quantity, limit: Quantity): Aim {
   return { name, measured, relation: '≤', limit };
-}
-
-function count(value: number): Quantity {
-  return { value, unit: '' };
 }
 
 function dollars(value: number): Quantity {

@@ -9,7 +9,7 @@ import type { Bench, BenchContext } from '../bench.ts';
 import { BenchPlane } from '../measure/bench-plane.ts';
 import { median, quantile } from '../measure/statistics.ts';
 import type { Bar, Chart } from '../report/chart.ts';
-import type { Quantity } from '../report/quantity.ts';
+import { count, ms, quantilesMs } from '../report/quantity.ts';
 import type { Aim, BenchResult, Row, Table } from '../report/result.ts';
 import { Crowd } from './crowd.ts';
 import { Floor } from './floor.ts';
@@ -18,6 +18,7 @@ import { type Hops, type KillTimes, KillTrial } from './kill-trial.ts';
 /** Started together: enough to be quick, few enough to be a quiet machine. */
 const BATCH = 10;
 const CROWD = 5_000;
+const CROWD_TEXT = `${CROWD.toLocaleString('en')} other processes`;
 const D1_DELAY_MS = 40;
 /** The runtime lets an object hibernate after 10 s without anything to do. */
 const HIBERNATED_AFTER_MS = 12_000;
@@ -94,7 +95,7 @@ function report(measured: Measured): BenchResult {
   const { floor, floorInCrowd, quiet, slowD1, d1Away, d1Hanging, asleep, crowded } = measured;
   const floorMs = median(floor);
   const conditions: [string, Kills, number][] = [
-    [`${CROWD.toLocaleString('en')} other processes`, crowded, median(floorInCrowd)],
+    [CROWD_TEXT, crowded, median(floorInCrowd)],
     [`${D1_DELAY_MS} ms added to each D1 call`, slowD1, floorMs],
     ['D1 away (each call fails)', d1Away, floorMs],
     ['D1 hanging (no call returns)', d1Hanging, floorMs],
@@ -105,11 +106,11 @@ function report(measured: Measured): BenchResult {
     columns: ['n', 'p50', 'p90', 'p99', '× floor'],
     rows: [
       distribution('floor: bare Node HTTP, ws, process.kill', floor),
-      distribution('  with 5,000 other processes', floorInCrowd),
+      distribution(`  with ${CROWD_TEXT}`, floorInCrowd),
       distribution('GET /healthz alone', measured.healthz),
       distribution('kill: SIGTERM in the command', signalTimes(quiet), floorMs),
       distribution('  the 202', responseTimes(quiet)),
-      ...conditions.map(([name, kills, ms]) => distribution(`  ${name}`, signalTimes(kills), ms)),
+      ...conditions.map(([name, kills, ownFloorMs]) => distribution(`  ${name}`, signalTimes(kills), ownFloorMs)),
     ],
   };
   return {
@@ -163,15 +164,14 @@ function aims({ floor, quiet, crowded, slowD1, d1Away, d1Hanging }: Measured): A
   const floorMs = median(floor);
   const p50 = median(signalTimes(quiet));
   const p99 = quantile(signalTimes(quiet), 0.99);
-  const arrived = (kills: Kills) => ({ value: signalTimes(kills).length, unit: '' }) as const;
-  const all = (kills: Kills) => ({ value: kills.length, unit: '' }) as const;
-  const ms = (value: number): Quantity => ({ value, unit: 'ms' });
+  const arrived = (kills: Kills) => count(signalTimes(kills).length);
+  const all = (kills: Kills) => count(kills.length);
   return [
     { name: 'p50, at most 3 × the floor', measured: ms(p50), relation: '≤', limit: ms(3 * floorMs) },
     { name: `p50, below ${CRONICLE.name}`, measured: ms(p50), relation: '<', limit: ms(CRONICLE.ms) },
     { name: 'p99, at most 10 × the floor', measured: ms(p99), relation: '≤', limit: ms(10 * floorMs) },
     {
-      name: `p50 with ${CROWD.toLocaleString('en')} other processes, at most 1.5 × the one without`,
+      name: `p50 with ${CROWD_TEXT}, at most 1.5 × the one without`,
       measured: ms(median(signalTimes(crowded))),
       relation: '≤',
       limit: ms(1.5 * p50),
@@ -196,10 +196,8 @@ function responseTimes(kills: Kills): number[] {
 }
 
 function distribution(name: string, times: readonly number[], floorMs: number | null = null): Row {
-  const p50 = median(times);
-  const spread = [0.5, 0.9, 0.99].map((share) => ({ value: quantile(times, share), unit: 'ms' }) as const);
-  const ratio = floorMs === null ? null : ({ value: p50 / floorMs, unit: '×' } as const);
-  return { name, cells: [{ value: times.length, unit: '' }, ...spread, ratio] };
+  const ratio = floorMs === null ? null : ({ value: median(times) / floorMs, unit: '×' } as const);
+  return { name, cells: [count(times.length), ...quantilesMs(times, 0.5, 0.9, 0.99), ratio] };
 }
 
 const HOPS: readonly (readonly [name: string, hop: keyof Hops])[] = [

@@ -134,6 +134,6 @@ class WorkerLog {
   read(line: string): void {
     if (!/"level":"(warn|error)"/.test(line)) return;
     this.count += 1;
-    this.first ||= line.slice(0, 400);
+    this.first ||= line.trim().slice(0, 400);
   }
 }

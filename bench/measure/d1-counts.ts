@@ -1,4 +1,5 @@
 /** What D1 was asked, for what, and what that took. */
+import { count, ms } from '../report/quantity.ts';
 import type { Table } from '../report/result.ts';
 
 /** As measured-worker.mjs keeps it. */
@@ -15,14 +16,14 @@ const NOTHING: D1Count = { calls: 0, statements: 0, sqlMs: 0, waitedMs: 0 };
 
 /** What was asked between two looks. */
 export function d1Table(title: string, before: D1Counts, after: D1Counts): Table {
-  const rows = Object.entries(after).map(([purpose, count]) => {
+  const rows = Object.entries(after).map(([purpose, now]) => {
     const { calls, statements, sqlMs, waitedMs } = before[purpose] ?? NOTHING;
     return {
       purpose,
-      calls: count.calls - calls,
-      statements: count.statements - statements,
-      sqlMs: count.sqlMs - sqlMs,
-      waitedMs: count.waitedMs - waitedMs,
+      calls: now.calls - calls,
+      statements: now.statements - statements,
+      sqlMs: now.sqlMs - sqlMs,
+      waitedMs: now.waitedMs - waitedMs,
     };
   });
   return {
@@ -32,12 +33,7 @@ export function d1Table(title: string, before: D1Counts, after: D1Counts): Table
       .filter(({ calls }) => calls > 0)
       .map(({ purpose, calls, statements, sqlMs, waitedMs }) => ({
         name: purpose,
-        cells: [
-          { value: calls, unit: '' },
-          { value: statements, unit: '' },
-          { value: sqlMs, unit: 'ms' },
-          { value: waitedMs / calls, unit: 'ms' },
-        ],
+        cells: [count(calls), count(statements), ms(sqlMs), ms(waitedMs / calls)],
       })),
   };
 }

@@ -4,7 +4,8 @@
  */
 import type { Bench, BenchContext } from '../bench.ts';
 import { BenchPlane } from '../measure/bench-plane.ts';
-import { median, quantile } from '../measure/statistics.ts';
+import { median } from '../measure/statistics.ts';
+import { count, ms, quantilesMs } from '../report/quantity.ts';
 import type { BenchResult, Row } from '../report/result.ts';
 import { measureCommandTimes } from './command-time.ts';
 import { type Delivery, measureDelivery } from './delivery.ts';
@@ -29,7 +30,6 @@ async function measure(context: BenchContext): Promise<BenchResult> {
   const deliveries = await measureDelivery(context, plane, floor);
   const times = await measureCommandTimes(context);
   const rate = median(deliveries.map(({ megabytesPerSecond }) => megabytesPerSecond));
-  const delayMs = median(lines.leash);
   return {
     tables: [
       times.table,
@@ -62,9 +62,9 @@ async function measure(context: BenchContext): Promise<BenchResult> {
       },
       {
         name: 'from a line to a viewer, p50',
-        measured: { value: delayMs, unit: 'ms' },
+        measured: ms(median(lines.leash)),
         relation: '<',
-        limit: { value: LINE_DELAY_MS, unit: 'ms' },
+        limit: ms(LINE_DELAY_MS),
       },
     ],
     notes: [],
@@ -75,14 +75,10 @@ function deliveryRow(name: string, deliveries: readonly Delivery[], which: keyof
   const rates = deliveries.map((delivery) => delivery[which]);
   return {
     name,
-    cells: [
-      { value: rates.length, unit: '' },
-      { value: median(rates), unit: 'MB/s' },
-    ],
+    cells: [count(rates.length), { value: median(rates), unit: 'MB/s' }],
   };
 }
 
 function delayRow(name: string, delays: readonly number[]): Row {
-  const spread = [0.5, 0.9, 0.99].map((share) => ({ value: quantile(delays, share), unit: 'ms' }) as const);
-  return { name, cells: [{ value: delays.length, unit: '' }, ...spread] };
+  return { name, cells: [count(delays.length), ...quantilesMs(delays, 0.5, 0.9, 0.99)] };
 }

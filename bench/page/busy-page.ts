@@ -1,6 +1,6 @@
 /** How smoothly a page draws while something is done to it, and how long it works for that. */
 import type { CDPSession, Page } from 'playwright-core';
-import { quantile } from '../measure/statistics.ts';
+import { ms, quantilesMs } from '../report/quantity.ts';
 import type { Row } from '../report/result.ts';
 
 export interface Work {
@@ -18,11 +18,7 @@ export interface Busy extends Work {
 export const BUSY_COLUMNS = ['frame p50', 'p95', 'worst', 'works', 'longest task'] as const;
 
 export function busyRow({ what, frameMs, totalMs, longestTaskMs }: Busy): Row {
-  const frames = [0.5, 0.95, 1].map((share) => ({ value: quantile(frameMs, share), unit: 'ms' }) as const);
-  return {
-    name: what,
-    cells: [...frames, { value: totalMs, unit: 'ms' }, { value: longestTaskMs, unit: 'ms' }],
-  };
+  return { name: what, cells: [...quantilesMs(frameMs, 0.5, 0.95, 1), ms(totalMs), ms(longestTaskMs)] };
 }
 
 /** What the page does meanwhile. */

@@ -9,7 +9,7 @@ import { firstScriptBytes } from '../../test/support/first-script.ts';
 import type { Bench, BenchContext } from '../bench.ts';
 import { BenchPlane } from '../measure/bench-plane.ts';
 import { median, quantile } from '../measure/statistics.ts';
-import type { Quantity } from '../report/quantity.ts';
+import { ms } from '../report/quantity.ts';
 import type { Aim, BenchResult, Table } from '../report/result.ts';
 import { BUSY_COLUMNS, type Busy, busyRow } from './busy-page.ts';
 import { visitOverview } from './overview.ts';
@@ -78,9 +78,7 @@ function loadTable(views: readonly View[]): Table {
     columns: ['without runs', 'with runs', 'works', 'longest task'],
     rows: views.map(({ name, visit: { loadMs, emptyLoadMs, loading } }) => ({
       name,
-      cells: [emptyLoadMs, loadMs, loading.totalMs, loading.longestTaskMs].map(
-        (value) => ({ value, unit: 'ms' }) as const,
-      ),
+      cells: [emptyLoadMs, loadMs, loading.totalMs, loading.longestTaskMs].map(ms),
     })),
   };
 }
@@ -90,7 +88,6 @@ function busyTable({ name, visit }: View): Table {
 }
 
 function aims({ name, visit: { loadMs, busy } }: View, frameMs: number): Aim[] {
-  const ms = (value: number): Quantity => ({ value, unit: 'ms' });
   const worst = (value: (busy: Busy) => number) => Math.max(...busy.map(value));
   return [
     { name: `${name}: all are there after`, measured: ms(loadMs), relation: '≤', limit: ms(LOAD_MS) },

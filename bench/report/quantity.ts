@@ -1,10 +1,25 @@
 /** Numbers with their units, as people read them. */
+import { quantile } from '../measure/statistics.ts';
 
 export type Unit = 'ms' | 's' | 'MB/s' | 'MiB' | 'KiB' | '%' | '×' | '$' | '';
 
 export interface Quantity {
   readonly value: number;
   readonly unit: Unit;
+}
+
+/** A number of things. */
+export function count(value: number): Quantity {
+  return { value, unit: '' };
+}
+
+export function ms(value: number): Quantity {
+  return { value, unit: 'ms' };
+}
+
+/** Quantiles of times, in milliseconds. */
+export function quantilesMs(times: readonly number[], ...shares: readonly number[]): Quantity[] {
+  return shares.map((share) => ms(quantile(times, share)));
 }
 
 /** `3.70 ms`, `889 ms`, `2.24 ×`, `$0.000016`, `1,204`; a dash for what could not be measured. */

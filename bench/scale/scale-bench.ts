@@ -17,7 +17,7 @@ import { Cleanup } from '../measure/cleanup.ts';
 import { d1Table } from '../measure/d1-counts.ts';
 import { memoryOf } from '../measure/process-usage.ts';
 import { quantile } from '../measure/statistics.ts';
-import type { Quantity } from '../report/quantity.ts';
+import { count, ms, type Quantity, quantilesMs } from '../report/quantity.ts';
 import type { Aim, BenchResult, Row, Table } from '../report/result.ts';
 import { syncedFileMs } from './disk-floor.ts';
 import { Herd } from './herd.ts';
@@ -54,15 +54,15 @@ async function measure(context: BenchContext): Promise<BenchResult> {
 }
 
 async function measureJobs({ options, cleanup, progress }: BenchContext, jobs: number): Promise<BenchResult> {
-  const count = options.isQuick ? Math.min(200, options.wrappers) : options.wrappers;
-  const jobCount = Math.min(jobs, count);
-  const of = `${count.toLocaleString('en')} wrappers of ${jobCount.toLocaleString('en')} jobs`;
+  const wrapperCount = options.isQuick ? Math.min(200, options.wrappers) : options.wrappers;
+  const jobCount = Math.min(jobs, wrapperCount);
+  const of = `${wrapperCount.toLocaleString('en')} wrappers of ${jobCount.toLocaleString('en')} jobs`;
   progress(`${of}: the floor`);
-  const floorMs = await floorStarts(cleanup, count);
+  const floorMs = await floorStarts(cleanup, wrapperCount);
   const plane = await BenchPlane.start(cleanup);
   const fileMs = await syncedFileMs(plane.directory, SYNCED_FILES);
   const memoryBefore = runtimeMib(plane);
-  const herd = new Herd(cleanup, count, jobCount);
+  const herd = new Herd(cleanup, wrapperCount, jobCount);
   progress(`${of}: new jobs`);
   const d1Before = await plane.d1Counts();
   const first = await stampede(plane, herd, () => herd.connect(plane.url, plane.machineTokens));
@@ -70,14 +70,14 @@ async function measureJobs({ options, cleanup, progress }: BenchContext, jobs: n
   const memoryMib = runtimeMib(plane) - memoryBefore;
   progress(`${of}: known jobs`);
   const second = await stampede(plane, herd, () => herd.reconnect());
-  const kibEach = (1024 * memoryMib) / count;
+  const kibEach = (1024 * memoryMib) / wrapperCount;
   const notes = [
     `On this disk, ${jobCount.toLocaleString('en')} files made and synced one after the other take ${((fileMs * jobCount) / 1000).toFixed(1)} s.`,
     ...failureNotes('New jobs', first),
     ...failureNotes('Known jobs', second),
     ...(plane.problems.count === 0
       ? []
-      : [`The Worker logged ${plane.problems.count} problems: ${plane.problems.first}`]),
+      : [`The Worker logged ${plane.problems.count} warnings or errors, the first of them: ${plane.problems.first}`]),
   ];
   return {
     tables: [
@@ -91,15 +91,15 @@ async function measureJobs({ options, cleanup, progress }: BenchContext, jobs: n
 }
 
 /** The same crowd at a bare WebSocket server that stores nothing. @returns when each had its `ack start` */
-async function floorStarts(parent: Cleanup, count: number): Promise<number[]> {
+async function floorStarts(parent: Cleanup, wrapperCount: number): Promise<number[]> {
   const cleanup = new Cleanup();
   parent.add(() => cleanup.run());
   const server = fork(FLOOR_SERVER);
   cleanup.add(() => void server.kill('SIGKILL'));
   const [port] = await once(server, 'message');
-  const herd = new Herd(cleanup, count, count);
+  const herd = new Herd(cleanup, wrapperCount, wrapperCount);
   const beganAt = herd.connect(`http://127.0.0.1:${port}`, ['floor']);
-  while (herd.started.size < count && Date.now() - beganAt < FLOOR_LIMIT_MS) await sleep(50);
+  while (herd.started.size < wrapperCount && Date.now() - beganAt < FLOOR_LIMIT_MS) await sleep(50);
   const startedMs = [...herd.started.values()].map((at) => at - beganAt);
   await cleanup.run();
   return startedMs;
@@ -132,13 +132,10 @@ function startTable(of: string, floorMs: readonly number[], first: Stampede, sec
 
 function killTable(first: Stampede, second: Stampede): Table {
   const row = (name: string, times: readonly (number | null)[]): Row => {
-    const arrived = times.filter((ms) => ms !== null);
+    const arrived = times.filter((time) => time !== null);
     return {
       name,
-      cells: [
-        `${arrived.length} of ${times.length}`,
-        ...[0.5, 0.95, 1].map((share): Quantity => ({ value: quantile(arrived, share), unit: 'ms' })),
-      ],
+      cells: [`${arrived.length} of ${times.length}`, ...quantilesMs(arrived, 0.5, 0.95, 1)],
     };
   };
   const rows = (name: string, { kills }: Stampede) => [
@@ -161,7 +158,7 @@ function killTable(first: Stampede, second: Stampede): Table {
 function aims(of: string, result: Stampede, limitMs: number): Aim[] {
   const { startedMs, expected, kills, failures } = result;
   const isComplete = startedMs.length >= expected;
-  const timeouts = [...failures].filter(([reason]) => TIMEOUT.test(reason)).reduce((sum, [, count]) => sum + count, 0);
+  const timeouts = [...failures].filter(([reason]) => TIMEOUT.test(reason)).reduce((sum, [, times]) => sum + times, 0);
   const received = kills.map(({ receivedMs }) => receivedMs ?? Number.POSITIVE_INFINITY);
   return [
     {
@@ -172,20 +169,20 @@ function aims(of: string, result: Stampede, limitMs: number): Aim[] {
     },
     {
       name: `${of}: a kill meanwhile, p95`,
-      measured: { value: quantile(received, 0.95), unit: 'ms' },
+      measured: ms(quantile(received, 0.95)),
       relation: '<',
-      limit: { value: KILL_P95_MS, unit: 'ms' },
+      limit: ms(KILL_P95_MS),
     },
     {
       name: `${of}: handshakes that time out`,
-      measured: { value: timeouts, unit: '' },
+      measured: count(timeouts),
       relation: '=',
-      limit: { value: 0, unit: '' },
+      limit: count(0),
     },
   ];
 }
 
 function failureNotes(when: string, { failures, waits, expected }: Stampede): string[] {
   const asked = waits === 0 ? [] : [`${when}: a wrapper was asked to wait ${(waits / expected).toFixed(1)} times.`];
-  return [...asked, ...[...failures].map(([reason, count]) => `${when}: ${count} times ${reason}.`)];
+  return [...asked, ...[...failures].map(([reason, times]) => `${when}: ${times} times ${reason}.`)];
 }

@@ -12,8 +12,8 @@ import { WrapperProcess } from '../../scripts/local/wrapper-process.ts';
 import type { Bench, BenchContext } from '../bench.ts';
 import { LeashRuns, succeeded } from '../measure/leash-run.ts';
 import { cpuMsOf, type Memory, memoryOf } from '../measure/process-usage.ts';
-import { median, quantile } from '../measure/statistics.ts';
-import type { Quantity } from '../report/quantity.ts';
+import { median } from '../measure/statistics.ts';
+import { count, ms, quantilesMs } from '../report/quantity.ts';
 import type { Aim, BenchResult, Row, Table } from '../report/result.ts';
 
 /** How much later a command may start, as a share of what `node -e 0` takes. */
@@ -142,7 +142,7 @@ async function watch(pids: readonly number[], seconds: number): Promise<Idle> {
 
 /** Each start less the one without leash in its round: what else the machine did meets both. */
 function delays(times: readonly number[], { bareMs }: Starts): number[] {
-  return times.map((ms, round) => ms - (bareMs[round] ?? Number.NaN));
+  return times.map((time, round) => time - (bareMs[round] ?? Number.NaN));
 }
 
 function startTable(starts: Starts): Table {
@@ -150,8 +150,8 @@ function startTable(starts: Starts): Table {
   const row = (name: string, times: readonly number[], hasRatio = true): Row => ({
     name,
     cells: [
-      { value: times.length, unit: '' },
-      ...[0.5, 0.9].map((share): Quantity => ({ value: quantile(times, share), unit: 'ms' })),
+      count(times.length),
+      ...quantilesMs(times, 0.5, 0.9),
       hasRatio ? { value: median(times) / floor, unit: '×' } : null,
     ],
   });
@@ -174,7 +174,7 @@ function idleTable({ wrapper, floor }: IdleComparison): Table {
       { value: memory.residentMib, unit: 'MiB' },
       { value: memory.proportionalMib, unit: 'MiB' },
       { value: memory.peakMib, unit: 'MiB' },
-      { value: cpuMsPerMinute, unit: 'ms' },
+      ms(cpuMsPerMinute),
     ],
   });
   return {
@@ -185,7 +185,6 @@ function idleTable({ wrapper, floor }: IdleComparison): Table {
 }
 
 function aims(starts: Starts): Aim[] {
-  const ms = (value: number): Quantity => ({ value, unit: 'ms' });
   return [
     {
       name: `the command starts later by at most ${MOST_DELAY} × what node -e 0 takes`,
