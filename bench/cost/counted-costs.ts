@@ -1,13 +1,13 @@
 /** What the row budget test counts, whether it is within its budgets or not. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { BUDGETED, type Budgeted, type Cost } from '#shared/cost-model';
 import { ROOT } from '../../scripts/local/paths.ts';
 import type { Cleanup } from '../measure/cleanup.ts';
+import { temporaryDirectory } from '../measure/temporary-directory.ts';
 
 const VITEST = join(ROOT, 'node_modules', '.bin', 'vitest');
 const TEST = 'worker/test/row-budget.test.ts';
@@ -32,8 +32,7 @@ const TestReport = v.pipe(
 );
 
 export async function countCosts(cleanup: Cleanup): Promise<ReadonlyMap<Budgeted, Cost>> {
-  const directory = await mkdtemp(join(tmpdir(), 'leash-bench-'));
-  cleanup.add(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory(cleanup);
   const report = join(directory, 'report.json');
   const args = ['run', '--project', 'worker', TEST, '--reporter=json', `--outputFile=${report}`];
   const vitest = spawn(VITEST, args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });

@@ -1,9 +1,12 @@
 /** The floor of a kill: the same signal to the same command, through a bare Node.js server and a bare Node.js client. */
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Cleanup } from '../measure/cleanup.ts';
+import { startFloorProcess } from '../measure/floor-process.ts';
 import { SignalledCommand, type SignalTimes } from './signalled-command.ts';
+
+const SERVER = new URL('./floor-server.ts', import.meta.url);
+const CLIENT = new URL('./floor-client.ts', import.meta.url);
 
 export class Floor {
   readonly #url: string;
@@ -16,14 +19,8 @@ export class Floor {
   }
 
   static async start(cleanup: Cleanup, directory: string): Promise<Floor> {
-    const start = async (program: string, ...args: string[]) => {
-      const child = fork(fileURLToPath(new URL(program, import.meta.url)), args);
-      cleanup.add(() => void child.kill('SIGKILL'));
-      const [message] = await once(child, 'message');
-      return message as unknown;
-    };
-    const port = Number(await start('./floor-server.ts'));
-    await start('./floor-client.ts', String(port));
+    const port = Number(await startFloorProcess(cleanup, SERVER));
+    await startFloorProcess(cleanup, CLIENT, String(port));
     return new Floor(`http://127.0.0.1:${port}/`, directory);
   }
 

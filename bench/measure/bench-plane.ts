@@ -1,7 +1,5 @@
 /** A control plane for one bench: the built Worker on the local runtime, with a D1 that can be disturbed. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiClient } from '../../scripts/local/api-client.ts';
 import { type ControlPlaneChild, spawnControlPlane } from '../../scripts/local/control-plane-child.ts';
@@ -9,6 +7,7 @@ import { ROOT } from '../../scripts/local/paths.ts';
 import { type WrapperOptions, WrapperProcess } from '../../scripts/local/wrapper-process.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { D1Counts } from './d1-counts.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 const ENTRY = join(ROOT, 'bench', 'measure', 'measured-worker.mjs');
 /** A token may request 120 kills a minute. */
@@ -56,8 +55,7 @@ export class BenchPlane {
 
   /** Starts one with nothing stored; `cleanup` ends it with everything that was started on it. */
   static async start(cleanup: Cleanup, vars: Readonly<Record<string, string>> = {}): Promise<BenchPlane> {
-    const directory = await mkdtemp(join(tmpdir(), 'leash-bench-'));
-    cleanup.add(() => rm(directory, { recursive: true, force: true }));
+    const directory = await temporaryDirectory(cleanup);
     const adminToken = randomBytes(24).toString('base64url');
     const log = new WorkerLog();
     const child = await spawnControlPlane(

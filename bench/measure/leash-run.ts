@@ -1,13 +1,12 @@
 /** `leash run` as a crontab's line starts it, to its end, with settings of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { waitFor } from '#testing/wait-for';
 import { LEASH_PROGRAM } from '../../scripts/local/paths.ts';
 import { processesWith } from '../../scripts/local/process-group.ts';
 import type { Cleanup } from './cleanup.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 /** Where a wrapper's output goes. */
 export type Outlet = '/dev/null' | 'cat' | '--quiet';
@@ -32,9 +31,8 @@ export class LeashRuns {
   }
 
   static async create(cleanup: Cleanup, node: string): Promise<LeashRuns> {
-    const directory = await mkdtemp(join(tmpdir(), 'leash-bench-'));
+    const directory = await temporaryDirectory(cleanup);
     const runs = new LeashRuns(directory, node);
-    cleanup.add(() => rm(directory, { recursive: true, force: true }));
     cleanup.add(() => runs.endLeftovers());
     return runs;
   }

@@ -1,11 +1,11 @@
 /** The floor of output: a bare Node.js server that stores and passes on, and a bare client that runs the command. */
-import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Cleanup } from '../measure/cleanup.ts';
+import { startFloorProcess } from '../measure/floor-process.ts';
 
-const SERVER = fileURLToPath(new URL('./floor-server.ts', import.meta.url));
+const SERVER = new URL('./floor-server.ts', import.meta.url);
 const CLIENT = fileURLToPath(new URL('./floor-client.ts', import.meta.url));
 
 export class OutputFloor {
@@ -20,9 +20,7 @@ export class OutputFloor {
   }
 
   static async start(cleanup: Cleanup, directory: string): Promise<OutputFloor> {
-    const server = fork(SERVER, [join(directory, 'floor-output')]);
-    cleanup.add(() => void server.kill('SIGKILL'));
-    const [port] = await once(server, 'message');
+    const port = await startFloorProcess(cleanup, SERVER, join(directory, 'floor-output'));
     return new OutputFloor(Number(port), cleanup);
   }
 

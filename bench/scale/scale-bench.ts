@@ -6,15 +6,13 @@
  * runtime is one thread for the Worker, all objects and D1, on a disk to which each object's own database goes.
  * `TMPDIR=/dev/shm` leaves the disk out.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { groupMembers } from '../../scripts/local/process-group.ts';
 import type { Bench, BenchContext } from '../bench.ts';
 import { BenchPlane } from '../measure/bench-plane.ts';
 import { Cleanup } from '../measure/cleanup.ts';
 import { d1Table } from '../measure/d1-counts.ts';
+import { startFloorProcess } from '../measure/floor-process.ts';
 import { memoryOf } from '../measure/process-usage.ts';
 import { quantile } from '../measure/statistics.ts';
 import { count, ms, type Quantity, quantilesMs } from '../report/quantity.ts';
@@ -23,7 +21,7 @@ import { syncedFileMs } from './disk-floor.ts';
 import { Herd } from './herd.ts';
 import { type Stampede, stampede } from './stampede.ts';
 
-const FLOOR_SERVER = fileURLToPath(new URL('./floor-server.ts', import.meta.url));
+const FLOOR_SERVER = new URL('./floor-server.ts', import.meta.url);
 const NEW_JOBS_MS = 15_000;
 const KNOWN_JOBS_MS = 10_000;
 const KILL_P95_MS = 1_000;
@@ -94,9 +92,7 @@ async function measureJobs({ options, cleanup, progress }: BenchContext, jobs: n
 async function floorStarts(parent: Cleanup, wrapperCount: number): Promise<number[]> {
   const cleanup = new Cleanup();
   parent.add(() => cleanup.run());
-  const server = fork(FLOOR_SERVER);
-  cleanup.add(() => void server.kill('SIGKILL'));
-  const [port] = await once(server, 'message');
+  const port = await startFloorProcess(cleanup, FLOOR_SERVER);
   const herd = new Herd(cleanup, wrapperCount, wrapperCount);
   const beganAt = herd.connect(`http://127.0.0.1:${port}`, ['floor']);
   while (herd.started.size < wrapperCount && Date.now() - beganAt < FLOOR_LIMIT_MS) await sleep(50);
