@@ -54,12 +54,12 @@ export class BenchPlane {
   }
 
   /** Starts one with nothing stored; `cleanup` ends it with everything that was started on it. */
-  static async start(cleanup: Cleanup, vars: Readonly<Record<string, string>> = {}): Promise<BenchPlane> {
+  static async start(cleanup: Cleanup): Promise<BenchPlane> {
     const directory = await temporaryDirectory(cleanup);
     const adminToken = randomBytes(24).toString('base64url');
     const log = new WorkerLog();
     const child = await spawnControlPlane(
-      { port: 0, stateDir: join(directory, 'control-plane'), adminToken, vars, entry: ENTRY },
+      { port: 0, stateDir: join(directory, 'control-plane'), adminToken, entry: ENTRY },
       (line) => log.read(line),
     );
     cleanup.add(() => child.stop());

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { delimiter, dirname, join } from 'node:path';
 import { waitFor } from '#testing/wait-for';
 import { LEASH_PROGRAM } from '../../scripts/local/paths.ts';
-import { processesWith } from '../../scripts/local/process-group.ts';
+import { processesWith, signalIfThere } from '../../scripts/local/process-group.ts';
 import type { Cleanup } from './cleanup.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -54,7 +54,7 @@ export class LeashRuns {
   async endLeftovers(): Promise<void> {
     await waitFor('an end of all that the runs have started', () => {
       const left = processesWith(`LEASH_STATE_DIR=${this.#stateDir}`);
-      for (const pid of left) signalIfThere(pid);
+      for (const pid of left) signalIfThere(pid, 'SIGKILL');
       return left.length === 0;
     });
   }
@@ -85,12 +85,4 @@ export class LeashRuns {
 export async function succeeded(child: ChildProcess): Promise<void> {
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
   if (code !== 0) throw new Error(`${child.spawnargs.join(' ')} exited with ${code ?? signal}`);
-}
-
-function signalIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

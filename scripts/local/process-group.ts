@@ -31,8 +31,13 @@ export async function endGroup(group: number): Promise<void> {
 
 /** Signals a group; a group that is gone already is no error. */
 export function signalGroup(group: number, signal: NodeJS.Signals): void {
+  signalIfThere(-group, signal);
+}
+
+/** Signals a process, or by its negative number a group; one that is gone already is no error. */
+export function signalIfThere(target: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-group, signal);
+    process.kill(target, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }

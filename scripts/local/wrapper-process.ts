@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { waitFor } from '#testing/wait-for';
 import { LEASH_PROGRAM } from './paths.ts';
-import { processesWith, processTree, signalGroup } from './process-group.ts';
+import { processesWith, processTree, signalGroup, signalIfThere } from './process-group.ts';
 import { nameSources } from './source-maps.ts';
 
 export interface WrapperOptions {
@@ -123,13 +123,5 @@ export class WrapperProcess {
 
   #keep(chunk: Buffer): void {
     this.#printed = (this.#printed + chunk.toString()).slice(-KEPT_CHARS);
-  }
-}
-
-function signalIfThere(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
