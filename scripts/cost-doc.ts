@@ -14,6 +14,7 @@ import {
 } from '#shared/fleet-cost';
 import { CAUSE_NAMES, costText } from '../wrapper/src/cli/subcommands/cost.ts';
 import { ROOT } from './local/paths.ts';
+import { withPart } from './written-parts.ts';
 
 export const COST_DOC = join(ROOT, 'docs', 'cost.md');
 
@@ -45,11 +46,7 @@ const PARTS: Readonly<Record<string, () => string>> = {
 
 /** The document with its figures as of now. */
 export function withFigures(text: string): string {
-  return Object.entries(PARTS).reduce((document, [name, write]) => {
-    const part = new RegExp(`(<!-- figures: ${name} -->\n)[^]*?(<!-- end -->)`);
-    if (!part.test(document)) throw new Error(`docs/cost.md lacks the part ${name}`);
-    return document.replace(part, (_part, begin: string, end: string) => `${begin}\n${write()}\n\n${end}`);
-  }, text);
+  return Object.entries(PARTS).reduce((document, [name, write]) => withPart(document, name, write()), text);
 }
 
 function budgetTable(): string {
