@@ -12,6 +12,7 @@ import {
   KEPT_DAYS,
   usdOf,
 } from '#shared/fleet-cost';
+import { DEFAULT_FLEET } from '../wrapper/src/cli/args.ts';
 import { CAUSE_NAMES, costText } from '../wrapper/src/cli/subcommands/cost.ts';
 import { ROOT } from './local/paths.ts';
 import { withPart } from './written-parts.ts';
@@ -23,7 +24,7 @@ const MINUTES_PER_MONTH = DAYS_PER_MONTH * 24 * 60;
 const LINES_OF_A_DAY_KIB = (24 * 60 * 60 * ESTIMATES.bytesPerLine) / 1024;
 
 /** The same for all: little is watched. */
-const USUAL = { watchers: 0.1, hasBucket: false };
+const USUAL = { watchers: DEFAULT_FLEET.watchers, hasBucket: DEFAULT_FLEET.hasBucket };
 const TALKATIVE = { ...USUAL, runsPerDay: 1, minutesPerRun: 1_440, outputKibPerRun: LINES_OF_A_DAY_KIB };
 const PROFILES: Readonly<Record<string, Omit<Fleet, 'jobs' | 'killsPerDay'>>> = {
   'once a day, an hour, 256 KiB': { ...USUAL, runsPerDay: 1, minutesPerRun: 60, outputKibPerRun: 256 },
@@ -41,7 +42,7 @@ const PARTS: Readonly<Record<string, () => string>> = {
   fleets: fleetTable,
   free: freeTable,
   estimates: estimateList,
-  example: () => `\`\`\`\n$ leash cost --jobs 1000\n${costText(exampleFleet())}\`\`\``,
+  example: () => `\`\`\`\n$ leash cost --jobs 1000\n${costText({ ...DEFAULT_FLEET, jobs: 1_000 })}\`\`\``,
 };
 
 /** The document with its figures as of now. */
@@ -133,18 +134,6 @@ function profiles<Row>(describe: (profile: { name: string; of: (jobs: number) =>
   return Object.entries(PROFILES).map(([name, profile]) =>
     describe({ name, of: (jobs) => ({ jobs, killsPerDay: jobs / 100, ...profile }) }),
   );
-}
-
-function exampleFleet(): Fleet {
-  return {
-    jobs: 1_000,
-    runsPerDay: 24,
-    minutesPerRun: 5,
-    outputKibPerRun: 16,
-    watchers: 0.1,
-    killsPerDay: 1,
-    hasBucket: false,
-  };
 }
 
 /** Two digits that count. */

@@ -155,6 +155,17 @@ function parseOrphans(argv: readonly string[]): Invocation {
   };
 }
 
+/** What `leash cost` computes with where no flag says otherwise: as its help says. */
+export const DEFAULT_FLEET: Fleet = {
+  jobs: 100,
+  runsPerDay: 24,
+  minutesPerRun: 5,
+  outputKibPerRun: 16,
+  watchers: 0.1,
+  killsPerDay: 1,
+  hasBucket: false,
+};
+
 function parseCost(argv: readonly string[]): Invocation {
   const flags = readFlags(
     argv,
@@ -176,13 +187,13 @@ function parseCost(argv: readonly string[]): Invocation {
     kind: 'cost',
     args: {
       fleet: {
-        jobs: amount('--jobs', flags.jobs, 100),
-        runsPerDay: amount('--runs-per-day', flags['runs-per-day'], 24),
-        minutesPerRun: amount('--minutes', flags.minutes, 5),
-        outputKibPerRun: amount('--output', flags.output, 16),
-        watchers: amount('--watchers', flags.watchers, 0.1),
-        killsPerDay: amount('--kills-per-day', flags['kills-per-day'], 1),
-        hasBucket: flags.bucket ?? false,
+        jobs: amount('--jobs', flags.jobs, DEFAULT_FLEET.jobs),
+        runsPerDay: amount('--runs-per-day', flags['runs-per-day'], DEFAULT_FLEET.runsPerDay),
+        minutesPerRun: amount('--minutes', flags.minutes, DEFAULT_FLEET.minutesPerRun),
+        outputKibPerRun: amount('--output', flags.output, DEFAULT_FLEET.outputKibPerRun),
+        watchers: amount('--watchers', flags.watchers, DEFAULT_FLEET.watchers),
+        killsPerDay: amount('--kills-per-day', flags['kills-per-day'], DEFAULT_FLEET.killsPerDay),
+        hasBucket: flags.bucket ?? DEFAULT_FLEET.hasBucket,
       },
       asJson: flags.json ?? false,
     },
