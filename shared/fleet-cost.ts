@@ -101,8 +101,8 @@ export const CLOSE_FRAME: Frame = {
 };
 /** While somebody watches, frames leave at once: a line a second is a frame a second. */
 const WATCHED_FRAMES_PER_DAY = 24 * 60 * 60;
-/** The object looks every 90 s whether its viewers are still there. */
-const VIEWER_CHECK = { objectRows: 4, requests: 1 } as const;
+/** The object looks every 90 s whether its viewers are still there: that sets an alarm. */
+const VIEWER_CHECK = { objectRows: 1, requests: 1 } as const;
 const VIEWER_CHECKS_PER_DAY = (24 * 60 * 60) / 90;
 /** Start and end of a run are sent to the dashboards, when one is open. */
 const PUBLISHED_PER_RUN = 2;
