@@ -2,7 +2,7 @@
  * `npm run bench`: measures what Leash promises, beside the floor of each figure in the same run, and says which aims are
  * met. docs/performance.md has the last results.
  *
- *     npm run bench                       everything, in about six minutes
+ *     npm run bench                       everything, in about twelve minutes
  *     npm run bench -- kill cost          some of it: kill, output, wrapper, scale, cost, page
  *     npm run -s bench -- kill --json     one JSON document on stdout
  *     npm run bench -- --quick            few samples: to see that it works
