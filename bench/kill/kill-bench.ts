@@ -11,7 +11,7 @@ import { median, quantile } from '../measure/statistics.ts';
 import type { Bar, Chart } from '../report/chart.ts';
 import { count, ms, quantilesMs } from '../report/quantity.ts';
 import type { Aim, BenchResult, Row, Table } from '../report/result.ts';
-import { Crowd } from './crowd.ts';
+import { startCrowd } from './crowd.ts';
 import { Floor } from './floor.ts';
 import { type Hops, type KillTimes, KillTrial } from './kill-trial.ts';
 
@@ -71,13 +71,13 @@ async function measure({ options, cleanup, progress }: BenchContext): Promise<Me
   progress('D1 away, and D1 hanging');
   measured.d1Away.push(...(await trial.measure(BATCH, { disturbance: { mode: 'away' } })));
   measured.d1Hanging.push(...(await trial.measure(BATCH, { disturbance: { mode: 'hanging' } })));
-  const crowd = await Crowd.start(cleanup, CROWD);
+  const endCrowd = await startCrowd(cleanup, CROWD);
   for (let round = 0; round < crowdRounds; round += 1) {
     progress(`${CROWD} other processes, ${round + 1} of ${crowdRounds}`);
     measured.crowded.push(...(await trial.measure(BATCH)));
     measured.floorInCrowd.push(...(await measureFloor()));
   }
-  await crowd.end();
+  await endCrowd();
   return measured;
 }
 
