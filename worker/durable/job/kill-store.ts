@@ -123,9 +123,7 @@ export type TargetChanges = Partial<
   Pick<TargetRecord, 'state' | 'sends' | 'acknowledged' | 'timing' | keyof Survivors>
 >;
 
-type TargetRow = Omit<TargetRecord, keyof TargetChanges | 'state' | 'sends'> & {
-  state: TargetState;
-  sends: number;
+type TargetRow = Omit<TargetRecord, 'acknowledged' | 'timing' | keyof Survivors> & {
   survivors: string;
   unnamedSurvivors: number;
   related: string;

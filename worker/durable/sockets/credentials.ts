@@ -50,8 +50,6 @@ type Row = {
   readonly grant: string | null;
 };
 
-type StoredRow = Row & { readonly confirmedAt: number | null };
-
 /** A Durable Object that holds sockets. */
 interface SocketHolder {
   readonly state: DurableObjectState;
@@ -296,12 +294,9 @@ export class Credentials {
     return [...this.#stored('WHERE token = ?', token), ...unanswered];
   }
 
-  #stored(clause: string, ...bindings: SqlStorageValue[]): StoredRow[] {
+  #stored(clause: string, ...bindings: SqlStorageValue[]): Row[] {
     return this.#holder.state.storage.sql
-      .exec<StoredRow>(
-        `SELECT token, secret, session, "grant", confirmed_at AS "confirmedAt" FROM credentials ${clause}`,
-        ...bindings,
-      )
+      .exec<Row>(`SELECT token, secret, session, "grant" FROM credentials ${clause}`, ...bindings)
       .toArray();
   }
 }

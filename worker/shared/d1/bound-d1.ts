@@ -3,7 +3,7 @@ import { withTimeout } from '#shared/with-timeout';
 import { asD1Error } from './failure.ts';
 
 /** A call that takes longer has failed: whoever waits for it can be told so, and try again. */
-export const D1_LIMIT_MS = 5_000;
+const D1_LIMIT_MS = 5_000;
 
 /** The same for the same database, which is what caches are keyed by. */
 const boundDatabases = new WeakMap<D1Database, D1Database>();

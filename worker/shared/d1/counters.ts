@@ -5,7 +5,7 @@
 import type { Kill, Run } from '#protocol/api';
 
 /** A bucket of the time that kills take holds what took at most so many seconds, and longer than the one before. */
-export const KILL_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
+const KILL_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 
 /** The ends of runs, by state: those that this will end. ?1 are the runs. */
 const ENDS = `

@@ -5,7 +5,7 @@ import { firstUlid } from './first-ulid.ts';
 export const HOPS = ['stored', 'sent', 'received', 'first_signal', 'gone'] as const;
 export type Hop = (typeof HOPS)[number];
 
-export const QUANTILES = [0.5, 0.99] as const;
+const QUANTILES = [0.5, 0.99] as const;
 
 /** Quantiles of recent kills on one machine at one hop. */
 export interface HopTimes {
