@@ -51,9 +51,13 @@ export class AmbiguousRun extends ApiError {
   }
 }
 
-/** D1 could not be reached, or did not answer in time. */
+/** Something could not be reached, or did not answer in time. The same call may succeed in a few seconds. */
+export function unavailable(detail: string): ApiError {
+  return new ApiError('unavailable', detail, { 'Retry-After': '5' });
+}
+
 export function databaseUnavailable(): ApiError {
-  return new ApiError('unavailable', 'The database is unavailable. Try again.', { 'Retry-After': '5' });
+  return unavailable('The database is unavailable. Try again.');
 }
 
 /** Too many wrappers connect at the same time. This one is told when to try again. */

@@ -12,7 +12,7 @@ import { type KillCondition, type NewKill, type NewKills, storeKills } from '../
 import { findRuns } from '../../shared/d1/runs.ts';
 import { log } from '../../shared/log.ts';
 import { callJob, type OfferResult } from '../../shared/rpc/job-object.ts';
-import { ApiError, databaseUnavailable } from '../api-error.ts';
+import { ApiError, databaseUnavailable, unavailable } from '../api-error.ts';
 import { deliver } from './deliver.ts';
 import { callerOf, type KillCall, keyOf, keyReused, type VerifiedCaller } from './kill-call.ts';
 import { currentKill } from './kill-wait.ts';
@@ -101,14 +101,12 @@ async function storeInD1(call: KillCall, made: NewKill, kills: NewKills, offered
   if (repeated !== undefined) return (await deliver(call, made.kill.job, [repeated], { key }))[0] ?? repeated;
   // The index learns of a new job or run a moment after the job's object: ask the object before refusing.
   const object = await offered;
-  if (object.kind === 'failed') throw new ApiError('unavailable', 'The job can’t be reached. Try again.', RETRY);
+  if (object.kind === 'failed') throw unavailable('The job can’t be reached. Try again.');
   if (object.kind === 'passed' && !object.isKnown) throw await unknown(call, made.kill, token?.jobs ?? '');
   stored = await store('nothing');
   if (stored.isStored) return delivered(call, made, kills.key, stored.caller, offered);
   throw new Error(`D1 has not stored kill ${made.kill.id}`);
 }
-
-const RETRY = { 'Retry-After': '5' };
 
 /** D1 has the kill: if the object hasn't taken it, it gets it now. */
 async function delivered(

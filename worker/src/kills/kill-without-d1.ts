@@ -9,7 +9,7 @@ import { withTimeout } from '#shared/with-timeout';
 import type { NewKill } from '../../shared/d1/new-kills.ts';
 import { log } from '../../shared/log.ts';
 import { callJob, type OfferResult } from '../../shared/rpc/job-object.ts';
-import { ApiError, databaseUnavailable } from '../api-error.ts';
+import { type ApiError, databaseUnavailable, unavailable } from '../api-error.ts';
 import { callerOf, type KillCall, keyOf } from './kill-call.ts';
 import { newKill } from './new-kill.ts';
 
@@ -58,9 +58,7 @@ async function offer(
 }
 
 function onlySome(taken: number, all: number): ApiError {
-  return new ApiError(
-    'unavailable',
+  return unavailable(
     `The database is unavailable. ${taken} of ${all} kills are stored. Try again with the same Idempotency-Key: none is stored twice.`,
-    { 'Retry-After': '5' },
   );
 }
