@@ -60,21 +60,26 @@ export async function authenticate(request: Request, env: Env, now: number): Pro
  * @throws ApiError `unauthenticated` if that can be guessed
  */
 export function deploymentCaller(env: Env, { presented, by }: PresentedCaller): Caller | null {
-  const adminHash = sha256(env.LEASH_ADMIN_TOKEN);
-  if (presented.secret === null || !equalDigests(presented.secret, adminHash)) return null;
-  requireUnguessable(env.LEASH_ADMIN_TOKEN);
-  return { token: adminToken(adminHash), by, session: null };
+  return presented.secret === null ? null : adminCaller(env, { presented, by }, presented.secret);
 }
 
 /** @throws ApiError `unauthenticated`, `token_expired` or `token_rotated` */
-export function validCaller(env: Env, { presented, by }: PresentedCaller, found: FoundCaller, now: number): Caller {
+export function validCaller(env: Env, who: PresentedCaller, found: FoundCaller, now: number): Caller {
   if (found.hash === null) throw new ApiError('unauthenticated', 'The session has ended. Sign in again.');
+  const { presented, by } = who;
+  return adminCaller(env, who, found.hash) ?? { token: validToken(found.token, now), by, session: presented.session };
+}
+
+/**
+ * The caller whose secret, or that of its session, has this hash, if it is the deployment's.
+ *
+ * @throws ApiError `unauthenticated` if that can be guessed
+ */
+function adminCaller(env: Env, { presented, by }: PresentedCaller, hash: string): Caller | null {
   const adminHash = sha256(env.LEASH_ADMIN_TOKEN);
-  if (equalDigests(found.hash, adminHash)) {
-    requireUnguessable(env.LEASH_ADMIN_TOKEN);
-    return { token: adminToken(adminHash), by, session: presented.session };
-  }
-  return { token: validToken(found.token, now), by, session: presented.session };
+  if (!equalDigests(hash, adminHash)) return null;
+  requireUnguessable(env.LEASH_ADMIN_TOKEN);
+  return { token: adminToken(adminHash), by, session: presented.session };
 }
 
 /** What is stored with a caller's sockets, and what an object knows a caller by. */
