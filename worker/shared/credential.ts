@@ -1,12 +1,22 @@
 /** What a socket was opened with: the token, secret and session that it ends with. Hashes, never secrets. */
 import * as v from 'valibot';
 import { Scope } from '#protocol/api';
+import { matchesGlob } from '#protocol/glob';
 
 const Hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
 /** What a token may do, and its name: with it an object can judge a kill while D1 is away. */
 const Grant = v.object({ name: v.string(), scopes: v.array(Scope), jobs: v.string() });
 export type Grant = v.InferOutput<typeof Grant>;
+
+/** Whether a token has a scope, for a job if one is given. `admin` includes the other scopes. */
+export function allows(
+  { scopes, jobs }: { readonly scopes: readonly Scope[]; readonly jobs: string },
+  scope: Scope,
+  job?: string,
+): boolean {
+  return (scopes.includes(scope) || scopes.includes('admin')) && (job === undefined || matchesGlob(jobs, job));
+}
 
 const Credential = v.object({
   /** The token's id. */

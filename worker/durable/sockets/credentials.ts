@@ -10,9 +10,8 @@
  * end it would have been notified.
  */
 import { CLOSE_CODES } from '#protocol/close-codes';
-import { matchesGlob } from '#protocol/glob';
 import { withJitter } from '#shared/with-jitter';
-import { ADMIN_TOKEN_ID, type Credential, type Grant } from '../../shared/credential.ts';
+import { ADMIN_TOKEN_ID, allows, type Credential, type Grant } from '../../shared/credential.ts';
 import type { Actor } from '../../shared/d1/audit.ts';
 import { earlier, type ValidCredentials } from '../../shared/d1/open-sockets.ts';
 import type { Presented } from '../../shared/d1/tokens.ts';
@@ -143,9 +142,8 @@ export class Credentials {
       now,
     );
     if (row === undefined || row.grant === null) return null;
-    const { name, scopes, jobs } = JSON.parse(row.grant) as Grant;
-    const mayKill = (scopes.includes('kill') || scopes.includes('admin')) && matchesGlob(jobs, job);
-    return mayKill ? { id: row.token, name } : null;
+    const grant = JSON.parse(row.grant) as Grant;
+    return allows(grant, 'kill', job) ? { id: row.token, name: grant.name } : null;
   }
 
   /** Something of a token has ended: until D1 has said what, none of it is trusted. */

@@ -1,8 +1,7 @@
 /** Authentication and authorisation. */
 import type { Scope } from '#protocol/api';
-import { matchesGlob } from '#protocol/glob';
 import { KIB, MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
-import { ADMIN_TOKEN_ID, type Credential, type Grant } from '../../shared/credential.ts';
+import { ADMIN_TOKEN_ID, allows, type Credential, type Grant } from '../../shared/credential.ts';
 import { type FoundCaller, findCaller, type Presented, readCaller, type TokenRecord } from '../../shared/d1/tokens.ts';
 import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
@@ -155,12 +154,6 @@ function requireUnguessable(secret: string): void {
     'unauthenticated',
     `LEASH_ADMIN_TOKEN must have at least ${MIN_ADMIN_TOKEN_CHARS} characters. Set a long random one.`,
   );
-}
-
-/** Whether a token has a scope, for a job if one is given. `admin` includes the other scopes. */
-export function allows(token: TokenRecord, scope: Scope, job?: string): boolean {
-  const inScope = token.scopes.includes(scope) || token.scopes.includes('admin');
-  return inScope && (job === undefined || matchesGlob(token.jobs, job));
 }
 
 /** @throws ApiError `forbidden` if the token has none of the scopes for the job */
