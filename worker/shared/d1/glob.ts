@@ -10,6 +10,10 @@ export function matching(column: string, glob: string): [condition: string, valu
 
 /** The condition that a column matches one of the globs in the JSON array to bind. */
 export function matchingOneOf(column: string, globs: readonly string[]): [condition: string, value: string] {
-  const matches = `iif(instr(value, '*') = 0, ${column} = value, ${column} GLOB value)`;
-  return [`EXISTS (SELECT 1 FROM json_each(?) WHERE ${matches})`, JSON.stringify(globs)];
+  return [`EXISTS (SELECT 1 FROM json_each(?) WHERE ${matchingValue(column, 'value')})`, JSON.stringify(globs)];
+}
+
+/** The condition that a column matches a glob that is itself in a column. */
+export function matchingValue(column: string, glob: string): string {
+  return `iif(instr(${glob}, '*') = 0, ${column} = ${glob}, ${column} GLOB ${glob})`;
 }

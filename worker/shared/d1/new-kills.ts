@@ -6,6 +6,7 @@ import type { Kill } from '#protocol/api';
 import { ADMIN_TOKEN_ID } from '../credential.ts';
 import type { TakenKill } from '../job-changes.ts';
 import type { Actor, AuditEntry } from './audit.ts';
+import { matchingValue } from './glob.ts';
 import type { IdempotencyKey } from './idempotency.ts';
 import { type FoundCaller, findCaller, type Presented, readCaller } from './tokens.ts';
 
@@ -94,7 +95,7 @@ const CALLER = `(
     WHERE hash = ?1 ->> '$.presented.session' AND expires_at > ?1 ->> '$.now' AND token_hash = ?1 ->> '$.adminHash'
 )`;
 
-const mayUse = (job: string) => `iif(instr(caller.jobs, '*') = 0, ${job} = caller.jobs, ${job} GLOB caller.jobs)`;
+const mayUse = (job: string) => matchingValue(job, 'caller.jobs');
 
 /** Whether a kill, `entry.value`, may be stored. */
 const MAY_STORE = `(?1 ->> '$.condition' = 'batch' OR ${mayUse("(entry.value ->> '$.kill.job')")} AND (
