@@ -12,9 +12,9 @@ import {
 import { KIB } from '#protocol/limits';
 import type { RelatedProcess } from '#protocol/machine-facts';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
-import type { AuditEntry } from '../../shared/d1/audit.ts';
 import type { IdempotencyKey } from '../../shared/d1/idempotency.ts';
 import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
+import type { TakenKill } from '../../shared/job-changes.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
 
@@ -42,16 +42,13 @@ export const KILL_COLUMNS = {
   /** Of the call that made it. */
   key: nullable(json<IdempotencyKey>()),
   /** For D1's audit log; null if D1 had the kill first. */
-  audit: nullable(json<KillAuditEntry>()),
+  audit: nullable(json<TakenKill['audit']>()),
   seq: integer(),
   /** Up to which `seq` D1 has it. For Outbox. */
   sentSeq: integer(),
   /** Whether it is done and D1 has that. */
   settled: boolean(),
 };
-
-/** The audit entry of a kill, with its id. */
-export type KillAuditEntry = AuditEntry & { readonly id: string };
 
 export type KillRecord = RecordOf<typeof KILL_COLUMNS>;
 
@@ -334,7 +331,7 @@ export function killResource(job: string, kill: KillRecord, targets: readonly Ta
 }
 
 /** A kill from the queue, or one that is offered, as the object stores it. */
-export function killRecord(kill: QueuedKill, audit: KillAuditEntry | null = null): KillRecord {
+export function killRecord(kill: QueuedKill, audit: TakenKill['audit'] | null = null): KillRecord {
   return {
     id: kill.id,
     state: 'queued',
