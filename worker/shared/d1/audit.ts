@@ -160,8 +160,9 @@ export async function listAudit(
     .bind(...given.map(([, value]) => value), limit + 1)
     .all<Row>();
   const page = results.slice(0, limit);
-  const last = results.length > limit ? page.at(-1)?.seq : floor;
-  return { entries: page.map(auditResource), next: last !== undefined && (await hasBefore(db, last)) ? last : null };
+  const entries = page.map(auditResource);
+  if (results.length > limit) return { entries, next: page.at(-1)?.seq ?? null };
+  return { entries, next: (await hasBefore(db, floor)) ? floor : null };
 }
 
 async function nextSeq(db: D1Database): Promise<number> {
