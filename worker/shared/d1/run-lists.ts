@@ -68,8 +68,8 @@ async function runsAliveAt(db: D1Database, moment: number, filter: RunFilter, li
     ...conditions({ ...filter, until: moment }),
   ];
   const short: Condition[] = [['span IS NULL'], ['started_at >= ?', moment - SHORT_MS], ...all];
-  const found = [...(await select(db, 'runs', short, limit)), ...(await runsBySpan(db, moment, filter, all, limit))];
-  return found.sort(newestFirst).slice(0, limit);
+  const found = await Promise.all([select(db, 'runs', short, limit), runsBySpan(db, moment, filter, all, limit)]);
+  return found.flat().sort(newestFirst).slice(0, limit);
 }
 
 async function runsBySpan(
