@@ -2,7 +2,7 @@
 
 import { withTimeout } from '#shared/with-timeout';
 import { purgeAudit } from '../shared/d1/audit.ts';
-import { purgeIdempotencyKeys } from '../shared/d1/idempotency.ts';
+import { KEY_MS, purgeIdempotencyKeys } from '../shared/d1/idempotency.ts';
 import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
 import { jobsWithUnacceptedKills } from '../shared/d1/kill-queue.ts';
 import { purgeStaleKills } from '../shared/d1/kills.ts';
@@ -25,7 +25,6 @@ const CHECK_INTERVAL_MS = 15 * 60 * 1000;
 const CALL_LIMIT_MS = 60_000;
 /** How often any other job is reconciled, for its retention. */
 const IDLE_CHECK_INTERVAL_MS = daysInMs(7);
-const IDEMPOTENCY_MS = daysInMs(1);
 /** How long a replaced secret is recognised, so that its use gets a specific error. */
 const REPLACED_SECRET_MS = daysInMs(30);
 /** The objects purge their own runs and kills from D1. Rows that are older than retention by this much are left over. */
@@ -80,7 +79,7 @@ async function purgeOld(env: Env, now: number): Promise<void> {
   const db = env.DB;
   await inBatches(purgeSessions(db, now, ROWS_PER_STATEMENT));
   await inBatches(purgeSecrets(db, now - REPLACED_SECRET_MS, ROWS_PER_STATEMENT));
-  await inBatches(purgeIdempotencyKeys(db, now - IDEMPOTENCY_MS, ROWS_PER_STATEMENT));
+  await inBatches(purgeIdempotencyKeys(db, now - KEY_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
   if ((await inBatches(purgeStaleRuns(db, stale, ROWS_PER_STATEMENT))) > 0) await purgeLastEnds(db).run();
   await inBatches(purgeStaleKills(db, stale, ROWS_PER_STATEMENT));

@@ -15,12 +15,12 @@ import {
 import type { RelatedProcess } from '#protocol/machine-facts';
 import { type EndReason, isLive } from '#protocol/run-state';
 import type { KillMessage, KillTiming } from '#protocol/wrapper-link';
+import { KEY_MS } from '../../shared/d1/idempotency.ts';
 import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
 import type { NewKill } from '../../shared/d1/new-kills.ts';
 import type { TakenKill } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import type { KillOffer, OfferResult } from '../../shared/rpc/job-object.ts';
-import { daysInMs } from '../../shared/settings.ts';
 import type { JobContext } from './job-context.ts';
 import {
   type KillRecord,
@@ -52,9 +52,6 @@ export interface KillReport {
 
 /** An unanswered kill is sent this often on one socket before the socket is closed. */
 const SENDS_PER_SOCKET = 2;
-
-/** How long a call with the same idempotency key is the same call. */
-const KEY_MS = daysInMs(1);
 
 export class KillController {
   readonly #job: JobContext;

@@ -1,6 +1,10 @@
 /** Idempotency keys: what each was used for. */
 import type { Kill } from '#protocol/api';
+import { daysInMs } from '../settings.ts';
 import { readKill } from './kills.ts';
+
+/** How long a call with the same key is the same call. */
+export const KEY_MS = daysInMs(1);
 
 /** The client's name for its call, and a hash of the request. */
 export interface IdempotencyKey {
