@@ -11,17 +11,15 @@ import { earlierUse } from '../../shared/d1/idempotency.ts';
 import { type KillCondition, type NewKill, type NewKills, storeKills } from '../../shared/d1/new-kills.ts';
 import { findRuns } from '../../shared/d1/runs.ts';
 import { log } from '../../shared/log.ts';
-import { callJob, type OfferResult } from '../../shared/rpc/job-object.ts';
 import { ApiError, databaseUnavailable, unavailable } from '../api-error.ts';
 import { deliver } from './deliver.ts';
 import { callerOf, type KillCall, keyOf, keyReused, type VerifiedCaller } from './kill-call.ts';
 import { currentKill } from './kill-wait.ts';
 import { newKill } from './new-kill.ts';
+import { type Offered, offer } from './offer.ts';
 
 /** How long a call whose kill D1 has waits for the object, if it needs it to respond with the kill's targets. */
 const OBJECT_LIMIT_MS = 1_000;
-
-type Offered = OfferResult | { readonly kind: 'failed' };
 
 /** Stores a kill, delivers it, and waits up to `waitSeconds` until it is settled or has expired. */
 export async function killJob(call: KillCall, job: string, request: KillRequest, waitSeconds: number): Promise<Kill> {
@@ -58,20 +56,6 @@ function reasonOf(settled: PromiseSettledResult<Kill>): unknown {
 }
 
 // --- the job's object ---
-
-/** Never rejects. */
-async function offer(call: KillCall, job: string, kills: NewKills): Promise<Offered> {
-  try {
-    return await callJob(
-      call.env,
-      job,
-      async (object) => await object.offerKills({ ...kills, caller: callerOf(call) }),
-    );
-  } catch (error) {
-    log.error('kill_not_offered', error, { request: call.requestId, job });
-    return { kind: 'failed' };
-  }
-}
 
 /** @throws if the object has not taken it */
 function killAtObject(offered: Offered): Kill {

@@ -5,13 +5,11 @@
 import { monotonicFactory, ulid } from 'ulid';
 import type { Kill, KillManyRequest, RunOfJob } from '#protocol/api';
 import { mapConcurrent } from '#shared/map-concurrent';
-import { withTimeout } from '#shared/with-timeout';
 import type { NewKill } from '../../shared/d1/new-kills.ts';
-import { log } from '../../shared/log.ts';
-import { callJob, type OfferResult } from '../../shared/rpc/job-object.ts';
 import { type ApiError, databaseUnavailable, unavailable } from '../api-error.ts';
-import { callerOf, type KillCall, keyOf } from './kill-call.ts';
+import { type KillCall, keyOf } from './kill-call.ts';
 import { newKill } from './new-kill.ts';
+import { offer } from './offer.ts';
 
 const CALLS_AT_ONCE = 50;
 const CALL_LIMIT_MS = 5_000;
@@ -27,34 +25,16 @@ export async function killWithoutD1(call: KillCall, request: KillManyRequest): P
     byJob.set(job, [...(byJob.get(job) ?? []), newKill(call, job, { run, ...options }, batch)]);
   }
   const key = keyOf(call, request);
-  const taken = await mapConcurrent([...byJob], CALLS_AT_ONCE, ([job, kills]) =>
-    offer(call, job, { kills, batch: batch.id, key }),
+  const offered = await mapConcurrent([...byJob], CALLS_AT_ONCE, ([job, kills]) =>
+    offer(call, job, { kills, batch: batch.id, key }, CALL_LIMIT_MS),
   );
-  const kills = taken.flat();
+  const kills = offered.flatMap((result) =>
+    result.kind === 'taken' || result.kind === 'repeated' ? result.kills : [],
+  );
   if (kills.length === 0) throw databaseUnavailable();
   if (kills.length < named.length) throw onlySome(kills.length, named.length);
   const order = new Map(named.map(({ run }, index) => [run, index]));
   return kills.toSorted((one, other) => (order.get(one.run ?? '') ?? 0) - (order.get(other.run ?? '') ?? 0));
-}
-
-/** @returns none if the object has not taken them. Never rejects */
-async function offer(
-  call: KillCall,
-  job: string,
-  offered: { readonly kills: readonly NewKill[]; readonly batch: string; readonly key: ReturnType<typeof keyOf> },
-): Promise<readonly Kill[]> {
-  try {
-    const offering: Promise<OfferResult> = callJob(
-      call.env,
-      job,
-      async (object) => await object.offerKills({ ...offered, caller: callerOf(call) }),
-    );
-    const result = await withTimeout(offering, CALL_LIMIT_MS, { what: `the object of ${job}` });
-    return result.kind === 'taken' || result.kind === 'repeated' ? result.kills : [];
-  } catch (error) {
-    log.error('kills_not_offered', error, { request: call.requestId, job });
-    return [];
-  }
 }
 
 function onlySome(taken: number, all: number): ApiError {
