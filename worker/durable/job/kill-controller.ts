@@ -133,7 +133,7 @@ export class KillController {
       for (const { kill, audit } of kills) {
         const made = { ...kill, batch, requested_by: actor.name, key: key && { ...key, actor: actor.id } };
         const record = killRecord(made, { ...audit, actor: { id: actor.id, name: actor.name } });
-        this.#insert(record, this.#reachable(record));
+        this.#insert(record, idsOf(this.#reachable(record)));
         records.push(record);
       }
     });
@@ -356,19 +356,15 @@ export class KillController {
 
   /** @returns the runs to whose wrappers it was sent; nothing is stored */
   #transmitToMatching(kill: KillRecord): ReadonlySet<string> {
-    const reachable = this.#reachable(kill);
-    for (const id of reachable) {
-      const run = this.#job.runs.get(id);
-      if (run !== null) this.#transmit(kill, run);
-    }
-    return reachable;
+    const runs = this.#reachable(kill);
+    for (const run of runs) this.#transmit(kill, run);
+    return idsOf(runs);
   }
 
   /** The matching runs whose wrappers it can be sent to. */
-  #reachable(kill: KillRecord): ReadonlySet<string> {
-    if (Date.now() >= kill.expiresAt) return new Set();
-    const reachable = this.#matchingRuns(kill).filter((run) => canApply(run) && this.#socketOf(run) !== null);
-    return new Set(reachable.map(({ id }) => id));
+  #reachable(kill: KillRecord): RunRecord[] {
+    if (Date.now() >= kill.expiresAt) return [];
+    return this.#matchingRuns(kill).filter((run) => canApply(run) && this.#socketOf(run) !== null);
   }
 
   /** A kill that names a run which has ended is refused now, and not only when it expires. */
@@ -558,6 +554,10 @@ function sinceRequested(requestedAt: number): number {
 
 function toTenths(ms: number): number {
   return Math.round(ms * 10) / 10;
+}
+
+function idsOf(runs: readonly RunRecord[]): ReadonlySet<string> {
+  return new Set(runs.map(({ id }) => id));
 }
 
 /** Whether a kill can be sent to it, rather than wait until it returns. */
