@@ -65,8 +65,6 @@ interface Declaration {
   readonly description?: string;
   /** Request headers of this operation, with their descriptions. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** It kills, so a rate limit applies, and its handler verifies the caller. */
-  readonly isKill?: true;
   /** Callers come in crowds, of which some are let in at a time. */
   readonly comesInCrowds?: true;
   /** By status. */
@@ -77,6 +75,8 @@ interface Declaration {
 
 /** An operation as the app serves it, whatever its input. */
 export interface Operation extends Declaration {
+  /** It kills, so a rate limit applies, and its handler verifies the caller. */
+  readonly isKill?: true;
   readonly access: Access;
   readonly params: v.ObjectEntries;
   readonly query: v.ObjectEntries;
@@ -143,7 +143,6 @@ export function killOperation<
   Schema extends v.GenericSchema = v.UnknownSchema,
 >(
   declaration: Declaration & {
-    readonly isKill: true;
     readonly access: Exclude<Access, { kind: 'anyone' }>;
     readonly params?: Params;
     readonly query?: Query;
@@ -154,6 +153,7 @@ export function killOperation<
   const { handle, params, query, ...rest } = declaration;
   return {
     ...rest,
+    isKill: true,
     params: params ?? {},
     query: query ?? {},
     // The input was parsed with these schemas.

@@ -26,7 +26,6 @@ const killing = {
   method: 'post',
   access: { kind: 'scope', scopes: ['kill'] },
   query: { wait },
-  isKill: true,
   headers: {
     'Idempotency-Key': `Any text of up to ${MAX_KEY_CHARS} characters. A repeated call with the same key returns the first call’s kills.`,
   },
