@@ -27,9 +27,9 @@ export async function limitSignIn(c: AppContext, error: ApiError): Promise<ApiEr
   );
 }
 
-/** @throws ApiError `rate_limited` */
-export async function requireKillRate(c: AppContext, token: string): Promise<void> {
-  if (await isAllowed(c.env.KILLS, token)) return;
+/** @param presented the hash of the secret or session that the call presents @throws ApiError `rate_limited` */
+export async function requireKillRate(c: AppContext, presented: string): Promise<void> {
+  if (await isAllowed(c.env.KILLS, presented)) return;
   throw new ApiError(
     'rate_limited',
     'Too many kills with this token. Try again in a minute, or kill more runs with one call.',
