@@ -133,8 +133,8 @@ CREATE TABLE audit (
   gathered TEXT -- what refusals that are counted as one have in common
 ) STRICT;
 CREATE UNIQUE INDEX audit_gathered ON audit (gathered) WHERE gathered IS NOT NULL;
--- Most entries are kills, and with these an entry of one is a single row. Lists that may contain kills are read by `seq`, a
--- limited number of entries for each page.
+-- Most entries are kills. These indexes leave them out, so the entry of a kill is a single row. Lists that may contain kills
+-- are read by `seq`, a limited number of entries for each page.
 CREATE INDEX audit_by_actor ON audit (actor, seq) WHERE action <> 'kill';
 CREATE INDEX audit_by_action ON audit (action, seq) WHERE action <> 'kill';
 CREATE INDEX audit_by_subject ON audit (subject, seq) WHERE action <> 'kill';

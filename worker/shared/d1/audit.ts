@@ -188,7 +188,10 @@ function auditResource(row: Row): AuditResource {
   };
 }
 
-/** Removes entries from before a time, oldest first. */
+/**
+ * Removes entries from before a time, oldest first. Those of kills that objects took while D1 was away were stored late, so a
+ * newer entry may stand before an older one: it looks through twice as many as it removes.
+ */
 export function purgeAudit(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare(

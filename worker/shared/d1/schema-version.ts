@@ -1,6 +1,5 @@
-import { d1Failure } from './failure.ts';
-
 /** Whether the database has this version's schema. */
+import { d1Failure } from './failure.ts';
 
 /** The last of migrations/. They are applied in order, so a database with this one has them all. */
 export const LAST_MIGRATION = '0001_queue_and_index.sql';
