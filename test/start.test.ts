@@ -21,13 +21,17 @@ function startControlPlane(port: number, env: Record<string, string> = {}): Prog
   return programs.start('node', [script, '--port', String(port), '--state', 'state'], env);
 }
 
-/** Whether somebody listens there. */
+/**
+ * Whether somebody listens there. A free port is in the range from which the kernel takes the ports of outgoing
+ * connections: dialled often enough, TCP connects to itself.
+ */
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     socket.once('connect', () => {
+      const isOwnEcho = socket.localPort === port;
       socket.destroy();
-      resolve(true);
+      resolve(!isOwnEcho);
     });
     socket.once('error', () => resolve(false));
   });
