@@ -12,8 +12,7 @@ import {
   KEPT_DAYS,
   usdOf,
 } from '#shared/fleet-cost';
-import { DEFAULT_FLEET } from '../wrapper/src/cli/args.ts';
-import { CAUSE_NAMES, costText } from '../wrapper/src/cli/subcommands/cost.ts';
+import { CAUSE_NAMES, costText, DEFAULT_FLEET } from '../wrapper/src/cli/subcommands/cost.ts';
 import { ROOT } from './local/paths.ts';
 import { withPart } from './written-parts.ts';
 

@@ -1,43 +1,49 @@
 /** The `leash` program. */
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { type Invocation, parseInvocation, type Topic } from './cli/args.ts';
-import { HELP } from './cli/help.ts';
+import { UsageError } from './cli/flags.ts';
+import { type Invocation, readInvocation } from './cli/invocation.ts';
+import type { RegisteredSubcommand } from './cli/registry.ts';
 import { exitProcess } from './host/exit-process.ts';
 import { ownArguments } from './host/own-arguments.ts';
 import { describeError, ownLine } from './logging/log.ts';
-import { run } from './run/run.ts';
 
 declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-void main(parseInvocation(ownArguments(), process.env)).catch(fail).then(exitProcess);
+void main(readInvocation(ownArguments())).catch(fail).then(exitProcess);
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {
   switch (invocation.kind) {
     case 'help':
-      process.stdout.write(HELP[invocation.topic]);
+      process.stdout.write(await helpOn(invocation.subcommand));
       return 0;
     case 'version':
       process.stdout.write(`leash ${VERSION}\n`);
       return 0;
-    case 'usage_error':
-      process.stderr.write(ownLine(`${invocation.message} (see ${helpOn(invocation.topic)})`));
+    case 'unknown':
+      process.stderr.write(ownLine(`unknown command: ${invocation.word} (see leash --help)`));
       return EXIT_ERRORED;
-    case 'run':
-      return run(invocation.args, invocation.detachment, VERSION);
-    // Loaded only where they are asked for: they bring the network code along.
-    case 'flush':
-      return (await import('./cli/subcommands/flush.ts')).flushCommand(invocation.args);
-    case 'adopt':
-      if (invocation.kill !== null)
-        return (await import('./cli/subcommands/kill-for-guardian.ts')).endForGuardian(invocation.run, invocation.kill);
-      return (await import('./cli/subcommands/adopt.ts')).adoptCommand(invocation.run, VERSION);
-    case 'cost':
-      return (await import('./cli/subcommands/cost.ts')).costCommand(invocation.args);
-    case 'orphans':
-      return (await import('./cli/subcommands/orphans.ts')).orphansCommand(invocation.args);
+    case 'subcommand':
+      return start(invocation.subcommand, invocation.argv);
+  }
+}
+
+async function helpOn(registered: RegisteredSubcommand | null): Promise<string> {
+  if (registered === null) return (await import('./cli/help.ts')).rootHelp();
+  return (await registered.load()).subcommand.help;
+}
+
+async function start({ name, group, usageExitCode, load }: RegisteredSubcommand, argv: readonly string[]) {
+  const { subcommand } = await load();
+  try {
+    return await subcommand.start(argv, { version: VERSION, env: process.env });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const help = group === null ? 'leash --help' : `leash ${name} --help`;
+    process.stderr.write(ownLine(`${error.message} (see ${help})`));
+    return usageExitCode;
   }
 }
 
@@ -45,8 +51,4 @@ async function main(invocation: Invocation): Promise<number> {
 function fail(error: unknown): number {
   process.stderr.write(ownLine(`failed: ${describeError(error)}`));
   return EXIT_ERRORED;
-}
-
-function helpOn(topic: Topic): string {
-  return topic === 'leash' ? 'leash --help' : `leash ${topic} --help`;
 }

@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest';
-import { parseInvocation } from '../../src/cli/args.ts';
-import { HELP } from '../../src/cli/help.ts';
+import { UsageError } from '../../src/cli/flags.ts';
+import { rootHelp } from '../../src/cli/help.ts';
+import { readInvocation } from '../../src/cli/invocation.ts';
+import { findSubcommand, SUBCOMMANDS } from '../../src/cli/registry.ts';
+import { parseAdopt } from '../../src/cli/subcommands/adopt/adopt.ts';
+import { parseOrphans } from '../../src/cli/subcommands/orphans.ts';
+import { parseRun, subcommand as run } from '../../src/cli/subcommands/run.ts';
 
 test('what follows -- is the command, options and all', () => {
-  const invocation = parseInvocation(['run', '--job', 'a', '--grace', '0', '--', 'cmd', '--job', '--', 'x']);
-  expect(invocation).toMatchObject({
-    kind: 'run',
-    args: { job: 'a', graceMs: 0, timeoutMs: null, command: ['cmd', '--job', '--', 'x'] },
+  const parsed = parseRun(['--job', 'a', '--grace', '0', '--', 'cmd', '--job', '--', 'x'], {});
+  expect(parsed).toMatchObject({
+    options: { job: 'a', graceMs: 0, timeoutMs: null, command: ['cmd', '--job', '--', 'x'] },
   });
 });
 
@@ -27,7 +31,7 @@ test.each([
   [['run', '--job', 'a', '--spool-limit', 'much', '--', 'true'], 'not a size'],
   [['run', '--job', 'a', '--shell', '--', 'echo', 'x'], 'one argument'],
   [['run', '--job', 'a', '--timeout', 'soon', '--', 'true'], 'not a duration'],
-  [['run', '--job', 'a', '--timeout', '-5', '--', 'true'], '"--timeout requires a value; if it begins with a dash'],
+  [['run', '--job', 'a', '--timeout', '-5', '--', 'true'], '--timeout requires a value; if it begins with a dash'],
   [['run', '--job', 'a', 'rsync', '-a', 'x'], 'the command must come after --'],
   [['flush', 'now'], 'takes no arguments'],
   [['flush', '--for', 'ever'], 'not a duration'],
@@ -36,25 +40,32 @@ test.each([
   [['cost', '10'], 'described by flags'],
   [['cost', '--jobs', 'many'], 'not a number'],
   [['cost', '--minutes=-1'], 'not a number'],
-  [['start'], 'unknown command: start'],
-])('%j is wrong usage', (argv, message) => {
-  const invocation = parseInvocation(argv);
-  expect(invocation.kind).toBe('usage_error');
-  expect(JSON.stringify(invocation)).toContain(message);
+])('%j is wrong usage', async (argv, message) => {
+  const invocation = readInvocation(argv);
+  if (invocation.kind !== 'subcommand') throw new Error(`there is no subcommand ${argv[0]}`);
+  const { subcommand } = await invocation.subcommand.load();
+  const error = await subcommand.start(invocation.argv, { version: '', env: {} }).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UsageError);
+  expect(String(error)).toContain(message);
 });
 
 test('help and version', () => {
-  expect(parseInvocation([])).toEqual({ kind: 'help', topic: 'leash' });
-  expect(parseInvocation(['run', '--help'])).toEqual({ kind: 'help', topic: 'run' });
-  expect(parseInvocation(['--version'])).toEqual({ kind: 'version' });
+  expect(readInvocation([])).toEqual({ kind: 'help', subcommand: null });
+  expect(readInvocation(['help', 'run'])).toEqual({ kind: 'help', subcommand: findSubcommand('run') });
+  expect(parseRun(['--help'], {})).toBeNull();
+  expect(readInvocation(['--version'])).toEqual({ kind: 'version' });
   // The command's own --help is the command's.
-  expect(parseInvocation(['run', '--job', 'a', '--', 'ls', '--help']).kind).toBe('run');
+  expect(parseRun(['--job', 'a', '--', 'ls', '--help'], {})).not.toBeNull();
+});
+
+test('an unknown subcommand is named', () => {
+  expect(readInvocation(['start'])).toEqual({ kind: 'unknown', word: 'start' });
 });
 
 test('limits are off by nothing and by 0, and the first signal can be named either way', () => {
-  const read = (...flags: string[]) => parseInvocation(['run', '--job', 'a', ...flags, '--', 'true']);
+  const read = (...flags: string[]) => parseRun(['--job', 'a', ...flags, '--', 'true'], {});
   expect(read()).toMatchObject({
-    args: {
+    options: {
       timeoutMs: null,
       idleTimeoutMs: null,
       maxOfflineMs: null,
@@ -65,64 +76,65 @@ test('limits are off by nothing and by 0, and the first signal can be named eith
     },
   });
   expect(read('--timeout', '0', '--idle-timeout', '0s', '--max-offline', '0')).toMatchObject({
-    args: { timeoutMs: null, idleTimeoutMs: null, maxOfflineMs: null },
+    options: { timeoutMs: null, idleTimeoutMs: null, maxOfflineMs: null },
   });
   expect(read('--timeout', '2h', '--idle-timeout', '90', '--max-offline', '5m', '--signal', 'int')).toMatchObject({
-    args: { timeoutMs: 7_200_000, idleTimeoutMs: 90_000, maxOfflineMs: 300_000, signal: 'SIGINT' },
+    options: { timeoutMs: 7_200_000, idleTimeoutMs: 90_000, maxOfflineMs: 300_000, signal: 'SIGINT' },
   });
-  expect(read('--signal', 'SIGHUP')).toMatchObject({ args: { signal: 'SIGHUP' } });
+  expect(read('--signal', 'SIGHUP')).toMatchObject({ options: { signal: 'SIGHUP' } });
 });
 
 test('a shell line is run by sh and shown as it is', () => {
-  const invocation = parseInvocation(['run', '--job', 'a', '--shell', '--', 'pg_dump db | gzip > f']);
-  expect(invocation).toMatchObject({
-    args: { command: ['/bin/sh', '-c', 'pg_dump db | gzip > f'], shellLine: 'pg_dump db | gzip > f' },
+  const parsed = parseRun(['--job', 'a', '--shell', '--', 'pg_dump db | gzip > f'], {});
+  expect(parsed).toMatchObject({
+    options: { command: ['/bin/sh', '-c', 'pg_dump db | gzip > f'], shellLine: 'pg_dump db | gzip > f' },
   });
 });
 
 test('what is repeated adds up', () => {
-  const invocation = parseInvocation([
-    'run',
-    '--job',
-    'a',
-    '--env',
-    'A=1',
-    '--env',
-    'B=x=y',
-    '--redact',
-    'one',
-    '--redact',
-    'two',
-    '--',
-    'true',
-  ]);
-  expect(invocation).toMatchObject({
-    args: { env: { A: '1', B: 'x=y' }, redaction: { kind: 'on', patterns: [/one/g, /two/g] } },
+  const parsed = parseRun(
+    ['--job', 'a', '--env', 'A=1', '--env', 'B=x=y', '--redact', 'one', '--redact', 'two', '--', 'true'],
+    {},
+  );
+  expect(parsed).toMatchObject({
+    options: { env: { A: '1', B: 'x=y' }, redaction: { kind: 'on', patterns: [/one/g, /two/g] } },
   });
 });
 
 test('orphans are named by run', () => {
-  expect(parseInvocation(['orphans'])).toMatchObject({ kind: 'orphans', args: { runs: [], kill: null } });
-  expect(parseInvocation(['orphans', '--kill', '01J00000000000000000000001', '--grace', '0'])).toMatchObject({
-    args: { runs: ['01J00000000000000000000001'], kill: { signal: 'SIGTERM', graceMs: 0 } },
+  expect(parseOrphans([])).toMatchObject({ runs: [], kill: null });
+  expect(parseOrphans(['--kill', '01J00000000000000000000001', '--grace', '0'])).toMatchObject({
+    runs: ['01J00000000000000000000001'],
+    kill: { signal: 'SIGTERM', graceMs: 0 },
   });
 });
 
 test('a guardian names its run in the environment, and one of an older leash on the command line', () => {
-  const run = '01J00000000000000000000001';
-  const env = { LEASH_GUARDED_RUN: run };
-  expect(parseInvocation(['adopt'], env)).toEqual({ kind: 'adopt', run, kill: null });
+  const guarded = '01J00000000000000000000001';
+  const env = { LEASH_GUARDED_RUN: guarded };
+  expect(parseAdopt([], env)).toEqual({ run: guarded, kill: null });
   expect(env).toEqual({});
-  expect(parseInvocation(['adopt', run])).toEqual({ kind: 'adopt', run, kill: null });
+  expect(parseAdopt([guarded], {})).toEqual({ run: guarded, kill: null });
   // Never all orphans, because it was not said which.
-  expect(parseInvocation(['adopt', '--kill'])).toMatchObject({ kind: 'usage_error' });
+  expect(() => parseAdopt(['--kill'], {})).toThrow(UsageError);
 });
 
-test('every option is in the help, and the help fits a terminal', () => {
+test('every option is in the help, and the help fits a terminal', async () => {
   for (const option of ['idle-timeout', 'max-offline', 'wrapper-death', 'spool-limit', 'no-redact', 'detach', 'cwd']) {
-    expect(HELP.run).toContain(`--${option}`);
+    expect(run.help).toContain(`--${option}`);
   }
-  for (const text of Object.values(HELP)) {
+  const loaded = await Promise.all(SUBCOMMANDS.map(({ load }) => load()));
+  for (const text of [rootHelp(), ...loaded.map(({ subcommand }) => subcommand.help)]) {
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   }
+});
+
+test('the help of leash lists every subcommand for people, by group', () => {
+  const text = rootHelp();
+  for (const { name, group, summary } of SUBCOMMANDS) {
+    expect(text.split('\n').some((line) => line.trim().startsWith(`${name} `) && line.endsWith(summary))).toBe(
+      group !== null,
+    );
+  }
+  expect(text).toMatch(/^Run jobs:\n {2}run /m);
 });

@@ -2,13 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { PLAN_USD_PER_MONTH } from '#shared/prices';
 import { COST_DOC, withFigures } from '../../../scripts/cost-doc.ts';
-import { parseInvocation } from '../../src/cli/args.ts';
-import { costJson, costText } from '../../src/cli/subcommands/cost.ts';
+import { costJson, costText, parseCost } from '../../src/cli/subcommands/cost.ts';
 
 function fleetOf(...flags: string[]) {
-  const invocation = parseInvocation(['cost', ...flags]);
-  if (invocation.kind !== 'cost') throw new Error(JSON.stringify(invocation));
-  return invocation.args.fleet;
+  const options = parseCost(flags);
+  if (options === null) throw new Error('that asked for help');
+  return options.fleet;
 }
 
 const IDLE = ['--jobs', '3', '--runs-per-day', '0', '--watchers', '0', '--kills-per-day', '0'];

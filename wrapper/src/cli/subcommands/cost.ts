@@ -1,13 +1,91 @@
 /** `leash cost`: what a fleet costs a month. It asks no control plane. */
 import { type Cause, type Fleet, type FleetCost, fleetCost, freeJobs } from '#shared/fleet-cost';
 import { BILLED, type Billed, PLAN_USD_PER_MONTH, PRICES, PRICES_AS_OF, usdBeyondIncluded } from '#shared/prices';
-import type { CostOptions } from '../args.ts';
+import { amount, readFlags } from '../flags.ts';
+import { defineSubcommand } from '../subcommand.ts';
 
-/** @returns the exit code to leave with */
-export function costCommand({ fleet, asJson }: CostOptions): number {
-  process.stdout.write(asJson ? `${JSON.stringify(costJson(fleet), null, 2)}\n` : costText(fleet));
-  return 0;
+const HELP = `leash cost: estimate what a fleet of jobs costs a month on Cloudflare.
+
+Usage:
+  leash cost [options]
+
+Prints requests, rows, duration and storage of a month with their price on the paid plan, what they
+are for, and whether the free plan is enough. It connects to nothing.
+
+Example: 1,000 jobs that run for a minute every five minutes
+  leash cost --jobs 1000 --runs-per-day 288 --minutes 1 --output 4
+
+Options:
+  --jobs N               the number of jobs; default 100
+  --runs-per-day N       runs of each job a day; default 24
+  --minutes N            how long a run takes, in minutes; default 5
+  --output N             what a run prints, in KiB; default 16
+  --watchers N           open dashboards that show a running job's output, on average over day and
+                         night; default 0.1, which is 2.4 hours a day
+  --kills-per-day N      kills a day, of all jobs together; default 1
+  --bucket               an R2 bucket is bound, to which the output of ended runs moves
+  --json                 print JSON
+  -h, --help             print this text
+`;
+
+interface CostOptions {
+  readonly fleet: Fleet;
+  readonly asJson: boolean;
 }
+
+/** What `leash cost` computes with where no flag says otherwise: as its help says. */
+export const DEFAULT_FLEET: Fleet = {
+  jobs: 100,
+  runsPerDay: 24,
+  minutesPerRun: 5,
+  outputKibPerRun: 16,
+  watchers: 0.1,
+  killsPerDay: 1,
+  hasBucket: false,
+};
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+
+export function parseCost(argv: readonly string[]): CostOptions | null {
+  const flags = readFlags(
+    argv,
+    {
+      jobs: text,
+      'runs-per-day': text,
+      minutes: text,
+      output: text,
+      watchers: text,
+      'kills-per-day': text,
+      bucket: flag,
+      json: flag,
+      help: { ...flag, short: 'h' },
+    },
+    'leash cost takes no arguments: the fleet is described by flags',
+  );
+  if (flags.help) return null;
+  return {
+    fleet: {
+      jobs: amount('--jobs', flags.jobs, DEFAULT_FLEET.jobs),
+      runsPerDay: amount('--runs-per-day', flags['runs-per-day'], DEFAULT_FLEET.runsPerDay),
+      minutesPerRun: amount('--minutes', flags.minutes, DEFAULT_FLEET.minutesPerRun),
+      outputKibPerRun: amount('--output', flags.output, DEFAULT_FLEET.outputKibPerRun),
+      watchers: amount('--watchers', flags.watchers, DEFAULT_FLEET.watchers),
+      killsPerDay: amount('--kills-per-day', flags['kills-per-day'], DEFAULT_FLEET.killsPerDay),
+      hasBucket: flags.bucket ?? DEFAULT_FLEET.hasBucket,
+    },
+    asJson: flags.json ?? false,
+  };
+}
+
+export const subcommand = defineSubcommand({
+  help: HELP,
+  parse: parseCost,
+  run: ({ fleet, asJson }) => {
+    process.stdout.write(asJson ? `${JSON.stringify(costJson(fleet), null, 2)}\n` : costText(fleet));
+    return 0;
+  },
+});
 
 export function costJson(fleet: Fleet): object {
   const { usage, usd, causes, freeShares } = fleetCost(fleet);

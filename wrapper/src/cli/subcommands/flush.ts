@@ -6,19 +6,80 @@ import { type ForeignRuns, findUnsentRuns, type UnreadableRun } from '../../flus
 import { commandLine } from '../../format/command-line.ts';
 import { rescueOrphans } from '../../guardian/rescue.ts';
 import { openStateOrFallback, type State } from '../../state/state-directory.ts';
-import type { FlushOptions } from '../args.ts';
-import { runSubcommand, type SubcommandContext } from './subcommand.ts';
+import { duration, readFlags } from '../flags.ts';
+import { type LocalContext, runLocally } from '../local-operation.ts';
+import { defineSubcommand } from '../subcommand.ts';
 
 const EXIT_LEFT = 1;
 
-/** @returns the exit code to leave with */
-export function flushCommand(args: FlushOptions): Promise<number> {
-  return runSubcommand({ name: 'flush', logFile: args.logFile, verbose: args.verbose }, (operation) =>
-    flush(args, operation),
-  );
+const HELP = `leash flush: send what earlier runs on this machine could not send.
+
+Usage:
+  leash flush [options]
+
+A run that ends while the control plane is unreachable leaves its end and its output in the state
+directory, and so does a run whose wrapper was killed. A background process tries to send them for a
+day; the next \`leash run\` starts it again. \`leash flush\` sends them now and prints the result.
+
+Options:
+  --for DURATION         keep trying, for DURATION per run; default: try each run once
+  --url URL, --token-file FILE
+                         the control plane and the token, as for \`leash run\`
+  --log FILE             append what happens to FILE
+  -v, --verbose          print it on stderr
+  -h, --help             print this text
+
+Exit code:
+  0    nothing is left to send, or another \`leash flush\` is running
+  1    something is left, also for another control plane, or was given up; it says what and why
+  255  an argument is invalid, or leash failed
+`;
+
+interface FlushOptions {
+  /** How long to keep trying; null tries each run once. */
+  readonly forMs: number | null;
+  readonly url: string | null;
+  readonly tokenFile: string | null;
+  readonly logFile: string | null;
+  readonly verbose: boolean;
 }
 
-async function flush(args: FlushOptions, { settings, log, print }: SubcommandContext): Promise<number> {
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+
+export function parseFlush(argv: readonly string[]): FlushOptions | null {
+  const flags = readFlags(
+    argv,
+    {
+      for: text,
+      url: text,
+      'token-file': text,
+      log: text,
+      verbose: { ...flag, short: 'v' },
+      help: { ...flag, short: 'h' },
+    },
+    'leash flush takes no arguments: it sends every unsent run',
+  );
+  if (flags.help) return null;
+  return {
+    forMs: duration('--for', flags.for),
+    url: flags.url ?? null,
+    tokenFile: flags['token-file'] ?? null,
+    logFile: flags.log ?? null,
+    verbose: flags.verbose ?? false,
+  };
+}
+
+export const subcommand = defineSubcommand({
+  help: HELP,
+  parse: parseFlush,
+  run: (options) =>
+    runLocally({ name: 'flush', logFile: options.logFile, verbose: options.verbose }, (operation) =>
+      flush(options, operation),
+    ),
+});
+
+async function flush(args: FlushOptions, { settings, log, print }: LocalContext): Promise<number> {
   const configuration = configure(args, settings);
   if (configuration.kind === 'unsupervised') {
     log.warn(configuration.why);

@@ -1,4 +1,6 @@
 /** `leash orphans`. */
+import { DEFAULT_GRACE_MS } from '#protocol/limits';
+import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
 import type { Environment } from '../../config/config-file.ts';
 import { configure } from '../../config/control-plane.ts';
@@ -14,20 +16,92 @@ import {
 } from '../../orphans/orphans.ts';
 import type { RunFacts } from '../../state/run-file.ts';
 import { openStateOrFallback, type State } from '../../state/state-directory.ts';
-import type { KillOptions, OrphansOptions } from '../args.ts';
-import { runSubcommand, type SubcommandContext } from './subcommand.ts';
+import { duration, name, readFlagsAndWords, signalName, UsageError } from '../flags.ts';
+import { type LocalContext, runLocally } from '../local-operation.ts';
+import { defineSubcommand } from '../subcommand.ts';
 
 /** Some are left, or a named run is unknown. */
 export const EXIT_LEFT = 1;
 
+const HELP = `leash orphans: find commands that have lost their wrapper, and take them over or end them.
+
+Usage:
+  leash orphans [RUN...]
+  leash orphans --kill [--signal SIGNAL] [--grace DURATION] [--include-related] [RUN...]
+
+When a wrapper is killed, its guardian starts a successor. If the guardian was killed as well, the
+command keeps running, but the control plane can't see or stop it. This lists such commands of this
+user on this machine (run, job, pid, start time, number of processes) and starts a wrapper for each.
+With --kill they are ended, with everything they have started. Related processes, and processes with
+LEASH_KEEP=1, are only listed.
+
+Options:
+  --kill                 end them
+  --signal SIGNAL        first signal; default TERM
+  --grace DURATION       time until SIGKILL; default 5s; 0 sends SIGKILL at once
+  --include-related      also end related processes and those with LEASH_KEEP=1
+  -v, --verbose          print on stderr what is done
+  -h, --help             print this text
+
+Exit code:
+  0    none were found, or all of them have ended
+  1    some were found, or some could not be ended
+  255  an argument is invalid, or leash failed
+`;
+
+/** How the processes of an orphan are ended. */
+export interface KillOptions {
+  readonly signal: NodeJS.Signals;
+  readonly graceMs: number;
+  /** Whether related processes are ended, too. */
+  readonly includeRelated: boolean;
+}
+
+export interface OrphansOptions {
+  /** Only these; all when empty. */
+  readonly runs: readonly string[];
+  readonly kill: KillOptions | null;
+  readonly verbose: boolean;
+}
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+
+export function parseOrphans(argv: readonly string[]): OrphansOptions | null {
+  const { values: flags, positionals } = readFlagsAndWords(argv, {
+    kill: flag,
+    'include-related': flag,
+    signal: text,
+    grace: text,
+    verbose: { ...flag, short: 'v' },
+    help: { ...flag, short: 'h' },
+  });
+  if (flags.help) return null;
+  const isManner = flags.signal !== undefined || flags.grace !== undefined || flags['include-related'] === true;
+  if (!flags.kill && isManner) throw new UsageError('--signal, --grace and --include-related require --kill');
+  return {
+    runs: positionals.map((word) => name('RUN', RunId, word)),
+    kill: flags.kill
+      ? {
+          signal: flags.signal === undefined ? 'SIGTERM' : signalName('--signal', flags.signal),
+          graceMs: duration('--grace', flags.grace) ?? DEFAULT_GRACE_MS,
+          includeRelated: flags['include-related'] ?? false,
+        }
+      : null,
+    verbose: flags.verbose ?? false,
+  };
+}
+
+export const subcommand = defineSubcommand({ help: HELP, parse: parseOrphans, run: runOrphans });
+
 /** @returns the exit code to leave with */
-export function orphansCommand(args: OrphansOptions): Promise<number> {
-  return runSubcommand({ name: 'orphans', logFile: null, verbose: args.verbose }, (operation) =>
-    orphans(args, operation),
+export function runOrphans(options: OrphansOptions): Promise<number> {
+  return runLocally({ name: 'orphans', logFile: null, verbose: options.verbose }, (operation) =>
+    orphans(options, operation),
   );
 }
 
-async function orphans({ runs, kill }: OrphansOptions, { settings, log, print }: SubcommandContext): Promise<number> {
+async function orphans({ runs, kill }: OrphansOptions, { settings, log, print }: LocalContext): Promise<number> {
   const state = await openStateOrFallback(settings);
   if (state.kind === 'unusable') {
     log.warn(`cannot use the state directory: ${state.why}`);

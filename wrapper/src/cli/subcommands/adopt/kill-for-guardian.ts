@@ -1,11 +1,10 @@
 /** `leash adopt --kill`: a guardian starts it when the wrapper of a `--wrapper-death kill` run has died. Not for users. */
-import { extractHandover } from '../../guardian/guardian.ts';
-import { killAndDescribe, removeSpent } from '../../orphans/orphans.ts';
-import { openProcessTree } from '../../processes/process-tree.ts';
-import { openStateOrFallback } from '../../state/state-directory.ts';
-import type { KillOptions } from '../args.ts';
-import { EXIT_LEFT, orphansCommand } from './orphans.ts';
-import { runSubcommand } from './subcommand.ts';
+import { extractHandover } from '../../../guardian/guardian.ts';
+import { killAndDescribe, removeSpent } from '../../../orphans/orphans.ts';
+import { openProcessTree } from '../../../processes/process-tree.ts';
+import { openStateOrFallback } from '../../../state/state-directory.ts';
+import { runLocally } from '../../local-operation.ts';
+import { EXIT_LEFT, type KillOptions, runOrphans } from '../orphans.ts';
 
 /**
  * Uses what the guardian knows of the run: a record may not exist yet, or there is no disk for it.
@@ -14,8 +13,8 @@ import { runSubcommand } from './subcommand.ts';
  */
 export function endForGuardian(run: string, kill: KillOptions): Promise<number> {
   const origin = extractHandover(process.env, run).facts?.process_tree ?? null;
-  if (origin === null) return orphansCommand({ runs: [run], kill, verbose: false });
-  return runSubcommand({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
+  if (origin === null) return runOrphans({ runs: [run], kill, verbose: false });
+  return runLocally({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
     const { survivors } = await killAndDescribe(openProcessTree(origin), kill, log);
     const state = await openStateOrFallback(settings);
     if (state.kind === 'usable') await removeSpent(state);

@@ -1,17 +1,17 @@
 /** What the subcommands for operators share: settings, a log, an exit code, and no stack traces. */
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { type Environment, readConfigFile, withConfig } from '../../config/config-file.ts';
-import { describeError, type Log, openLog, printable } from '../../logging/log.ts';
-import { openOwnOutput } from '../../output/own-output.ts';
+import { type Environment, readConfigFile, withConfig } from '../config/config-file.ts';
+import { describeError, type Log, openLog, printable } from '../logging/log.ts';
+import { openOwnOutput } from '../output/own-output.ts';
 
-export interface SubcommandContext {
+export interface LocalContext {
   readonly settings: Environment;
   readonly log: Log;
   /** Prints a line. */
   readonly print: (line: string) => void;
 }
 
-export interface SubcommandOptions {
+export interface LocalOptions {
   /** Its name in the log. */
   readonly name: string;
   readonly logFile: string | null;
@@ -23,9 +23,9 @@ export interface SubcommandOptions {
  *
  * @returns the exit code that `work` returns; 255 when it fails
  */
-export async function runSubcommand(
-  { name, logFile, verbose }: SubcommandOptions,
-  work: (operation: SubcommandContext) => Promise<number>,
+export async function runLocally(
+  { name, logFile, verbose }: LocalOptions,
+  work: (operation: LocalContext) => Promise<number>,
 ): Promise<number> {
   const { sinks, lines } = openOwnOutput(false);
   const config = readConfigFile(process.env);

@@ -1,0 +1,50 @@
+/**
+ * Every subcommand, in the order of `leash --help`.
+ *
+ * Each is loaded when it is asked for: the command of `leash run` waits for what is loaded before it is started.
+ */
+import { EXIT_ERRORED } from '#protocol/run-state';
+import type { Subcommand } from './subcommand.ts';
+
+export const GROUPS = ['Run jobs', 'Operate', 'Set up'] as const;
+export type Group = (typeof GROUPS)[number];
+
+/** What subcommands for operators and for setting up exit with when an argument is invalid. */
+const EXIT_USAGE = 2;
+
+export interface RegisteredSubcommand {
+  readonly name: string;
+  /** One line for `leash --help`, without a full stop. */
+  readonly summary: string;
+  /** Where `leash --help` lists it; null: it isn't for people. */
+  readonly group: Group | null;
+  /** What it exits with when an argument is invalid. */
+  readonly usageExitCode: number;
+  readonly load: () => Promise<{ readonly subcommand: Subcommand }>;
+}
+
+/** @param usageExitCode 255 for `run`, whose exit code else stands for a command's, and for what is as old as it */
+function register(
+  name: string,
+  group: Group | null,
+  summary: string,
+  load: RegisteredSubcommand['load'],
+  usageExitCode = EXIT_USAGE,
+): RegisteredSubcommand {
+  return { name, summary, group, usageExitCode, load };
+}
+
+const OLD = EXIT_ERRORED;
+
+export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
+  register('run', 'Run jobs', 'run a command under supervision', () => import('./subcommands/run.ts'), OLD),
+  register('flush', 'Run jobs', 'send what earlier runs could not send', () => import('./subcommands/flush.ts'), OLD),
+  register('orphans', 'Run jobs', 'find commands without wrappers', () => import('./subcommands/orphans.ts'), OLD),
+  register('adopt', null, 'take a run over', () => import('./subcommands/adopt/adopt.ts'), OLD),
+
+  register('cost', 'Set up', 'estimate what a fleet costs a month', () => import('./subcommands/cost.ts'), OLD),
+];
+
+export function findSubcommand(name: string | undefined): RegisteredSubcommand | null {
+  return SUBCOMMANDS.find((each) => each.name === name) ?? null;
+}

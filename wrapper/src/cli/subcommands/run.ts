@@ -1,0 +1,108 @@
+/** `leash run`. */
+import { type Detachment, extractDetachment } from '../../run/detach.ts';
+import { run } from '../../run/run.ts';
+import type { RunOptions } from '../../run/run-options.ts';
+import { UsageError } from '../flags.ts';
+import { parseRunArgs } from '../run-options.ts';
+import { defineSubcommand } from '../subcommand.ts';
+
+const HELP = `leash run: run a command under supervision.
+
+Usage:
+  leash run --job NAME [options] -- COMMAND ARG...
+  leash run --job NAME [options] --shell -- 'COMMAND | COMMAND'
+
+Runs COMMAND as cron would, passes its output and exit code on, reports both to the control plane,
+and ends COMMAND and everything it has started when an operator requests it. The command never
+waits for the network. Output that can't be sent is spooled to disk and sent later.
+
+Example, in a crontab:
+  0 3 * * *  /usr/local/bin/leash run --job backup --timeout 2h -- /usr/local/bin/backup --all
+
+Names:
+  --job NAME             the job that this run belongs to, e.g. backup (required)
+  --instance NAME        the firing that it belongs to; default <job>_<epoch seconds>
+  --machine NAME         this machine's name; default $LEASH_MACHINE, then the full host name
+
+Limits and signals:
+  --timeout DURATION       end the command when it has run for DURATION
+  --idle-timeout DURATION  end it when it has printed nothing for DURATION
+  --max-offline DURATION   end it when the control plane has been unreachable for DURATION: for
+                           jobs that must never run unsupervised
+  --signal SIGNAL          first signal of a limit, or of a kill that names none; default TERM
+  --grace DURATION         time between the first signal and SIGKILL; default 5s; 0 sends SIGKILL
+                           at once. Also after a signal to leash itself
+  --wrapper-death ACTION   when leash itself is killed: keep the command running (default), or
+                           kill it and everything it has started
+  --without-wrapper ACTION when leash can't run here (Node.js is missing, too old or can't start, or
+                           leash itself is damaged): run the command unsupervised (default, unless
+                           --max-offline is given), or refuse, with exit code 255
+
+How the command runs:
+  --shell                COMMAND is one argument, a command line for /bin/sh
+  --cwd DIR              run it in DIR
+  --user USER            run it as this user, with the user's groups and home; requires root
+  --env NAME=VALUE       add a variable to its environment; may be repeated
+  --detach               return at once, print the run's id, and leave nothing attached: for callers
+                         that must not wait. Only --log reports how the run continues
+
+Output:
+  -q, --quiet            don't pass it on to the stdout and stderr of leash
+  --merge                stdout and stderr through one pipe, in exact order
+  --redact REGEX         replace matches, within a line, before output is sent or written to disk;
+                         may be repeated; also $LEASH_REDACT
+  --no-redact            replace nothing; by default the values of variables with names of secrets
+                         (…_PASSWORD, …_TOKEN, …_API_KEY) are replaced as well
+  --spool-limit SIZE     maximum of spooled output; the beginning and the end are kept; default: as
+                         much as the control plane keeps of a run (256M unless configured)
+
+Control plane:
+  --url URL              default $LEASH_URL
+  --token-file FILE      a file with the token, read again for each connection; default
+                         $LEASH_TOKEN, then $LEASH_TOKEN_FILE
+
+Log and help:
+  --log FILE             append what leash does to FILE, one line each; default $LEASH_LOG
+  -v, --verbose          print it on stderr
+  -h, --help             print this text
+
+DURATION is a number with ms, s, m, h or d (90s, 5m, 500ms); a number without a unit is in seconds;
+0 means no limit. SIZE is a number with K, M or G.
+
+Settings come from flags, then the environment, then /etc/leash.conf (KEY=VALUE lines; another file
+with $LEASH_CONFIG): LEASH_URL, LEASH_TOKEN, LEASH_TOKEN_FILE, LEASH_CA_FILE (additional
+certificates to trust), LEASH_MACHINE, LEASH_STATE_DIR (the spool; default /var/lib/leash, or
+~/.local/state/leash), LEASH_LOG, LEASH_REDACT, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY. The
+token is not passed on to the command. Without a URL or a token the command runs unsupervised, and
+a line on stderr says so.
+
+SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU and others to leash end the command: the signal
+goes to everything it has started, and SIGKILL follows after the grace. SIGUSR1 and SIGUSR2 go to
+COMMAND only; Ctrl-Z stops everything.
+
+Exit code: the command's own (128+n when signal n ended it), except
+  124  --timeout or --idle-timeout ended it
+  143  an operator's kill ended it, whether or not SIGTERM sufficed
+  253  --max-offline ended it
+  255  it could not be started, its output could not be written to the stdout of leash (a full
+       disk), an argument is invalid, or leash failed
+`;
+
+interface Start {
+  readonly options: RunOptions;
+  /** Null in the foreground. */
+  readonly detachment: Detachment | null;
+}
+
+export function parseRun(argv: readonly string[], env: NodeJS.ProcessEnv): Start | null {
+  const taken = extractDetachment(argv, env);
+  if (taken === null) throw new UsageError('--detachment is for internal use only');
+  const options = parseRunArgs(taken.rest);
+  return options === null ? null : { options, detachment: taken.detachment };
+}
+
+export const subcommand = defineSubcommand({
+  help: HELP,
+  parse: parseRun,
+  run: ({ options, detachment }, { version }) => run(options, detachment, version),
+});
