@@ -33,6 +33,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['format'],
     ['logging'],
     ['config', 'redact', 'buffer'],
+    ['http'],
     ['processes', 'spool'],
     ['state', 'kill'],
     ['journal'],

@@ -11,12 +11,12 @@ import { DISCONNECTED_HEADER, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link
 import { ownBusyMs, withinRunning } from '../clock/running-clock.ts';
 import type { ControlPlane, TokenSource } from '../config/control-plane.ts';
 import { readTokenFile } from '../config/token-file.ts';
+import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from '../http/proxy.ts';
+import { Refusal } from '../http/refusal.ts';
+import { isNotHttp, openTransport } from '../http/transport.ts';
 import { describeError } from '../logging/log.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { InboundBudget } from './inbound-budget.ts';
-import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from './proxy.ts';
-import { Refusal } from './refusal.ts';
-import { isNotHttp, openTransport } from './transport.ts';
 
 /** How an attempt or a connection ended. */
 export type ConnectionEnd =

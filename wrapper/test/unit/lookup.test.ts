@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findAddresses, type NameSources } from '../../src/link/lookup.ts';
+import { findAddresses, type NameSources } from '../../src/http/lookup.ts';
 
 function failing(code: string): () => Promise<string[]> {
   return () => Promise.reject(Object.assign(new Error(code), { code }));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { authority, describeProxy, portOf, routeTo } from '../../src/link/proxy.ts';
+import { authority, describeProxy, portOf, routeTo } from '../../src/http/proxy.ts';
 
 const TARGET = new URL('wss://leash.example.com/api');
 
