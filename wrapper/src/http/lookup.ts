@@ -9,6 +9,7 @@ import { promises as dns, type LookupAddress } from 'node:dns';
 import fs from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
 import { hasCode } from '../host/error-code.ts';
+import { describeError } from '../logging/log.ts';
 
 export interface NameSources {
   /** Asks a name server; rejects with the code ETIMEOUT when none answers. */
@@ -18,6 +19,9 @@ export interface NameSources {
   /** The system's resolver, which may block. */
   system(host: string): Promise<LookupAddress[]>;
 }
+
+/** A host has no address, or no name server says which. */
+export class LookupError extends Error {}
 
 const QUERY_TIMEOUT_MS = 1_500;
 const QUERY_TRIES = 2;
@@ -43,11 +47,11 @@ export const lookup: LookupFunction = (host, options, done) => {
     (all) => {
       const fitting = all.filter(({ family }) => !options.family || options.family === family);
       const [first] = fitting;
-      if (first === undefined) done(new Error(`${host} has no address`), '', 0);
+      if (first === undefined) done(new LookupError(`${host} has no address`), '', 0);
       else if (options.all) done(null, fitting);
       else done(null, first.address, first.family);
     },
-    (error: unknown) => done(error instanceof Error ? error : new Error(String(error)), '', 0),
+    (error: unknown) => done(new LookupError(describeError(error), { cause: error }), '', 0),
   );
 };
 

@@ -1,6 +1,6 @@
 /**
  * Chooses the route to the control plane: direct, or through a proxy. It follows the environment variables that curl uses,
- * too: `https_proxy` for `wss:`, `http_proxy` for `ws:`, `all_proxy` for both, and `no_proxy`; each also in capitals. Only
+ * too: `https_proxy` for `https:` and `wss:`, `http_proxy` for `http:` and `ws:`, `all_proxy` for both, and `no_proxy`; each also in capitals. Only
  * `no_proxy` makes exceptions, even for this machine itself.
  */
 import { BlockList, isIP } from 'node:net';
@@ -22,9 +22,9 @@ export type Route =
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @param target a `ws:` or `wss:` URL */
+/** @param target a `ws:`, `wss:`, `http:` or `https:` URL */
 export function routeTo(target: URL, env: Environment): Route {
-  const name = target.protocol === 'wss:' ? 'https_proxy' : 'http_proxy';
+  const name = isSecure(target) ? 'https_proxy' : 'http_proxy';
   const setting = proxySetting(name, env) ?? proxySetting('all_proxy', env);
   if (setting === null || isExempt(bareHost(target), portOf(target), variable('no_proxy', env) ?? '')) {
     return { kind: 'direct' };
@@ -51,9 +51,14 @@ export function bareHost(url: URL): string {
 }
 
 /** A URL's port, also when that is its scheme's own. */
-export function portOf({ protocol, port }: URL): number {
-  if (port !== '') return Number(port);
-  return protocol === 'wss:' || protocol === 'https:' ? 443 : 80;
+export function portOf(url: URL): number {
+  if (url.port !== '') return Number(url.port);
+  return isSecure(url) ? 443 : 80;
+}
+
+/** Whether its scheme uses TLS. */
+export function isSecure({ protocol }: URL): boolean {
+  return protocol === 'wss:' || protocol === 'https:';
 }
 
 function proxySetting(name: string, env: Environment): { name: string; value: string } | null {

@@ -1,5 +1,5 @@
 /**
- * Opens a connection to the control plane's host for a WebSocket: TCP, through a proxy or direct, and TLS.
+ * Opens a connection to the control plane's host: TCP, through a proxy or direct, and TLS.
  *
  * Node's `http` and `tls` are imported where they are needed: in the one file that is shipped, what is imported at the top
  * of a module is loaded before anything else, and the command would wait for it.
@@ -9,19 +9,38 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { describeError } from '../logging/log.ts';
 import { lookup } from './lookup.ts';
-import { authority, bareHost, describeProxy, type ProxyServer, portOf, type Route } from './proxy.ts';
-import { Refusal } from './refusal.ts';
+import { authority, bareHost, describeProxy, isSecure, type ProxyServer, portOf, type Route } from './proxy.ts';
+import { InvalidSettings, Refusal } from './refusal.ts';
 import { OLDEST_TLS, type Trust, trustedAuthorities } from './trust.ts';
+
+/** What is being waited for. `isProxy`: of the proxy, not of the host itself. */
+export type Step =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly isProxy: boolean }
+  /** The proxy connects to the host. */
+  | { readonly kind: 'tunnel'; readonly proxy: ProxyServer }
+  | { readonly kind: 'tls'; readonly host: string; readonly isProxy: boolean };
+
+/** For a person, after "timed out after 15 s". */
+export function describeStep(step: Step): string {
+  switch (step.kind) {
+    case 'tcp':
+      return `connecting to ${authority(step.host, step.port)}`;
+    case 'tunnel':
+      return `waiting for the ${describeProxy(step.proxy)}`;
+    case 'tls':
+      return `negotiating TLS with ${step.host}`;
+  }
+}
 
 export interface Attempt {
   /** Aborts what is in progress, and closes every connection that was opened. */
   readonly signal: AbortSignal;
-  /** Called with what is being waited for. */
-  onStep(what: string): void;
+  /** Called when a step begins. */
+  onStep(step: Step): void;
 }
 
 /**
- * Connects to the host of `target`, a `ws:` or `wss:` URL.
+ * Connects to the host of `target`, a `ws:`, `wss:`, `http:` or `https:` URL.
  *
  * Rejects with a Refusal when a person must fix something, else with the network's error; both say what to do or at least
  * what was tried.
@@ -32,7 +51,7 @@ export async function openTransport(
   caFile: string | null,
   attempt: Attempt,
 ): Promise<Duplex> {
-  if (route.kind === 'none') throw new Refusal(route.why);
+  if (route.kind === 'none') throw new InvalidSettings(route.why);
   try {
     return await connect(target, route, { caFile, withSystem: false }, attempt);
   } catch (error) {
@@ -56,20 +75,26 @@ async function connect(target: URL, route: OpenRoute, trust: Trust, attempt: Att
   const port = portOf(target);
   const plain =
     route.kind === 'direct'
-      ? await connectTcp(host, port, attempt)
+      ? await connectTcp(host, port, false, attempt)
       : await tunnel(route.proxy, authority(host, port), trust, attempt);
-  return target.protocol === 'wss:' ? await secure(plain, host, trust, attempt) : plain;
+  return isSecure(target) ? await secure(plain, host, false, trust, attempt) : plain;
 }
 
-async function connectTcp(host: string, port: number, attempt: Attempt): Promise<net.Socket> {
-  attempt.onStep(`connecting to ${authority(host, port)}`);
+async function connectTcp(host: string, port: number, isProxy: boolean, attempt: Attempt): Promise<net.Socket> {
+  attempt.onStep({ kind: 'tcp', host, port, isProxy });
   // Left to itself, Node 18 tries only the first of several addresses.
   const socket = net.connect({ host, port, lookup, autoSelectFamily: true });
   return opened(socket, 'connect', attempt);
 }
 
-async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attempt): Promise<TLSSocket> {
-  attempt.onStep(`negotiating TLS with ${host}`);
+async function secure(
+  plain: Duplex,
+  host: string,
+  isProxy: boolean,
+  trust: Trust,
+  attempt: Attempt,
+): Promise<TLSSocket> {
+  attempt.onStep({ kind: 'tls', host, isProxy });
   const tls = await import('node:tls');
   const secureContext = await trustedAuthorities(trust);
   attempt.signal.throwIfAborted();
@@ -95,9 +120,9 @@ async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attemp
  * Asks a proxy for a connection to `target`, `host:port`. The proxy resolves the name: it need not exist on this side.
  */
 async function tunnel(proxy: ProxyServer, target: string, trust: Trust, attempt: Attempt): Promise<Duplex> {
-  const plain = await connectTcp(proxy.host, proxy.port, attempt);
-  const link = proxy.secure ? await secure(plain, proxy.host, trust, attempt) : plain;
-  attempt.onStep(`waiting for the ${describeProxy(proxy)}`);
+  const plain = await connectTcp(proxy.host, proxy.port, true, attempt);
+  const link = proxy.secure ? await secure(plain, proxy.host, true, trust, attempt) : plain;
+  attempt.onStep({ kind: 'tunnel', proxy });
   const http = await import('node:http');
   attempt.signal.throwIfAborted();
   return new Promise((resolve, reject) => {
@@ -213,5 +238,6 @@ function namesOf(error: Error): string {
 function withRoute(error: unknown, route: Route): Error {
   const via = route.kind === 'proxy' ? ` (via ${describeProxy(route.proxy)})` : '';
   const why = `${describeError(error)}${via}`;
+  if (error instanceof InvalidSettings) return error;
   return error instanceof Refusal ? new Refusal(why, { cause: error }) : new Error(why, { cause: error });
 }

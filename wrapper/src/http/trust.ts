@@ -14,7 +14,7 @@ import { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import { readBlockingFile } from '../config/blocking-file.ts';
 import { describeError } from '../logging/log.ts';
-import { Refusal } from './refusal.ts';
+import { InvalidSettings } from './refusal.ts';
 
 export interface Trust {
   /** The user's file of authorities, PEM; read for each connection, so that it can be replaced while runs continue. */
@@ -41,7 +41,7 @@ let made: { readonly from: string; readonly context: SecureContext } | null = nu
 /**
  * What to pass to `tls.connect` as `secureContext`; undefined: Node's own.
  *
- * Rejects with a Refusal when the user's file can't be used.
+ * Rejects with InvalidSettings when the user's file can't be used.
  */
 export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise<SecureContext | undefined> {
   const own = caFile === null ? [] : await readAuthorities(caFile);
@@ -58,17 +58,17 @@ export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise
 
 async function readAuthorities(path: string): Promise<string[]> {
   const text = await readBlockingFile(path).catch((error: unknown) => {
-    throw new Refusal(`cannot read the certificates in LEASH_CA_FILE: ${describeError(error)}`);
+    throw new InvalidSettings(`cannot read the certificates in LEASH_CA_FILE: ${describeError(error)}`);
   });
   const certificates = certificatesIn(text);
-  if (certificates.length === 0) throw new Refusal(`LEASH_CA_FILE: ${path} contains no certificate (PEM)`);
+  if (certificates.length === 0) throw new InvalidSettings(`LEASH_CA_FILE: ${path} contains no certificate (PEM)`);
   for (const [index, certificate] of certificates.entries()) {
     // Node would silently skip what it can't parse.
     try {
       new X509Certificate(certificate);
     } catch {
       // OpenSSL's own message would not help.
-      throw new Refusal(`LEASH_CA_FILE: certificate ${index + 1} in ${path} is damaged`);
+      throw new InvalidSettings(`LEASH_CA_FILE: certificate ${index + 1} in ${path} is damaged`);
     }
   }
   return certificates;

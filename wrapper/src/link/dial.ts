@@ -13,7 +13,7 @@ import type { ControlPlane, TokenSource } from '../config/control-plane.ts';
 import { readTokenFile } from '../config/token-file.ts';
 import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from '../http/proxy.ts';
 import { Refusal } from '../http/refusal.ts';
-import { isNotHttp, openTransport } from '../http/transport.ts';
+import { describeStep, isNotHttp, openTransport, type Step } from '../http/transport.ts';
 import { describeError } from '../logging/log.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { InboundBudget } from './inbound-budget.ts';
@@ -118,15 +118,15 @@ export function dial(
     end({ kind: 'lost', why: `timed out after ${timeoutMs / 1_000} s ${step}${via(route, step)}` });
   };
   let timer = setTimeout(expire, timeoutMs);
-  const onStep = (what: string) => {
-    step = what;
-  };
   const connect = async () => {
     const token = await readToken(address.controlPlane.token);
     const { caFile } = address.controlPlane;
+    const onStep = (next: Step) => {
+      step = describeStep(next);
+    };
     const transport = await openTransport(url, route, caFile, { signal: aborting.signal, onStep });
     if (over) return;
-    onStep(`opening the WebSocket to ${bareHost(url)}`);
+    step = `opening the WebSocket to ${bareHost(url)}`;
     const opened = () => {
       clearTimeout(timer);
       handlers.opened();
