@@ -1,8 +1,11 @@
 -- The whole D1 schema: the kill queue, the index that lists are read from, and who may do what.
--- The truth about runs and kills is in the job objects; what stands here of them is the last state they sent.
+-- The truth about runs and kills is in the job objects. What is stored here of them is the last state they sent.
 -- Times are milliseconds since 1970, UTC.
+--
+-- D1 may split this file at each semicolon, so one stands only at the end of a statement, not even in a comment. Each
+-- statement may be repeated: an interrupted deploy starts again at the first.
 
-CREATE TABLE tokens (
+CREATE TABLE IF NOT EXISTS tokens (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,
   scopes TEXT NOT NULL, -- JSON array of scopes
@@ -14,33 +17,33 @@ CREATE TABLE tokens (
 ) STRICT;
 
 -- A token has one secret, and after a rotation for a while the one before, too.
-CREATE TABLE secrets (
+CREATE TABLE IF NOT EXISTS secrets (
   hash TEXT PRIMARY KEY, -- SHA-256 of the secret, hex
   token TEXT NOT NULL,
   expires_at INTEGER -- set once another has taken its place
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX secrets_by_token ON secrets (token);
-CREATE INDEX secrets_replaced ON secrets (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS secrets_by_token ON secrets (token);
+CREATE INDEX IF NOT EXISTS secrets_replaced ON secrets (expires_at) WHERE expires_at IS NOT NULL;
 
 -- Which objects hold sockets that were opened with a token: whom to tell when that ends.
-CREATE TABLE open_sockets (
+CREATE TABLE IF NOT EXISTS open_sockets (
   token TEXT NOT NULL,
-  session TEXT NOT NULL, -- the hash of the page's session; empty for those opened with the token itself
-  object TEXT NOT NULL, -- the job; empty for the fleet's object
+  session TEXT NOT NULL, -- the hash of the page's session, or empty for those opened with the token itself
+  object TEXT NOT NULL, -- the job, or empty for the fleet's object
   stale INTEGER NOT NULL, -- 1: something has ended since, and the object has yet to look
   PRIMARY KEY (token, object, session)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX open_sockets_stale ON open_sockets (token, object) WHERE stale = 1;
+CREATE INDEX IF NOT EXISTS open_sockets_stale ON open_sockets (token, object) WHERE stale = 1;
 
 -- A signed-in page. It lives no longer than the secret it was opened with.
-CREATE TABLE sessions (
+CREATE TABLE IF NOT EXISTS sessions (
   hash TEXT PRIMARY KEY, -- SHA-256 of the cookie's value, hex
   token_hash TEXT NOT NULL, -- of that secret
   expires_at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+CREATE INDEX IF NOT EXISTS sessions_by_expiry ON sessions (expires_at);
 
-CREATE TABLE jobs (
+CREATE TABLE IF NOT EXISTS jobs (
   name TEXT PRIMARY KEY,
   first_seen_at INTEGER NOT NULL,
   -- When the sweep last looked after the job's object.
@@ -48,7 +51,7 @@ CREATE TABLE jobs (
 ) STRICT;
 
 -- A run is named by its job and its id: nothing keeps two jobs from reporting the same id.
-CREATE TABLE runs (
+CREATE TABLE IF NOT EXISTS runs (
   id TEXT NOT NULL,
   job TEXT NOT NULL,
   machine TEXT NOT NULL,
@@ -66,18 +69,18 @@ CREATE TABLE runs (
   -- The id first: a run is also looked for by its id alone, and needs no index more for that.
   PRIMARY KEY (id, job)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX runs_by_start ON runs (started_at DESC, id DESC, job DESC);
-CREATE INDEX runs_by_job ON runs (job, started_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS runs_by_start ON runs (started_at DESC, id DESC, job DESC);
+CREATE INDEX IF NOT EXISTS runs_by_job ON runs (job, started_at DESC, id DESC);
 -- Of most runs only while they live: leaving an index costs no row.
-CREATE INDEX runs_by_span ON runs (span, started_at DESC, id DESC, job DESC, ended_at) WHERE span IS NOT NULL;
+CREATE INDEX IF NOT EXISTS runs_by_span ON runs (span, started_at DESC, id DESC, job DESC, ended_at) WHERE span IS NOT NULL;
 -- Those that may still be alive: lost ones too, until their true end is known.
-CREATE INDEX runs_open ON runs (job, started_at DESC, id DESC, machine, state) WHERE final = 0;
+CREATE INDEX IF NOT EXISTS runs_open ON runs (job, started_at DESC, id DESC, machine, state) WHERE final = 0;
 
 -- Those that were lost for good.
-CREATE INDEX runs_lost ON runs (ended_at) WHERE state = 'lost' AND final = 1;
+CREATE INDEX IF NOT EXISTS runs_lost ON runs (ended_at) WHERE state = 'lost' AND final = 1;
 
 -- How each job ended last on each machine. Only ends that nothing can change any more: a run that may come back is open.
-CREATE TABLE last_ends (
+CREATE TABLE IF NOT EXISTS last_ends (
   job TEXT NOT NULL,
   machine TEXT NOT NULL,
   run TEXT NOT NULL,
@@ -87,10 +90,10 @@ CREATE TABLE last_ends (
   PRIMARY KEY (job, machine)
 ) STRICT, WITHOUT ROWID;
 -- Those that need attention.
-CREATE INDEX last_ends_bad ON last_ends (job, ended_at DESC) WHERE state IN ('failed', 'timed_out', 'lost', 'errored');
+CREATE INDEX IF NOT EXISTS last_ends_bad ON last_ends (job, ended_at DESC) WHERE state IN ('failed', 'timed_out', 'lost', 'errored');
 
 -- The queue. A kill stays here until its job's object has accepted it, and as a record after that.
-CREATE TABLE kills (
+CREATE TABLE IF NOT EXISTS kills (
   id TEXT PRIMARY KEY,
   job TEXT NOT NULL,
   requested_at INTEGER NOT NULL,
@@ -101,13 +104,13 @@ CREATE TABLE kills (
   key TEXT, -- JSON: the Idempotency-Key of the call, for the job's object
   state TEXT GENERATED ALWAYS AS (resource ->> '$.state') VIRTUAL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX kills_by_job ON kills (job, id DESC);
-CREATE INDEX kills_by_batch ON kills (batch) WHERE batch IS NOT NULL;
+CREATE INDEX IF NOT EXISTS kills_by_job ON kills (job, id DESC);
+CREATE INDEX IF NOT EXISTS kills_by_batch ON kills (batch) WHERE batch IS NOT NULL;
 -- Few are open at any time, those that no object has accepted among them.
-CREATE INDEX kills_open ON kills (job, id) WHERE state IN ('queued', 'delivered');
+CREATE INDEX IF NOT EXISTS kills_open ON kills (job, id) WHERE state IN ('queued', 'delivered');
 
 -- Idempotency-Key: the same call twice is one kill.
-CREATE TABLE idempotency (
+CREATE TABLE IF NOT EXISTS idempotency (
   actor TEXT NOT NULL,
   key TEXT NOT NULL,
   fingerprint TEXT NOT NULL, -- of the request the key was first used for
@@ -115,15 +118,15 @@ CREATE TABLE idempotency (
   created_at INTEGER NOT NULL,
   PRIMARY KEY (actor, key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX idempotency_by_age ON idempotency (created_at);
+CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (created_at);
 
-CREATE TABLE audit (
+CREATE TABLE IF NOT EXISTS audit (
   seq INTEGER PRIMARY KEY, -- in the order of the commits, so that a list can go on where it was
   id TEXT NOT NULL,
   at INTEGER NOT NULL,
   last_at INTEGER NOT NULL, -- later than `at` where several refusals are counted as one entry
   count INTEGER NOT NULL,
-  actor TEXT, -- the token's id; null when nobody knows whose call it was
+  actor TEXT, -- the token's id, or null when the caller is unknown
   actor_name TEXT,
   action TEXT NOT NULL,
   subject TEXT NOT NULL, -- what it was done to
@@ -132,18 +135,18 @@ CREATE TABLE audit (
   request_id TEXT NOT NULL,
   gathered TEXT -- what refusals that are counted as one have in common
 ) STRICT;
-CREATE UNIQUE INDEX audit_gathered ON audit (gathered) WHERE gathered IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS audit_gathered ON audit (gathered) WHERE gathered IS NOT NULL;
 -- Most entries are kills. These indexes leave them out, so the entry of a kill is a single row. Lists that may contain kills
 -- are read by `seq`, a limited number of entries for each page.
-CREATE INDEX audit_by_actor ON audit (actor, seq) WHERE action <> 'kill';
-CREATE INDEX audit_by_action ON audit (action, seq) WHERE action <> 'kill';
-CREATE INDEX audit_by_subject ON audit (subject, seq) WHERE action <> 'kill';
+CREATE INDEX IF NOT EXISTS audit_by_actor ON audit (actor, seq) WHERE action <> 'kill';
+CREATE INDEX IF NOT EXISTS audit_by_action ON audit (action, seq) WHERE action <> 'kill';
+CREATE INDEX IF NOT EXISTS audit_by_subject ON audit (subject, seq) WHERE action <> 'kill';
 
 -- What has happened so far. It only goes up, whatever rows are deleted. One row, so that a commit that counts several
 -- things writes one: a JSON object of numbers. A bucket of `kill_seconds` counts the kills that took at most as long as its
 -- label says and longer than that of the one before.
-CREATE TABLE counters (counts TEXT NOT NULL) STRICT;
-INSERT INTO counters (counts) VALUES ('{
+CREATE TABLE IF NOT EXISTS counters (counts TEXT NOT NULL) STRICT;
+INSERT INTO counters (counts) SELECT '{
   "runs_ended/succeeded": 0, "runs_ended/failed": 0, "runs_ended/killed": 0,
   "runs_ended/timed_out": 0, "runs_ended/lost": 0, "runs_ended/errored": 0,
   "kills": 0,
@@ -153,4 +156,4 @@ INSERT INTO counters (counts) VALUES ('{
   "kill_seconds/300": 0, "kill_seconds/+Inf": 0,
   "kill_seconds_sum": 0,
   "run_id_conflicts": 0
-}');
+}' WHERE NOT EXISTS (SELECT 1 FROM counters);
