@@ -121,7 +121,11 @@ function createRuntime(options: ControlPlaneOptions, { workerOptions }: Deployme
         ? {}
         : { assets: Object.assign({}, workerOptions.assets, { directory: options.assetsDirectory }) }),
       rootPath: ROOT,
-      bindings: Object.assign({}, workerOptions.bindings, options.vars, { LEASH_ADMIN_TOKEN: options.adminToken }),
+      bindings: Object.assign({}, workerOptions.bindings, options.vars, {
+        LEASH_ADMIN_TOKEN: options.adminToken,
+        // The runtime refuses jurisdictions: everything is on this machine.
+        LEASH_JURISDICTION: '',
+      }),
       modulesRoot: ROOT,
       modules: [...(options.entry === undefined ? [] : [options.entry]), workerBundle(options.dist ?? DIST)].map(
         (path) => ({

@@ -24,6 +24,13 @@ const D1_LOCATIONS = [
   'me',
 ] as const;
 
+/** Where Durable Objects and D1 may run and store data; empty: anywhere. */
+const JURISDICTIONS = ['', 'eu', 'us', 'fedramp'] as const;
+
+function oneOf<const Names extends readonly string[]>(names: Names) {
+  return v.picklist(names, `must be empty or one of ${names.filter((name) => name !== '').join(', ')}`);
+}
+
 function amount(unit: 'milliseconds' | 'bytes' | 'days', least: 0 | 1 = 1) {
   const isAmount = (text: string) => text.trim() !== '' && Number.isSafeInteger(Number(text)) && Number(text) >= least;
   const message = `must be a whole number of ${unit}${least === 1 ? ' above 0' : ''}`;
@@ -49,10 +56,8 @@ const Vars = v.object({
     amount('bytes'),
     v.maxValue(MAX_JOB_OUTPUT_BYTES, `must be at most ${MAX_JOB_OUTPUT_BYTES}`),
   ),
-  D1_LOCATION: v.picklist(
-    D1_LOCATIONS,
-    `must be empty or one of ${D1_LOCATIONS.filter((name) => name !== '').join(', ')}`,
-  ),
+  D1_LOCATION: oneOf(D1_LOCATIONS),
+  LEASH_JURISDICTION: oneOf(JURISDICTIONS),
   D1_MAX_BYTES: v.pipe(amount('bytes'), v.maxValue(MAX_D1_BYTES, `must be at most ${MAX_D1_BYTES}`)),
   RUN_DAYS: amount('days'),
   EVENT_DAYS: amount('days'),

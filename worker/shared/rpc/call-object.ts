@@ -1,21 +1,19 @@
 /** Calling a Durable Object. */
 
 /**
- * Calls an object by name, and once more if it was evicted during the call: only for methods that may be repeated.
+ * Calls an object, and once more if it was evicted during the call: only for methods that may be repeated.
  *
- * A stub is broken after an error, so the second call needs a new one.
+ * @param getObject gets its stub: one is broken after an error, so the second call needs a new one
  */
 export async function callObject<Class extends Rpc.DurableObjectBranded, Result>(
-  namespace: DurableObjectNamespace<Class>,
-  name: string,
+  getObject: () => DurableObjectStub<Class>,
   call: (object: DurableObjectStub<Class>) => Promise<Result>,
-  options: DurableObjectNamespaceGetDurableObjectOptions = {},
 ): Promise<Result> {
   try {
-    return await call(namespace.getByName(name, options));
+    return await call(getObject());
   } catch (error) {
     if (!isWorthRepeating(error)) throw error;
-    return call(namespace.getByName(name, options));
+    return call(getObject());
   }
 }
 

@@ -7,6 +7,7 @@ import type { Env } from '../env.ts';
 import type { JobChanges } from '../job-changes.ts';
 import { callObject } from './call-object.ts';
 import { nearD1 } from './near-d1.ts';
+import { objectByName } from './objects.ts';
 
 export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
   /** The token with this hash, as it is in D1 after the call began. */
@@ -79,7 +80,8 @@ function call<Result>(
   purpose: 'sign-in' | 'sockets' | 'queue' | 'changes',
   callGateway: (gateway: DurableObjectStub<D1GatewayRpc>) => Promise<Result>,
 ): Promise<Result> {
-  return withTimeout(callObject(env.D1_GATEWAY, purpose, callGateway, nearD1(env)), CALL_LIMIT_MS, {
+  const gateway = () => objectByName(env, env.D1_GATEWAY, purpose, nearD1(env));
+  return withTimeout(callObject(gateway, callGateway), CALL_LIMIT_MS, {
     what: `the D1 gateway for ${purpose}`,
   });
 }

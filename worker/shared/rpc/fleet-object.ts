@@ -2,6 +2,7 @@
 import type { Env } from '../env.ts';
 import type { PublishedChanges } from '../job-changes.ts';
 import { nearD1 } from './near-d1.ts';
+import { objectByName } from './objects.ts';
 
 export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
   /** Takes the upgrade of a viewer that the Worker has authorised to see the jobs in `?jobs=`. */
@@ -22,5 +23,5 @@ export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
 
 /** The one fleet object. */
 export function fleetObject(env: Env): DurableObjectStub<FleetObjectRpc> {
-  return env.FLEET.getByName('fleet', nearD1(env));
+  return objectByName(env, env.FLEET, 'fleet', nearD1(env));
 }

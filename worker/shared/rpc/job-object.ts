@@ -6,6 +6,7 @@ import type { QueuedKill } from '../d1/kill-queue.ts';
 import type { KillCaller, NewKills } from '../d1/new-kills.ts';
 import type { Env } from '../env.ts';
 import { callObject } from './call-object.ts';
+import { objectByName } from './objects.ts';
 
 /** Each call may be repeated: a second one changes nothing. */
 export interface JobObjectRpc extends Rpc.DurableObjectBranded {
@@ -95,11 +96,16 @@ export interface OutputExtent {
   readonly gaps: readonly { start: number; end: number }[];
 }
 
+/** The object of a job. */
+export function jobObject(env: Env, job: string): DurableObjectStub<JobObjectRpc> {
+  return objectByName(env, env.JOBS, job);
+}
+
 /** Calls a job's object, and again if it is evicted during the call. */
 export function callJob<Result>(
   env: Env,
   job: string,
   call: (object: DurableObjectStub<JobObjectRpc>) => Promise<Result>,
 ): Promise<Result> {
-  return callObject(env.JOBS, job, call);
+  return callObject(() => jobObject(env, job), call);
 }

@@ -7,6 +7,7 @@ import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { DISCONNECTED_HEADER, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { credentialParameter } from '../../../shared/credential.ts';
 import { fleetObject } from '../../../shared/rpc/fleet-object.ts';
+import { jobObject } from '../../../shared/rpc/job-object.ts';
 import { ApiError } from '../../api-error.ts';
 import { type Caller, credentialOf } from '../authentication.ts';
 import { operation, socket } from '../operation.ts';
@@ -32,7 +33,7 @@ export const socketOperations = [
         throw new ApiError('forbidden', `The token is not valid for runs on machine ${query.machine}.`);
       }
       const { run, instance, machine } = query;
-      return c.env.JOBS.getByName(params.job).fetch(objectRequest('/connect', caller, { run, instance, machine }));
+      return jobObject(c.env, params.job).fetch(objectRequest('/connect', caller, { run, instance, machine }));
     },
   }),
   operation({
@@ -44,7 +45,7 @@ export const socketOperations = [
     params: { job: JobName },
     responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages for viewers, see docs/protocol.md.') },
     errors: ['too_many_viewers'],
-    handle: ({ c, caller, params }) => asViewer(c.env.JOBS.getByName(params.job), objectRequest('/watch', caller, {})),
+    handle: ({ c, caller, params }) => asViewer(jobObject(c.env, params.job), objectRequest('/watch', caller, {})),
   }),
   operation({
     id: 'watchFleet',
