@@ -1,6 +1,6 @@
-/** `/etc/leash.conf`: settings for every run on this machine, because cron's environment is empty. */
+/** `/etc/leash.conf`, or a user's own: settings for every run, because cron's environment is empty. */
 import fs from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { pathOwnersSync } from '../host/path-owners.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/leash.conf';
@@ -30,35 +30,72 @@ export interface ConfigFile {
   readonly problems: readonly string[];
 }
 
-const NOTHING: ConfigFile = { values: {}, problems: [] };
-
-/** Reads the file that `LEASH_CONFIG` names, or the machine's. That there is none is a problem only if it was named. */
-export function readConfigFile(env: Environment): ConfigFile {
+/**
+ * Reads the file that `LEASH_CONFIG` names, else the user's own, else the machine's. That there is none is a problem only if
+ * it was named.
+ */
+export function readConfigFile(env: Environment, uid = process.getuid?.() ?? null): ConfigFile {
   const named = env.LEASH_CONFIG?.trim() || null;
-  const path = named ?? DEFAULT_CONFIG_PATH;
-  let text: string;
-  try {
-    const why = whyNotRoots(path);
-    if (why !== null) return { values: {}, problems: [`ignored the settings in ${path}: ${why}`] };
-    if (fs.statSync(path).size > MAX_BYTES)
-      return { values: {}, problems: [`ignored ${path}: it is too large for a settings file`] };
-    text = fs.readFileSync(path, 'utf8');
-  } catch (error) {
-    // Missing or not readable: the run continues without it.
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    if (code === 'ENOENT' && named === null) return NOTHING;
-    return {
-      values: {},
-      problems: [`cannot read the settings in ${path}: ${REASONS[code] ?? code}; they are ignored`],
-    };
+  if (named !== null) {
+    const reading = readFile(named, uid, uid === 0);
+    if (reading.kind === 'read') return reading.config;
+    const why = reading.kind === 'absent' ? cannotRead(named, reading.code) : reading.why;
+    return { values: {}, problems: [why] };
   }
-  return parseConfig(text, path);
+  const own = userConfigPath(env, uid);
+  const ignored: string[] = [];
+  for (const [path, mustBeOurs] of [
+    [own, true],
+    [DEFAULT_CONFIG_PATH, uid === 0],
+  ] as const) {
+    const reading = path === null ? null : readFile(path, uid, mustBeOurs);
+    if (reading?.kind === 'read') return { ...reading.config, problems: [...ignored, ...reading.config.problems] };
+    if (reading?.kind === 'ignored') ignored.push(reading.why);
+  }
+  return { values: {}, problems: ignored };
 }
 
-/** Another user who could replace root's settings would choose where root's runs are reported, and which files are written. */
-function whyNotRoots(path: string): string | null {
-  if (process.getuid?.() !== 0) return null;
-  const owners = pathOwnersSync(resolve(path));
+/** Where the settings of one user are, as install.sh writes them. Null for root, whose settings are the machine's. */
+export function userConfigPath({ HOME: home }: Environment, uid = process.getuid?.() ?? null): string | null {
+  return uid === 0 || home === undefined || !isAbsolute(home) ? null : join(home, '.config', 'leash', 'leash.conf');
+}
+
+type Reading =
+  /** Or out of reach, as the home of another user may be. */
+  | { readonly kind: 'absent'; readonly code: string }
+  | { readonly kind: 'ignored'; readonly why: string }
+  | { readonly kind: 'read'; readonly config: ConfigFile };
+
+/** @param mustBeOurs whether a file that another user could replace is ignored */
+function readFile(path: string, uid: number | null, mustBeOurs: boolean): Reading {
+  let size: number;
+  try {
+    ({ size } = fs.statSync(path));
+  } catch (error) {
+    return { kind: 'absent', code: codeOf(error) };
+  }
+  try {
+    const why = mustBeOurs ? whyShared(path, uid) : null;
+    if (why !== null) return { kind: 'ignored', why: `ignored the settings in ${path}: ${why}` };
+    if (size > MAX_BYTES) return { kind: 'ignored', why: `ignored ${path}: it is too large for a settings file` };
+    return { kind: 'read', config: parseConfig(fs.readFileSync(path, 'utf8'), path) };
+  } catch (error) {
+    // Not readable: the run continues without it.
+    return { kind: 'ignored', why: cannotRead(path, codeOf(error)) };
+  }
+}
+
+function cannotRead(path: string, code: string): string {
+  return `cannot read the settings in ${path}: ${REASONS[code] ?? code}; they are ignored`;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
+
+/** Another user who could replace the settings would choose where runs are reported, and which files are written. */
+function whyShared(path: string, uid: number | null): string | null {
+  const owners = pathOwnersSync(resolve(path), uid);
   return owners.kind === 'shared' ? owners.why : null;
 }
 
