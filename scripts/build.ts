@@ -2,7 +2,7 @@
  * Builds everything that is shipped, into dist/:
  *
  *     dist/leash.cjs        the wrapper, one file for Node 18 and later
- *     dist/page/            the page, and a copy of leash.cjs, so that a machine can fetch it from its control plane
+ *     dist/page/            the page, and what a machine fetches from its control plane: leash.cjs, its digest, install.sh
  *     dist/worker/index.js  the Worker
  *     dist/deployment.json  how wrangler.toml wants it run, for the local runtime
  *
@@ -16,10 +16,11 @@
  * control plane that is running from dist/.
  */
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build as viteBuild } from 'vite';
 import { bundleWrapper } from './bundle-wrapper.ts';
+import { addInstallFiles } from './install-files.ts';
 import { writeDeployment } from './local/deployment.ts';
 import { DIST, ROOT } from './local/paths.ts';
 
@@ -30,7 +31,7 @@ try {
   await Promise.all([DIST, aside].map((directory) => mkdir(directory, { recursive: true })));
   await Promise.all([buildPage(), bundleWrapper(join(aside, 'leash.cjs'))]);
   // The wrapper goes where the page's files are, whatever the page's own build puts there.
-  await copyFile(join(aside, 'leash.cjs'), join(aside, 'page', 'leash.cjs'));
+  await addInstallFiles(join(aside, 'leash.cjs'), join(aside, 'page'));
   await Promise.all(['page', 'page-maps', 'leash.cjs', 'leash.cjs.map'].map(moveIntoPlace));
   // After the page: wrangler looks at the assets too.
   await buildWorker();

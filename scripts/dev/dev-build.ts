@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BuildContext, context } from 'esbuild';
 import { bundleWrapper } from '../bundle-wrapper.ts';
+import { addInstallFiles } from '../install-files.ts';
 import { updateDeployment } from '../local/deployment.ts';
 import { DEV_DIST, DIST, deploymentFile, ROOT, workerBundle } from '../local/paths.ts';
 import { StartError } from '../local/start-error.ts';
@@ -13,8 +14,8 @@ import { StartError } from '../local/start-error.ts';
 /** The wrapper, with its source map in it. */
 export const DEV_LEASH_PROGRAM = join(DEV_DIST, 'leash.cjs');
 
-/** Vite serves the page; the runtime only wants to see a directory. */
-export const NO_ASSETS = join(DEV_DIST, 'no-assets');
+/** What a machine installs. Vite serves the page. */
+export const DEV_ASSETS = join(DEV_DIST, 'assets');
 
 export class DevBuild {
   readonly #worker: BuildContext<{ write: false }>;
@@ -25,7 +26,7 @@ export class DevBuild {
   }
 
   static async create(): Promise<DevBuild> {
-    await mkdir(NO_ASSETS, { recursive: true });
+    await mkdir(DEV_ASSETS, { recursive: true });
     const worker = await context({
       absWorkingDir: ROOT,
       entryPoints: ['worker/index.ts'],
@@ -56,8 +57,9 @@ export class DevBuild {
     return true;
   }
 
-  buildWrapper(): Promise<void> {
-    return bundleWrapper(DEV_LEASH_PROGRAM, 'inline');
+  async buildWrapper(): Promise<void> {
+    await bundleWrapper(DEV_LEASH_PROGRAM, 'inline');
+    await addInstallFiles(DEV_LEASH_PROGRAM, DEV_ASSETS);
   }
 
   /** What wrangler.toml and migrations/ say. */

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import { type ControlPlaneChild, spawnControlPlane } from '../local/control-plane-child.ts';
 import { DEV_DIST } from '../local/paths.ts';
-import { NO_ASSETS } from './dev-build.ts';
+import { DEV_ASSETS } from './dev-build.ts';
 
 /** Where debuggers look by themselves. */
 const INSPECTOR_PORT = 9229;
@@ -67,7 +67,7 @@ export class DevControlPlane {
       port: this.port,
       inspectorPort: this.inspectorPort,
       dist: DEV_DIST,
-      assetsDirectory: NO_ASSETS,
+      assetsDirectory: DEV_ASSETS,
     });
     this.#child = child;
     void child.ended.then(() => {

@@ -13,7 +13,7 @@ import { readDeployment } from '../local/deployment.ts';
 import { DEV_DIST, deploymentFile, ROOT } from '../local/paths.ts';
 import { describePortError } from '../local/port-error.ts';
 import { StartError } from '../local/start-error.ts';
-import { DEV_LEASH_PROGRAM } from './dev-build.ts';
+import { DEV_ASSETS } from './dev-build.ts';
 import type { DevControlPlane } from './dev-control-plane.ts';
 
 export interface PageServer {
@@ -73,10 +73,13 @@ function proxyPattern(path: string): string {
 }
 
 function serveProgram({ middlewares }: ViteDevServer): void {
-  middlewares.use('/leash.cjs', (_request, response, next) => {
-    response.setHeader('Content-Type', 'text/javascript');
-    createReadStream(DEV_LEASH_PROGRAM).once('error', next).pipe(response);
-  });
+  const types = { '/leash.cjs': 'text/javascript', '/leash.cjs.sha256': 'text/plain' };
+  for (const [path, type] of Object.entries(types)) {
+    middlewares.use(path, (_request, response, next) => {
+      response.setHeader('Content-Type', type);
+      createReadStream(join(DEV_ASSETS, path)).once('error', next).pipe(response);
+    });
+  }
 }
 
 /** Warnings and errors; but a link that breaks because the control plane restarts is no news. */

@@ -5,6 +5,7 @@ import { json, type Operation, openOperation } from './operation.ts';
 import { auditOperations } from './routes/audit.ts';
 import { healthOperations } from './routes/health.ts';
 import { indexOperations } from './routes/index-size.ts';
+import { installOperations } from './routes/install.ts';
 import { jobOperations } from './routes/jobs.ts';
 import { killOperations } from './routes/kills.ts';
 import { metricsOperations } from './routes/metrics.ts';
@@ -33,6 +34,7 @@ let document: ReturnType<typeof openApiDocument> | null = null;
 export const ROOT_OPERATIONS: readonly Operation[] = [
   ...healthOperations,
   ...metricsOperations,
+  ...installOperations,
   openOperation({
     id: 'getOpenApi',
     method: 'get',

@@ -239,7 +239,8 @@ leash_find_node() {
     fi
   done
   for leash_name in node nodejs; do
-    leash_rest=$PATH:/usr/local/bin:/usr/bin:/opt/node/bin:/opt/homebrew/bin:/snap/bin:
+    # The last one is a link that install.sh makes to a Node that is elsewhere, such as that of nvm.
+    leash_rest=$PATH:/usr/local/bin:/usr/bin:/opt/node/bin:/opt/homebrew/bin:/snap/bin:${0%/*}/../lib/leash:
     while [ "$leash_rest" ]; do
       leash_dir=${leash_rest%%:*}
       leash_candidate=$leash_dir/$leash_name

@@ -53,6 +53,21 @@ test.each(sampleOf(UNFIT, 3))('Node %s: the command runs, and one line says why'
   expect(refused.stderr).toMatch(/^leash: [^\n]*; nothing was started: [^\n]*\n$/);
 });
 
+test('Node is found by the link that install.sh makes beside the program', () => {
+  const machine = bareMachine();
+  const directory = path.join(path.dirname(machine.program), 'installed');
+  for (const each of ['bin', 'lib/leash']) fs.mkdirSync(path.join(directory, each), { recursive: true });
+  const program = path.join(directory, 'bin', 'leash');
+  fs.renameSync(machine.program, program);
+  fs.symlinkSync(NODE, path.join(directory, 'lib', 'leash', 'node'));
+  const { status, stdout, stderr } = spawnSync(program, ['--version'], {
+    env: { PATH: machine.path, ...machine.own },
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toMatch(/^leash /);
+});
+
 test.each(
   sampleOf([['flush'], ['orphans'], ['--version'], ['run', '--help'], ['run', '--job', 'test', 'true'], []], 2),
 )('without Node `leash %s %s` says so in one line: 255', (...args) => {
