@@ -1,4 +1,6 @@
 /** What is answered at which address: the page at its own, files where they are, and 404 everywhere else. */
+import { createHash } from 'node:crypto';
+import { get } from 'node:http';
 import { expect, test } from 'vitest';
 import { PAGE_PATHS } from '#protocol/page-paths';
 import { useTestEnvironment } from './support/use-test-environment.ts';
@@ -35,12 +37,47 @@ test.each(addresses)('%s is the page, with all that guards it', async (path) => 
   }
 });
 
-test.each(['/leash.cjs', '/favicon.svg', '/'])('%s is a file, and costs no call of the Worker', async (path) => {
-  const response = await ask(path);
-  expect(response.status).toBe(200);
-  expect(response.headers.get('content-security-policy')).not.toBeNull();
-  expect(response.headers.get('leash-request-id')).toBeNull();
+test.each(['/leash.cjs', '/leash.cjs.sha256', '/favicon.svg', '/'])(
+  '%s is a file, and costs no call of the Worker',
+  async (path) => {
+    const response = await ask(path);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-security-policy')).not.toBeNull();
+    expect(response.headers.get('leash-request-id')).toBeNull();
+  },
+);
+
+test('/install.sh has the address under which it was asked for, and no other', async () => {
+  const originIn = async (headers: Record<string, string>) => {
+    const response = await rawGet('/install.sh', headers);
+    return response.status === 200 ? /^origin='(.*)'$/m.exec(response.text)?.[1] : response.status;
+  };
+  expect(await originIn({})).toBe(environment().url);
+  expect(await originIn({ host: 'leash.example.com' })).toBe('http://leash.example.com');
+  // Behind a proxy that ends TLS.
+  expect(await originIn({ host: 'leash.example.com', 'x-forwarded-proto': 'https' })).toBe('https://leash.example.com');
+  // No host may end the quotes that it is put between. (The local runtime refuses such a host itself.)
+  expect(await originIn({ host: "a'$(id)'" })).toBeGreaterThanOrEqual(400);
 });
+
+test('the digest is that of the program', async () => {
+  const program = new Uint8Array(await (await ask('/leash.cjs')).arrayBuffer());
+  const digest = createHash('sha256').update(program).digest('hex');
+  expect(await (await ask('/leash.cjs.sha256')).text()).toBe(`${digest}  leash.cjs\n`);
+});
+
+/** `fetch` lets nobody set a Host. */
+function rawGet(path: string, headers: Record<string, string>): Promise<{ status: number | undefined; text: string }> {
+  return new Promise((resolve, reject) => {
+    get(environment().url + path, { headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode, text }));
+    }).once('error', reject);
+  });
+}
 
 test.each(['/assets/gone.js', '/leash.mjs', '/jobs', '/jobs/a/b', '/audit/x', '/Timeline'])(
   '%s is unknown: a browser gets a page that says so, a program a problem',

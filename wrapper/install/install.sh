@@ -111,6 +111,8 @@ read_arguments() {
     fi
     shift "$width"
   done
+  # Here stdin may be the script.
+  case $token_file in - | /dev/stdin | /dev/fd/0) token_from=stdin token_file='' ;; esac
   case $machine$ca_file$dir in *'
 '*) invalid 'a value has more than one line' ;; esac
   for each in "$ca_file" "$token_file"; do
@@ -364,8 +366,9 @@ ask_for_token() {
   if ! (: </dev/tty) 2>/dev/null; then return; fi
   saved_tty=$(stty -g </dev/tty 2>/dev/null) || saved_tty=''
   trap 'stty "$saved_tty" </dev/tty; printf "\n" >/dev/tty; exit 1' HUP INT TERM
-  printf 'Token for %s (scope run; it is not shown): ' "$url" >/dev/tty
   stty -echo </dev/tty 2>/dev/null
+  # Only now: a token that is pasted at once must not be shown either.
+  printf 'Token for %s (scope run; it is not shown): ' "$url" >/dev/tty
   IFS= read -r token </dev/tty
   if [ "$saved_tty" ]; then stty "$saved_tty" </dev/tty; fi
   trap - HUP INT TERM
@@ -403,11 +406,12 @@ download_program() {
       'If the control plane is just being deployed, try again in a minute.'
   fi
   chmod 755 "$stage/bin/leash"
-  # As cron would start it.
-  version=$(env -i PATH=/usr/bin:/bin HOME="$HOME" sh "$stage/bin/leash" --version 2>"$stage/why") ||
+  version=$(as_cron sh "$stage/bin/leash" --version 2>"$stage/why") ||
     fail 'the downloaded program does not start here:' "$(cat "$stage/why")"
   version=${version#leash }
 }
+
+as_cron() { env -i PATH=/usr/bin:/bin HOME="$HOME" LOGNAME="${LOGNAME:-$(id -un)}" SHELL=/bin/sh "$@"; }
 
 # Shows what the downloader said if it failed.
 download() {
@@ -500,8 +504,7 @@ test_settings() {
   if [ "$keeps_token" ]; then cp "$stage/conf" "$stage/test-conf"; fi
   echo "LEASH_STATE_DIR=$stage/state" >>"$stage/test-conf"
   mkdir "$stage/state"
-  env -i PATH=/usr/bin:/bin HOME="$HOME" LOGNAME="${LOGNAME-}" LEASH_CONFIG="$stage/test-conf" \
-    sh "$stage/bin/leash" run --job "$test_job" --log "$stage/log" --timeout 60s -- true >"$stage/why" 2>&1 </dev/null
+  as_cron LEASH_CONFIG="$stage/test-conf" sh "$stage/bin/leash" run --job "$test_job" --log "$stage/log" --timeout 60s -- true >"$stage/why" 2>&1 </dev/null
   status=$?
   # Whatever it says is what went wrong; but that the token is sent unencrypted has been said.
   grep -v 'is sent unencrypted' "$stage/why" | sed 's/^leash: //; s/; the command keeps running$//' >"$stage/wrong"
@@ -634,4 +637,4 @@ say_what_next() {
 # A token that follows the script on stdin is the body of the here-document, whichever shell reads it; its end is the end
 # of the input, which bash would mention.
 exec 4>&2 2>/dev/null
-main "$@" 3<&0 2>&4 <<'LEASH: END OF INPUT'
+{ main "$@" 2>&4; } 3<&0 <<'LEASH: END OF INPUT'
