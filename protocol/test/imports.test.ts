@@ -23,10 +23,11 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   worker: [['shared'], ['src', 'durable'], ['index.ts']],
   'worker/src': [
     ['api-error.ts', 'audit-entry.ts', 'index-room.ts', 'revocation.ts'],
-    ['kills'],
+    ['kills', 'mcp'],
     ['http'],
     ['sweep.ts'],
   ],
+  'worker/src/mcp': [['api.ts', 'describe.ts', 'json-rpc.ts'], ['tool.ts'], ['tools'], ['serve-mcp.ts']],
   'worker/src/http': [[''], ['output'], ['routes'], ['operations.ts'], ['app.ts']],
   'wrapper/src': [
     ['host', 'clock'],

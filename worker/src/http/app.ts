@@ -24,6 +24,7 @@ export const app = new Hono<AppEnv>()
     const startedAt = Date.now();
     // Never the client's: ids must be unique, and logs must not contain a client's text.
     c.set('requestId', ulid(startedAt));
+    c.set('callApi', (request) => app.fetch(request, c.env, c.executionCtx));
     await next();
     // The headers of an upgrade can't be changed: trying turns the 101 into a 500.
     if (c.res.status !== 101) completeHeaders(c);

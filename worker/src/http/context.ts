@@ -9,6 +9,8 @@ export interface AppEnv {
   Variables: {
     /** Identifies the request in logs, responses and the audit log. */
     requestId: string;
+    /** Passes a request to this app, as if it had come from outside. */
+    callApi: (request: Request) => Response | Promise<Response>;
     /** Unset if no route matches. */
     operation?: Operation;
     /** Unset until the caller is authenticated. */

@@ -8,6 +8,7 @@ import { indexOperations } from './routes/index-size.ts';
 import { installOperations } from './routes/install.ts';
 import { jobOperations } from './routes/jobs.ts';
 import { killOperations } from './routes/kills.ts';
+import { mcpOperations } from './routes/mcp.ts';
 import { metricsOperations } from './routes/metrics.ts';
 import { runOperations } from './routes/runs.ts';
 import { sessionOperations } from './routes/session.ts';
@@ -35,6 +36,7 @@ export const ROOT_OPERATIONS: readonly Operation[] = [
   ...healthOperations,
   ...metricsOperations,
   ...installOperations,
+  ...mcpOperations,
   openOperation({
     id: 'getOpenApi',
     method: 'get',

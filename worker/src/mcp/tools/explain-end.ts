@@ -1,0 +1,98 @@
+import * as v from 'valibot';
+import { EventList, type Run, RunBody, type RunEvent, RunList } from '#protocol/api';
+import { KIB } from '#protocol/limits';
+import { JobName, RunId } from '#protocol/names';
+import { isLive } from '#protocol/run-state';
+import { formatDuration } from '#shared/format-duration';
+import { eventLine, outputSize, runLine } from '../describe.ts';
+import { tool } from '../tool.ts';
+import { outputTail, quoteOutput } from './read-output.ts';
+
+/** The newest events say how it ended. */
+const MAX_EVENTS = 100;
+const TAIL_BYTES = 4 * KIB;
+const EARLIER_RUNS = 10;
+
+export const explainEnd = tool({
+  name: 'explain_end',
+  title: 'Explain how a run ended',
+  description:
+    'Says why a run ended, with its events, the end of its output, and how the runs before it on the same machine ended. For a run that has not ended it says how it is.',
+  scopes: ['read'],
+  isDestructive: false,
+  input: v.object({
+    run: v.pipe(RunId, v.description('The id of the run.')),
+    job: v.pipe(JobName, v.description('Its job.')),
+  }),
+  call: async (api, { run: id, job }) => {
+    const { run } = await api.get(`/runs/${id}`, { job }, RunBody);
+    const [{ events, next_cursor }, output, { runs }] = await Promise.all([
+      api.get(`/runs/${id}/events`, { job, limit: MAX_EVENTS }, EventList),
+      outputTail(api, { run: id, job }, TAIL_BYTES),
+      api.get('/runs', { job, machine: run.machine, until: run.started_at, limit: EARLIER_RUNS }, RunList),
+    ]);
+    const now = Date.now();
+    return [
+      runLine(run, now),
+      howItEnded(run, events),
+      outputSize(run),
+      '',
+      'Events:',
+      ...events.map(eventLine),
+      ...(next_cursor === null ? [] : ['(more events follow)']),
+      '',
+      'The end of its output:',
+      quoteOutput(output),
+      '',
+      `The runs before it on ${run.machine}, newest first:`,
+      ...(runs.length === 0 ? ['(none)'] : runs.map((earlier) => runLine(earlier, now))),
+    ].join('\n');
+  },
+});
+
+function howItEnded(run: Run, events: readonly RunEvent[]): string {
+  if (run.reason === null) return isLive(run.state) ? 'It has not ended.' : 'Why it ended is unknown.';
+  const exit = run.exit_code === null ? '' : ` Exit code ${run.exit_code}.`;
+  const left = run.left_running.length === 0 ? '' : ` ${run.left_running.length} of its processes still run.`;
+  return `${why(run, run.reason, events)}${exit}${left}`;
+}
+
+function why(run: Run, reason: NonNullable<Run['reason']>, events: readonly RunEvent[]): string {
+  switch (reason) {
+    case 'exited':
+      return run.exit_code === 0 ? 'The command succeeded.' : 'The command exited by itself, with a failure.';
+    case 'signaled':
+      return `A signal that Leash did not send ended the command${named(run)}. If it was SIGKILL, the kernel may have run out of memory.`;
+    case 'local_signal':
+      return `A signal to the wrapper on its own machine${named(run)} was passed on and ended the command.`;
+    case 'operator':
+      return killedBy(events);
+    case 'timeout':
+      return `It reached its time limit${run.timeout_ms === null ? '' : ` of ${formatDuration(run.timeout_ms)}`}.`;
+    case 'idle_timeout':
+      return 'It printed nothing for longer than its idle limit.';
+    case 'offline_limit':
+      return 'The control plane was unreachable for longer than the run may go unsupervised.';
+    case 'silence':
+      return 'It was silent for too long and is taken for lost. This is corrected if its wrapper reconnects: the command may still run.';
+    case 'wrapper_died':
+      return 'Its wrapper was killed and nothing took the run over. Whether the command finished is unknown.';
+    case 'exit_unknown':
+      return 'Its wrapper was killed and the command ended after that, so its exit code is unknown.';
+    case 'start_failed':
+      return 'The command could not be started.';
+    case 'wrapper_failed':
+      return 'The wrapper itself failed.';
+  }
+}
+
+function named({ signal }: Run): string {
+  return signal === null ? '' : ` (${signal})`;
+}
+
+function killedBy(events: readonly RunEvent[]): string {
+  const kill = events.findLast((event) => event.type === 'kill_requested');
+  if (kill === undefined) return 'An operator’s kill ended it.';
+  const reason = kill.reason === null ? 'without a reason' : `with the reason: ${kill.reason}`;
+  return `A kill by ${kill.requested_by} ended it, ${reason} (kill ${kill.kill}).`;
+}
