@@ -46,6 +46,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['flush'],
     ['run'],
     ['adopt'],
+    ['operator'],
     ['cli'],
     ['main.ts'],
   ],
