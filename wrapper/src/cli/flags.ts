@@ -82,3 +82,47 @@ export function name(option: string, schema: v.GenericSchema<string, string>, te
   if (!parsed.success) throw new UsageError(`${option} ${text}: ${parsed.issues[0].message}`);
   return parsed.output;
 }
+
+/** A time that an operator names: how long ago, or exactly. */
+export type Moment = { readonly kind: 'ago'; readonly ms: number } | { readonly kind: 'at'; readonly ms: number };
+
+/** Null when the flag is absent. */
+export function moment(option: string, text: string | undefined): Moment | null {
+  if (text === undefined) return null;
+  const ms = parseDuration(text);
+  if (ms !== null && !/^\d{4,}$/.test(text)) return { kind: 'ago', ms };
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
+  if (Number.isNaN(at)) {
+    throw new UsageError(`${option} ${text}: not a time; use e.g. 90s, 2h, 3d, 2026-01-31 or 2026-01-31T12:00:00Z`);
+  }
+  return { kind: 'at', ms: at };
+}
+
+/** @param nowMs the control plane's time */
+export function momentText(moment: Moment, nowMs: number): string {
+  return new Date(moment.kind === 'ago' ? nowMs - moment.ms : moment.ms).toISOString();
+}
+
+/** A whole number of at least 1; `otherwise` when the flag is absent. */
+export function count(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new UsageError(`${option} ${text}: must be a whole number of at least 1`);
+  return Number(text);
+}
+
+/** One of some words; null when the flag is absent. */
+export function oneOf<const Word extends string>(
+  option: string,
+  words: readonly Word[],
+  text: string | undefined,
+): Word | null {
+  if (text === undefined) return null;
+  const chosen = words.find((word) => word === text);
+  if (chosen === undefined) throw new UsageError(`${option} ${text}: must be one of ${words.join(', ')}`);
+  return chosen;
+}
+
+/** Words from a repeated flag, each of which may hold several with commas. */
+export function listed(values: readonly string[] = []): string[] {
+  return values.flatMap((value) => value.split(',')).filter((word) => word !== '');
+}

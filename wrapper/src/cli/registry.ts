@@ -42,6 +42,11 @@ export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
   register('orphans', 'Run jobs', 'find commands without wrappers', () => import('./subcommands/orphans.ts'), OLD),
   register('adopt', null, 'take a run over', () => import('./subcommands/adopt/adopt.ts'), OLD),
 
+  register('ps', 'Operate', 'list what runs', () => import('./subcommands/ps.ts')),
+  register('jobs', 'Operate', 'list jobs, and how they ended last', () => import('./subcommands/jobs.ts')),
+  register('history', 'Operate', 'list runs that have ended', () => import('./subcommands/history.ts')),
+
+  register('whoami', 'Set up', 'print what your token may do', () => import('./subcommands/whoami.ts')),
   register('cost', 'Set up', 'estimate what a fleet costs a month', () => import('./subcommands/cost.ts'), OLD),
 ];
 

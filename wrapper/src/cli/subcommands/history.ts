@@ -1,0 +1,89 @@
+/** `leash history`. */
+import { Glob } from '#protocol/names';
+import { END_STATES, type EndState } from '#protocol/run-state';
+import { EXIT } from '../../operator/exit-codes.ts';
+import { listRuns, take } from '../../operator/list-runs.ts';
+import { endedColumns } from '../../operator/run-table.ts';
+import { count, listed, type Moment, moment, momentText, name, oneOf, readFlagsAndWords } from '../flags.ts';
+import {
+  OPERATOR_FLAGS,
+  OPERATOR_HELP,
+  type OperatorOptions,
+  readOperatorFlags,
+  runOperator,
+} from '../operator-subcommand.ts';
+import { defineSubcommand } from '../subcommand.ts';
+
+const DEFAULT_LIMIT = 50;
+
+const HELP = `leash history: list runs that have ended.
+
+Usage:
+  leash history [options] [JOB...]
+
+Prints ended runs, newest start first, with their exit codes and how long they took. JOB is a name
+or a glob ('db-*'); without it, runs of all jobs.
+
+Options:
+  --machine GLOB         only these machines; may be repeated, or several with commas
+  --state STATE          only this end, such as failed or killed; the same
+  --failed               only ends that need attention: failed, timed_out, lost, errored
+  --since TIME           only runs that ended after TIME: 2h, 3d, 2026-01-31, 2026-01-31T12:00:00Z
+  -n, --limit N          at most N; default ${DEFAULT_LIMIT}
+${OPERATOR_HELP}`;
+
+interface HistoryOptions extends OperatorOptions {
+  readonly jobs: readonly string[];
+  readonly machines: readonly string[];
+  readonly states: readonly EndState[];
+  readonly since: Moment | null;
+  readonly limit: number;
+}
+
+const texts = { type: 'string', multiple: true } as const;
+
+export function parseHistory(argv: readonly string[]): HistoryOptions | null {
+  const { values: flags, positionals } = readFlagsAndWords(argv, {
+    ...OPERATOR_FLAGS,
+    machine: texts,
+    state: texts,
+    failed: { type: 'boolean' },
+    since: { type: 'string' },
+    limit: { type: 'string', short: 'n' },
+  });
+  if (flags.help) return null;
+  const states = listed(flags.state).flatMap((state) => oneOf('--state', END_STATES, state) ?? []);
+  return {
+    ...readOperatorFlags(flags),
+    jobs: positionals.map((glob) => name('JOB', Glob, glob)),
+    machines: listed(flags.machine).map((glob) => name('--machine', Glob, glob)),
+    states: flags.failed ? [...states, 'failed', 'timed_out', 'lost', 'errored'] : states,
+    since: moment('--since', flags.since),
+    limit: count('--limit', flags.limit, DEFAULT_LIMIT),
+  };
+}
+
+export const subcommand = defineSubcommand({
+  help: HELP,
+  parse: parseHistory,
+  run: (options, program) =>
+    runOperator(options, program, async ({ api, output }) => {
+      const selection = {
+        jobs: options.jobs,
+        machines: options.machines,
+        instance: null,
+        states: options.states.length === 0 ? END_STATES : options.states,
+        since: options.since === null ? null : momentText(options.since, api.now()),
+      };
+      const isGlob = [...options.jobs, ...options.machines].some((glob) => glob.includes('*'));
+      const runs = await take(listRuns(api, selection, isGlob ? undefined : options.limit), options.limit);
+      if (options.asJson) output.json(runs.map(({ raw }) => raw));
+      else if (runs.length === 0) output.note('no runs have ended that match');
+      else
+        output.table(
+          endedColumns(api.now(), output.terminal),
+          runs.map(({ value }) => value),
+        );
+      return EXIT.done;
+    }),
+});

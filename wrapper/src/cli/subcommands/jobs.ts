@@ -1,0 +1,101 @@
+/** `leash jobs`. */
+import { Job } from '#protocol/api';
+import { Glob } from '#protocol/names';
+import { END_STATES, isBadEnd } from '#protocol/run-state';
+import type { Received } from '../../operator/api-client.ts';
+import { EXIT } from '../../operator/exit-codes.ts';
+import { matchesAny } from '../../operator/list-runs.ts';
+import { relativeTime } from '../../operator/relative-time.ts';
+import { ageText, stateText, styleOfRun } from '../../operator/run-table.ts';
+import type { Column } from '../../operator/table.ts';
+import { name, readFlagsAndWords } from '../flags.ts';
+import {
+  OPERATOR_FLAGS,
+  OPERATOR_HELP,
+  type OperatorOptions,
+  readOperatorFlags,
+  runOperator,
+} from '../operator-subcommand.ts';
+import { defineSubcommand } from '../subcommand.ts';
+
+const HELP = `leash jobs: list jobs, with what runs of them and how they ended last.
+
+Usage:
+  leash jobs [options] [JOB...]
+
+JOB is a name or a glob ('db-*'); without it, all jobs that the token may read. LAST ENDS counts the
+machines by how the job ended last on each.
+
+Options:
+${OPERATOR_HELP}`;
+
+interface JobsOptions extends OperatorOptions {
+  readonly jobs: readonly string[];
+}
+
+export function parseJobs(argv: readonly string[]): JobsOptions | null {
+  const { values: flags, positionals } = readFlagsAndWords(argv, OPERATOR_FLAGS);
+  if (flags.help) return null;
+  return { ...readOperatorFlags(flags), jobs: positionals.map((glob) => name('JOB', Glob, glob)) };
+}
+
+export const subcommand = defineSubcommand({
+  help: HELP,
+  parse: parseJobs,
+  run: (options, program) =>
+    runOperator(options, program, async ({ api, output }) => {
+      const jobs: Received<Job>[] = [];
+      for await (const job of api.list(Job, 'jobs', { path: '/jobs' })) {
+        if (matchesAny(options.jobs, job.value.name)) jobs.push(job);
+      }
+      if (options.asJson) output.json(jobs.map(({ raw }) => raw));
+      else if (jobs.length === 0) output.note(options.jobs.length === 0 ? 'no jobs have run yet' : 'no jobs match');
+      else
+        output.table(
+          columns(api.now()),
+          jobs.map(({ value }) => value),
+        );
+      return jobs.length === 0 && options.jobs.length > 0 ? EXIT.notFound : EXIT.done;
+    }),
+});
+
+function columns(nowMs: number): readonly Column<Job>[] {
+  return [
+    { header: 'JOB', text: (job) => job.name, style: () => 'bold', leastWidth: 16 },
+    {
+      header: 'RUNNING',
+      text: ({ running_count }) => (running_count === 0 ? '-' : String(running_count)),
+      style: ({ running_count }) => (running_count > 0 ? 'green' : 'dim'),
+      align: 'right',
+    },
+    {
+      header: 'LAST RUN',
+      text: ({ last_run }) => (last_run === null ? '-' : stateText(last_run)),
+      style: ({ last_run }) => (last_run === null ? null : styleOfRun(last_run)),
+    },
+    { header: 'STARTED', text: ({ last_run }) => (last_run === null ? '' : relativeTime(last_run.started_at, nowMs)) },
+    {
+      header: 'DURATION',
+      text: ({ last_run }) => (last_run === null ? '' : ageText(last_run, nowMs)),
+      align: 'right',
+      leaveOut: 1,
+    },
+    {
+      header: 'LAST ENDS',
+      text: ({ last_end_counts }) => endsText(last_end_counts),
+      style: ({ last_end_counts }) =>
+        END_STATES.some((end) => isBadEnd(end) && last_end_counts[end] > 0) ? 'red' : null,
+      leastWidth: 12,
+      leaveOut: 2,
+    },
+  ];
+}
+
+/** `1 failed, 3 succeeded`: what needs attention comes first. */
+export function endsText(counts: Job['last_end_counts']): string {
+  return [...END_STATES]
+    .sort((one, other) => Number(isBadEnd(other)) - Number(isBadEnd(one)))
+    .filter((end) => counts[end] > 0)
+    .map((end) => `${counts[end]} ${end}`)
+    .join(', ');
+}

@@ -1,0 +1,106 @@
+/** `leash ps`. */
+
+import type { Run } from '#protocol/api';
+import { Glob, InstanceName } from '#protocol/names';
+import { RUN_STATES, type RunState } from '#protocol/run-state';
+import type { Received } from '../../operator/api-client.ts';
+import { EXIT } from '../../operator/exit-codes.ts';
+import { listRuns, openRuns, take } from '../../operator/list-runs.ts';
+import { endedColumns, liveColumns } from '../../operator/run-table.ts';
+import { count, listed, name, oneOf, readFlags } from '../flags.ts';
+import {
+  OPERATOR_FLAGS,
+  OPERATOR_HELP,
+  type OperatorContext,
+  type OperatorOptions,
+  readOperatorFlags,
+  runOperator,
+} from '../operator-subcommand.ts';
+import { defineSubcommand } from '../subcommand.ts';
+
+const DEFAULT_LIMIT = 100;
+
+const HELP = `leash ps: list what runs.
+
+Usage:
+  leash ps [options]
+
+Prints the runs that have not ended, newest first: also those that are disconnected, and those that
+are lost but may return. A run's id is shown by its last 8 characters on a terminal, which the
+other subcommands accept; whole in a pipe.
+
+Options:
+  --job GLOB             only these jobs; may be repeated, or several with commas
+  --machine GLOB         only these machines; the same
+  --instance NAME        only this instance
+  --state STATE          only runs in this state, such as running or failed; the same
+  -a, --all              also runs that have ended
+  --limit N              with --all or --state: at most the N newest; default ${DEFAULT_LIMIT}
+${OPERATOR_HELP}`;
+
+interface PsOptions extends OperatorOptions {
+  readonly jobs: readonly string[];
+  readonly machines: readonly string[];
+  readonly instance: string | null;
+  readonly states: readonly RunState[];
+  readonly all: boolean;
+  readonly limit: number;
+}
+
+const texts = { type: 'string', multiple: true } as const;
+
+export function parsePs(argv: readonly string[]): PsOptions | null {
+  const flags = readFlags(
+    argv,
+    {
+      ...OPERATOR_FLAGS,
+      job: texts,
+      machine: texts,
+      instance: { type: 'string' },
+      state: texts,
+      all: { type: 'boolean', short: 'a' },
+      limit: { type: 'string' },
+    },
+    'leash ps takes no arguments: use --job, or leash show JOB',
+  );
+  if (flags.help) return null;
+  return {
+    ...readOperatorFlags(flags),
+    jobs: listed(flags.job).map((glob) => name('--job', Glob, glob)),
+    machines: listed(flags.machine).map((glob) => name('--machine', Glob, glob)),
+    instance: flags.instance === undefined ? null : name('--instance', InstanceName, flags.instance),
+    states: listed(flags.state).flatMap((state) => oneOf('--state', RUN_STATES, state) ?? []),
+    all: flags.all ?? false,
+    limit: count('--limit', flags.limit, DEFAULT_LIMIT),
+  };
+}
+
+export const subcommand = defineSubcommand({
+  help: HELP,
+  parse: parsePs,
+  run: (options, program) =>
+    runOperator(options, program, async (context) => {
+      const isOpen = !options.all && options.states.length === 0;
+      const runs = isOpen ? await openRuns(context.api, options) : await someRuns(options, context);
+      show(runs, options, context);
+      return EXIT.done;
+    }),
+});
+
+function someRuns(options: PsOptions, { api }: OperatorContext): Promise<Received<Run>[]> {
+  return take(listRuns(api, { ...options, since: null }), options.limit);
+}
+
+function show(runs: readonly Received<Run>[], { asJson }: PsOptions, { api, output }: OperatorContext): void {
+  const { terminal } = output;
+  if (asJson) output.json(runs.map(({ raw }) => raw));
+  else if (runs.length === 0) output.note('no runs');
+  else {
+    const hasEnded = runs.some(({ value }) => value.final);
+    const columns = hasEnded ? endedColumns(api.now(), terminal) : liveColumns(api.now(), terminal);
+    output.table(
+      columns,
+      runs.map(({ value }) => value),
+    );
+  }
+}

@@ -1,0 +1,88 @@
+/** Finds the run that an operator names: by its id, or by enough of its beginning or end. */
+
+import * as v from 'valibot';
+import { Run } from '#protocol/api';
+import { RunId } from '#protocol/names';
+import type { ApiClient, Received } from './api-client.ts';
+import { EXIT } from './exit-codes.ts';
+import { ApiError, OperatorError } from './operator-error.ts';
+
+/** The characters of a ULID that people are shown where there is little room: its end differs between runs. */
+export const SHORT_ID_CHARS = 8;
+
+export function shortId(id: string): string {
+  return id.slice(-SHORT_ID_CHARS);
+}
+
+/** With fewer, a word is rather a name than a part of an id. */
+const LEAST_CHARS = 4;
+/** How many of the newest runs are searched for a part of an id. */
+export const SEARCHED_RUNS = 2_000;
+
+export type FoundRun =
+  | { readonly kind: 'found'; readonly run: Received<Run> }
+  | { readonly kind: 'none' }
+  /** Newest first. */
+  | { readonly kind: 'ambiguous'; readonly candidates: readonly Received<Run>[] };
+
+/** Whether a word may be an id of a run, or a part of one. */
+export function isPartOfId(word: string): boolean {
+  return word.length >= LEAST_CHARS && word.length <= 26 && /^[0-9A-HJKMNP-TV-Z]+$/i.test(word);
+}
+
+/**
+ * @param word a run's id; or its beginning or end, of at least four characters, for one of the newest runs
+ * @param job the job of the run; null for any
+ * @throws {ApiError}
+ */
+export async function findRun(api: ApiClient, word: string, job: string | null): Promise<FoundRun> {
+  const part = word.toUpperCase();
+  if (v.is(RunId, part)) return findById(api, part, job);
+  if (!isPartOfId(word)) return { kind: 'none' };
+  const candidates: Received<Run>[] = [];
+  let count = 0;
+  for await (const run of api.list(Run, 'runs', { path: '/runs', query: { job } })) {
+    if (run.value.id.startsWith(part) || run.value.id.endsWith(part)) candidates.push(run);
+    count += 1;
+    if (count >= SEARCHED_RUNS) break;
+  }
+  const [only] = candidates;
+  if (only === undefined) return { kind: 'none' };
+  return candidates.length === 1 ? { kind: 'found', run: only } : { kind: 'ambiguous', candidates };
+}
+
+async function findById(api: ApiClient, id: string, job: string | null): Promise<FoundRun> {
+  try {
+    return { kind: 'found', run: await api.get(Run, 'run', { path: `/runs/${id}`, query: { job } }) };
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'unknown_run') return { kind: 'none' };
+    throw error;
+  }
+}
+
+/** The run itself. @throws {OperatorError} that lists the candidates when there are several */
+export async function requireRun(api: ApiClient, word: string, job: string | null): Promise<Received<Run>> {
+  const found = await findRun(api, word, job);
+  switch (found.kind) {
+    case 'found':
+      return found.run;
+    case 'none':
+      throw new OperatorError(noSuchRun(word), EXIT.notFound);
+    case 'ambiguous':
+      throw new OperatorError(ambiguousRun(word, found.candidates), EXIT.usage);
+  }
+}
+
+export function noSuchRun(word: string): string {
+  return v.is(RunId, word.toUpperCase())
+    ? `No run has the id ${word.toUpperCase()}.`
+    : `None of the newest ${SEARCHED_RUNS.toLocaleString('en-US')} runs has an id that begins or ends with ${word}.`;
+}
+
+const LISTED = 10;
+
+export function ambiguousRun(word: string, candidates: readonly Received<Run>[]): string {
+  const listed = candidates.slice(0, LISTED).map(({ value: { id, job, machine } }) => `${id} (${job} on ${machine})`);
+  const more = candidates.length > LISTED ? `, and ${candidates.length - LISTED} more` : '';
+  return `${candidates.length} runs have an id that begins or ends with ${word}: ${listed.join(', ')}${more}. Give more of it.`;
+}

@@ -1,0 +1,61 @@
+/** Runs as rows of a table. */
+import type { Run } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { shortId } from './find-run.ts';
+import { durationBetween, elapsed, relativeTime } from './relative-time.ts';
+import type { Column } from './table.ts';
+import { type Style, styleOfState, type Terminal } from './terminal.ts';
+
+/** A state in a word, and what qualifies it. */
+export function stateText({ state, connected, final }: Pick<Run, 'state' | 'connected' | 'final'>): string {
+  if (isLive(state) && !connected) return `${state} (disconnected)`;
+  return state === 'lost' && !final ? 'lost (may return)' : state;
+}
+
+export function styleOfRun({ state, connected }: Pick<Run, 'state' | 'connected'>): Style | null {
+  return isLive(state) && !connected ? 'yellow' : styleOfState(state);
+}
+
+/** Ids are whole where there is room: in a pipe. */
+function idText(id: string, terminal: Terminal): string {
+  return terminal.columns === null ? id : shortId(id);
+}
+
+function common(terminal: Terminal) {
+  return {
+    id: { header: 'RUN', text: ({ id }) => idText(id, terminal), style: () => 'dim' },
+    state: { header: 'STATE', text: stateText, style: styleOfRun },
+    job: { header: 'JOB', text: ({ job }) => job, style: () => 'bold', leastWidth: 12 },
+    machine: { header: 'MACHINE', text: ({ machine }) => machine, leastWidth: 10 },
+    instance: { header: 'INSTANCE', text: ({ instance }) => instance, leastWidth: 12, leaveOut: 2 },
+    command: { header: 'COMMAND', text: ({ command_line }) => command_line, leastWidth: 12, leaveOut: 1 },
+  } satisfies Readonly<Record<string, Column<Run>>>;
+}
+
+/** For runs that have not ended. */
+export function liveColumns(nowMs: number, terminal: Terminal): readonly Column<Run>[] {
+  const { id, state, job, machine, instance, command } = common(terminal);
+  const age: Column<Run> = { header: 'AGE', text: (run) => ageText(run, nowMs), align: 'right' };
+  return [id, state, job, machine, age, instance, command];
+}
+
+/** For runs that have ended; also where some have not. */
+export function endedColumns(nowMs: number, terminal: Terminal): readonly Column<Run>[] {
+  const { id, state, job, machine, instance, command } = common(terminal);
+  return [
+    id,
+    state,
+    { header: 'EXIT', text: ({ exit_code }) => (exit_code === null ? '' : String(exit_code)), align: 'right' },
+    job,
+    machine,
+    { header: 'STARTED', text: ({ started_at }) => relativeTime(started_at, nowMs) },
+    { header: 'DURATION', text: (run) => ageText(run, nowMs), align: 'right' },
+    instance,
+    command,
+  ];
+}
+
+/** How long it took, or has taken so far. */
+export function ageText({ started_at, ended_at }: Pick<Run, 'started_at' | 'ended_at'>, nowMs: number): string {
+  return ended_at === null ? elapsed(started_at, nowMs) : durationBetween(started_at, ended_at);
+}
