@@ -1,0 +1,155 @@
+import * as v from 'valibot';
+import { describe, expect, test } from 'vitest';
+import { KillManyRequest, KillRequest } from '#protocol/api';
+import {
+  callsForRuns,
+  callsForSelector,
+  type KillCall,
+  listQueries,
+  type Selector,
+  selectRuns,
+} from '../../../src/operator/kill/selection.ts';
+import { parseWord, type Word } from '../../../src/operator/kill/words.ts';
+import { aRun } from '../../support/api-resources.ts';
+
+const ID_A = '01KB7Q0000AAAAAAAAAAAAAAAA';
+const ID_B = '01KB7Q0000BBBBBBBBBBBBBBBB';
+const ID_C = '01KB7R0000CCCCCCCCCCCCCCCC';
+
+const backup1 = aRun({ id: ID_A, job: 'backup', machine: 'db-1.example.com', instance: 'night' });
+const backup2 = aRun({ id: ID_B, job: 'backup', machine: 'web-1.example.com', instance: 'night' });
+const sync = aRun({ id: ID_C, job: 'sync', machine: 'web-1.example.com', instance: 'sync_1' });
+const all = [sync, backup2, backup1];
+const NOW = Date.parse('2026-01-31T12:00:00Z');
+
+function word(text: string): Word {
+  const parsed = parseWord(text);
+  if (typeof parsed === 'string') throw new Error(parsed);
+  return parsed;
+}
+
+function selector(words: readonly string[], more: Partial<Selector> = {}): Selector {
+  return { words: words.map(word), machines: [], instance: null, ...more };
+}
+
+function selected(words: readonly string[], more: Partial<Selector> = {}) {
+  const { runs, unmatched, ambiguous } = selectRuns(selector(words, more), all, NOW);
+  return {
+    runs,
+    unmatched: unmatched.map(({ text }) => text),
+    ambiguous: ambiguous.map(({ text }) => text),
+  };
+}
+
+describe('which runs are selected', () => {
+  test.each([
+    ['a job', ['backup'], {}, [backup1, backup2]],
+    ['a glob', ['*'], {}, [backup1, backup2, sync]],
+    ['a job and a run of it, each run once', ['backup', ID_A], {}, [backup1, backup2]],
+    ['a run id, in small letters as well', [ID_C.toLowerCase()], {}, [sync]],
+    ['the beginning of one run id', ['01kb7r'], {}, [sync]],
+    ['a run with its job', [`backup/${ID_B}`], {}, [backup2]],
+    ['the beginning of a run id with its job', ['sync/01KB7R'], {}, [sync]],
+    ['the machines that match any of the globs', ['*'], { machines: ['db-*', 'nowhere'] }, [backup1]],
+    ['an instance', [], { instance: 'night' }, [backup1, backup2]],
+    ['a machine alone', [], { machines: ['web-1.example.com'] }, [backup2, sync]],
+  ])('%s', (_, words, more, runs) => {
+    expect(selected(words, more)).toEqual({ runs, unmatched: [], ambiguous: [] });
+  });
+
+  test('a beginning that several run ids share selects none of them', () => {
+    expect(selected(['01KB7Q'])).toEqual({ runs: [], unmatched: [], ambiguous: ['01KB7Q'] });
+  });
+
+  test('a job whose name looks like the beginning of a run id is that job', () => {
+    const job = aRun({ job: '01KB7R' });
+    expect(selectRuns(selector(['01KB7R']), [...all, job], NOW).runs).toEqual([job]);
+  });
+
+  test('a word that matches nothing is named, and the others count', () => {
+    expect(selected(['backup', 'typo'])).toEqual({ runs: [backup1, backup2], unmatched: ['typo'], ambiguous: [] });
+    expect(selected(['sync'], { machines: ['db-*'] })).toEqual({ runs: [], unmatched: ['sync'], ambiguous: [] });
+  });
+
+  test('a run that has ended is selected only for what it left running', () => {
+    const ended = { state: 'succeeded', final: true, ended_at: '2026-01-31T03:01:00.000Z', exit_code: 0 } as const;
+    const left = aRun({ ...ended, left_running: [{ pid: 12, command_line: 'sleep 99', relation: undefined }] });
+    const relation = { parent: null, kept: true };
+    const related = aRun({ ...ended, left_running: [{ pid: 13, command_line: 'tmux', relation }] });
+    const { runs, ended: over } = selectRuns(selector([left.id, related.id]), [left, related], NOW);
+    expect([runs, over]).toEqual([[left], [related]]);
+  });
+
+  test('a run that is lost can be killed until its end is final', () => {
+    const lost = aRun({ state: 'lost' });
+    const gone = aRun({ state: 'lost', final: true });
+    expect(selectRuns(selector(['backup']), [lost, gone], NOW)).toMatchObject({ runs: [lost], ended: [gone] });
+  });
+});
+
+test.each(['a b', '/01KB7Q', 'backup/x', 'back*/01KB7Q'])('%j names nothing, and the message repeats it', (text) => {
+  expect(parseWord(text)).toContain(text);
+});
+
+describe('which lists are read', () => {
+  test.each([
+    ['only run ids: none', [ID_A], {}, []],
+    ['jobs: one for each', ['backup', 'sync', 'backup'], {}, [{ job: 'backup' }, { job: 'sync' }]],
+    ['a glob: all', ['back*', 'sync'], {}, [{}]],
+    ['what may be the beginning of an id: all', ['01KB7Q'], {}, [{}]],
+    ['many jobs: all', ['a', 'b', 'c', 'd', 'e', 'f'], {}, [{}]],
+    ['nothing named: all of the machine', [], { machines: ['m1'] }, [{ machine: 'm1' }]],
+    ['a machine glob: not a filter', ['a'], { machines: ['m*'], instance: 'i' }, [{ job: 'a', instance: 'i' }]],
+  ])('%s', (_, words, more, queries) => {
+    expect(listQueries(selector(words, more))).toEqual(queries);
+  });
+});
+
+/** What is sent, after the schema that the control plane reads it with. */
+function accepted(call: KillCall): unknown {
+  return call.kind === 'job' ? [call.job, v.parse(KillRequest, call.body)] : v.parse(KillManyRequest, call.body);
+}
+
+describe('the calls that kill', () => {
+  const options = { grace_seconds: 10, reason: 'fills the disk' };
+
+  test('one run: of its job', () => {
+    expect(callsForRuns([sync], options).map(accepted)).toEqual([['sync', { run: ID_C, ...options }]]);
+  });
+
+  test('several runs: each with its job, at most 500 a call', () => {
+    expect(callsForRuns([backup1, sync], options).map(accepted)).toEqual([
+      {
+        runs: [
+          { job: 'backup', run: ID_A },
+          { job: 'sync', run: ID_C },
+        ],
+        ...options,
+      },
+    ]);
+    const many = Array.from({ length: 501 }, () => aRun());
+    expect(callsForRuns(many, {}).map((call) => 'runs' in call.body && call.body.runs?.length)).toEqual([500, 1]);
+  });
+
+  test('all that matches: by job, with machines and instance', () => {
+    const where = { machines: ['db-*', 'web-1'], instance: 'night' };
+    expect(callsForSelector(selector(['backup'], where), all, options)?.map(accepted)).toEqual([
+      ['backup', { machine: 'db-*,web-1', instance: 'night', ...options }],
+    ]);
+    expect(callsForSelector(selector(['back*', 'sync'], where), all, {})?.map(accepted)).toEqual([
+      { jobs: ['back*', 'sync'], machines: ['db-*', 'web-1'], instance: 'night' },
+    ]);
+    expect(callsForSelector(selector([], { machines: ['db-*'] }), all, {})?.map(accepted)).toEqual([
+      { machines: ['db-*'] },
+    ]);
+  });
+
+  test('all that matches, and runs that are named, even if no list could be read', () => {
+    expect(callsForSelector(selector([`backup/${ID_A}`, 'sync']), [], {})?.map(accepted)).toEqual([
+      ['backup', { run: ID_A }],
+      ['sync', {}],
+    ]);
+    expect(callsForSelector(selector([ID_A]), [], {})).toBeNull();
+    expect(callsForSelector(selector(['01KB7R']), all, {})?.map(accepted)).toEqual([['sync', { run: ID_C }]]);
+  });
+});
