@@ -1,31 +1,85 @@
 /**
- * `npm run deploy`: the database's schema first, then the Worker with its page. A new Worker must never meet an old
- * schema; an old Worker bears a new one, because migrations only add.
+ * `npm run deploy`: finds or creates what the control plane needs in a Cloudflare account, and uploads it. Safe to run again,
+ * whatever happened to the run before.
  *
- * `npm run deploy -- --dry-run` shows what would be uploaded and changes nothing.
+ * The schema goes up before the Worker: a new Worker must never meet an old schema; an old Worker bears a new one, because
+ * migrations only add.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { ROOT } from './local/paths.ts';
+import { createInterface } from 'node:readline/promises';
+import { isCi } from './deploy/admin-token.ts';
+import { CloudflareError } from './deploy/cloudflare-api.ts';
+import { type DeployContext, deploy } from './deploy/deploy.ts';
+import { DeployError } from './deploy/deploy-error.ts';
+import { HELP, readOptions } from './deploy/options.ts';
+import { runWrangler } from './deploy/wrangler.ts';
+import { DIST, ROOT } from './local/paths.ts';
 
-const args = process.argv.slice(2);
+const isInteractive = process.stdin.isTTY === true && process.stdout.isTTY === true && !isCi(process.env);
 
-if (args.includes('--dry-run')) {
-  console.log('Dry run: no migrations are applied and nothing is uploaded.');
-} else {
-  // By binding name, so that a deployment with a database name of its own works too.
-  wrangler('d1', 'migrations', 'apply', 'DB', '--remote');
+const context: DeployContext = {
+  env: process.env,
+  run: runWrangler,
+  dist: DIST,
+  stateDir: join(ROOT, '.leash', 'deploy'),
+  print: (line) => {
+    clearProgress();
+    console.log(line);
+  },
+  progress: (line) => {
+    if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
+  },
+  build: async () => {
+    const { status, output } = await run(process.execPath, [join(ROOT, 'scripts', 'build.ts')], 'pipe');
+    if (status !== 0) throw new DeployError(`Nothing was deployed, because the build failed:\n\n${output.trim()}`);
+  },
+  signIn: async () => {
+    if (!isInteractive) return false;
+    console.log('Not signed in to Cloudflare. wrangler opens the browser for that …');
+    return (await run(join(ROOT, 'node_modules', '.bin', 'wrangler'), ['login'], 'inherit')).status === 0;
+  },
+  ask: async (question, suggestion) => {
+    if (!isInteractive) return null;
+    clearProgress();
+    const terminal = createInterface({ input: process.stdin, output: process.stdout });
+    try {
+      return (await terminal.question(`${question} [${suggestion}]: `)).trim() || suggestion;
+    } finally {
+      terminal.close();
+    }
+  },
+};
+
+try {
+  const options = readOptions(process.argv.slice(2), process.env);
+  if (options === 'help') console.log(HELP);
+  else await deploy(options, context);
+} catch (error) {
+  if (!(error instanceof DeployError || error instanceof CloudflareError)) throw error;
+  clearProgress();
+  console.error(`\n${error.message}`);
+  process.exitCode = 1;
 }
-wrangler('deploy', ...args);
 
-function wrangler(...wranglerArgs: string[]): void {
-  const { status, error } = spawnSync(join(ROOT, 'node_modules', '.bin', 'wrangler'), wranglerArgs, {
-    cwd: ROOT,
-    stdio: 'inherit',
+function run(
+  program: string,
+  args: readonly string[],
+  stdio: 'pipe' | 'inherit',
+): Promise<{ status: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: ROOT, stdio: ['inherit', stdio, stdio] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ status: code ?? 1, output }));
   });
-  if (error !== undefined) throw error;
-  if (status !== 0) {
-    console.error(`wrangler ${wranglerArgs.join(' ')} failed: see above. The steps after it did not run.`);
-    process.exit(status ?? 1);
-  }
+}
+
+function clearProgress(): void {
+  if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
 }

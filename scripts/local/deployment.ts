@@ -13,6 +13,7 @@ import { ROOT } from './paths.ts';
 
 const CONFIG = join(ROOT, 'wrangler.toml');
 const MIGRATIONS = join(ROOT, 'migrations');
+const SCHEMA = join(ROOT, 'schema.sql');
 
 export interface Deployment {
   readonly workerOptions: ReturnType<typeof unstable_getMiniflareWorkerOptions>['workerOptions'];
@@ -20,6 +21,10 @@ export interface Deployment {
   readonly workerFirst: readonly string[];
   /** In the order in which they are applied. */
   readonly migrations: readonly Migration[];
+  /** The statements of schema.sql, which is what all migrations lead to. */
+  readonly schema: readonly string[];
+  /** wrangler.toml as it is written: what `npm run deploy` completes. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** A hash of all that this was made of. */
   readonly inputs: string;
 }
@@ -36,7 +41,7 @@ export interface Migration {
  * @throws when a setting under [vars] is wrong
  */
 export async function writeDeployment(file: string): Promise<void> {
-  const { unstable_readConfig, unstable_splitSqlQuery } = await import('wrangler');
+  const { experimental_readRawConfig, unstable_readConfig, unstable_splitSqlQuery } = await import('wrangler');
   const { assets } = unstable_readConfig({ config: CONFIG });
   const workerFirst = Array.isArray(assets?.run_worker_first) ? assets.run_worker_first : [];
   const workerOptions = await readWorkerOptions();
@@ -57,6 +62,8 @@ export async function writeDeployment(file: string): Promise<void> {
     workerOptions: { ...workerOptions, bindings },
     workerFirst,
     migrations,
+    schema: unstable_splitSqlQuery(await readFile(SCHEMA, 'utf8')),
+    config: { ...experimental_readRawConfig({ config: CONFIG }).rawConfig },
     inputs: await hashInputs(),
   };
   await writeFile(file, JSON.stringify(deployment));
@@ -77,7 +84,7 @@ async function hashInputs(): Promise<string> {
   const migrations = (await readdir(MIGRATIONS)).toSorted().map((name) => join(MIGRATIONS, name));
   // What is written holds paths, and depends on wrangler's version.
   const hash = createHash('sha256').update(ROOT);
-  for (const file of [CONFIG, join(ROOT, 'package-lock.json'), ...migrations]) {
+  for (const file of [CONFIG, SCHEMA, join(ROOT, 'package-lock.json'), ...migrations]) {
     hash.update(`\0${file}\0`).update(await readFile(file));
   }
   return hash.digest('hex');

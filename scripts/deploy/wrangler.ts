@@ -1,0 +1,90 @@
+/** Runs wrangler, quietly: what it prints is shown only if it fails. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { ROOT } from '../local/paths.ts';
+import type { Credentials } from './cloudflare-api.ts';
+import { DeployError } from './deploy-error.ts';
+
+export interface WranglerResult {
+  readonly status: number;
+  readonly stdout: string;
+  /** All that it printed, in order. */
+  readonly output: string;
+}
+
+export type RunWrangler = (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<WranglerResult>;
+
+export const runWrangler: RunWrangler = (args, env = {}) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(join(ROOT, 'node_modules', '.bin', 'wrangler'), args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // It asks no questions: what it would ask is decided before it starts.
+      env: {
+        ...process.env,
+        CI: '1',
+        WRANGLER_SEND_METRICS: 'false',
+        WRANGLER_HIDE_BANNER: 'true',
+        NO_COLOR: '1',
+        WRANGLER_LOG: 'log',
+        ...env,
+      },
+    });
+    let stdout = '';
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+      output += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ status: code ?? 1, stdout, output }));
+  });
+
+const AuthToken = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.variant('type', [
+    v.object({ type: v.literal('oauth'), token: v.string() }),
+    v.object({ type: v.literal('api_token'), token: v.string() }),
+    v.object({ type: v.literal('api_key'), key: v.string(), email: v.string() }),
+  ]),
+);
+
+/** How calls are signed; null if nobody is signed in. */
+export async function findCredentials(env: NodeJS.ProcessEnv, run: RunWrangler): Promise<Credentials | null> {
+  if (env.CLOUDFLARE_API_TOKEN !== undefined && env.CLOUDFLARE_API_TOKEN !== '') {
+    return { kind: 'token', token: env.CLOUDFLARE_API_TOKEN };
+  }
+  // Signed in by `wrangler login`, by an older pair of variables, or by .env. It renews what has expired.
+  const { status, stdout } = await run(['auth', 'token', '--json']);
+  if (status !== 0) return null;
+  const parsed = v.safeParse(AuthToken, stdout);
+  if (!parsed.success) return null;
+  const { output } = parsed;
+  return output.type === 'api_key'
+    ? { kind: 'key', email: output.email, key: output.key }
+    : { kind: 'token', token: output.token };
+}
+
+/** Uploads the Worker as the configuration says. @throws DeployError with all that wrangler printed */
+export async function uploadWorker(
+  run: RunWrangler,
+  upload: { readonly configFile: string; readonly secretsFile: string | null },
+): Promise<void> {
+  const secrets = upload.secretsFile === null ? [] : ['--secrets-file', upload.secretsFile];
+  const { status, output } = await run(['deploy', '--config', upload.configFile, ...secrets]);
+  if (status === 0) return;
+  throw new DeployError(`The Worker could not be uploaded. wrangler says:\n\n${indented(output)}`);
+}
+
+function indented(text: string): string {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => `  ${line}`.trimEnd())
+    .join('\n');
+}
