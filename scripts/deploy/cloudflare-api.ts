@@ -41,6 +41,8 @@ const Envelope = v.object({
 });
 
 const DEFAULT_BASE_URL = 'https://api.cloudflare.com/client/v4';
+/** The path leads nowhere, whatever it names. */
+const UNKNOWN_ACCOUNT = 7003;
 /** An answer later than this doesn't come. */
 const LIMIT_MS = 60_000;
 
@@ -76,7 +78,8 @@ export class CloudflareApi {
     try {
       return await this.call(schema, call);
     } catch (error) {
-      if (error instanceof CloudflareError && error.status === 404) return null;
+      const isAbsent = error instanceof CloudflareError && error.status === 404 && !error.has(UNKNOWN_ACCOUNT);
+      if (isAbsent) return null;
       throw error;
     }
   }
