@@ -17,12 +17,15 @@ const LIMIT_MS = 90_000;
 const PAUSE_MS = 2_000;
 const CALL_LIMIT_MS = 10_000;
 
-export async function waitUntilHealthy(address: string): Promise<Health> {
+export async function waitUntilHealthy(
+  address: string,
+  { limitMs = LIMIT_MS, pauseMs = PAUSE_MS } = {},
+): Promise<Health> {
   const since = performance.now();
   for (;;) {
     const health = await askHealth(address);
-    if (health.kind === 'healthy' || performance.now() - since > LIMIT_MS) return health;
-    await setTimeout(PAUSE_MS);
+    if (health.kind === 'healthy' || performance.now() - since > limitMs) return health;
+    await setTimeout(pauseMs);
   }
 }
 

@@ -35,7 +35,7 @@ export function describeOutcome(outcome: {
         ]),
     ...(isFirst
       ? [
-          `\nNext, on each machine, install the wrapper. The line asks for a token with the scope “run”, which you create on the dashboard:\n\n  curl -fsSL ${address}/install.sh | sh -s -- --token-stdin`,
+          `\nNext, on each machine, install the wrapper. The line asks for a token, which you create at ${address}/add-machine\n\n  curl -fsSL ${address}/install.sh | sh -s -- --token-stdin`,
         ]
       : []),
   ].join('\n');
