@@ -8,6 +8,7 @@ export const PAGE_PATHS = {
   kills: '/kills',
   kill: '/kills/{id}',
   tokens: '/tokens',
+  addMachine: '/add-machine',
   audit: '/audit',
 } as const;
 

@@ -26,6 +26,7 @@ const TimelinePage = lazyPage(async () => (await import('./pages/timeline/timeli
 const KillsPage = lazyPage(async () => (await import('./pages/kills/kills-page.tsx')).KillsPage);
 const KillPage = lazyPage(async () => (await import('./pages/kills/kill-page.tsx')).KillPage);
 const TokensPage = lazyPage(async () => (await import('./pages/tokens/tokens-page.tsx')).TokensPage);
+const AddMachinePage = lazyPage(async () => (await import('./pages/tokens/add-machine-page.tsx')).AddMachinePage);
 const AuditPage = lazyPage(async () => (await import('./pages/audit/audit-page.tsx')).AuditPage);
 
 export function App() {
@@ -125,6 +126,8 @@ function Page({ who }: { readonly who: Session }) {
       return <KillPage key={current.id} id={current.id} who={who} />;
     case 'tokens':
       return mayAdminister(who) ? <TokensPage who={who} /> : <NoAdmin who={who} title="Tokens" />;
+    case 'addMachine':
+      return mayAdminister(who) ? <AddMachinePage /> : <NoAdmin who={who} title="Add a machine" />;
     case 'audit':
       return mayAdminister(who) ? <AuditPage /> : <NoAdmin who={who} title="Audit log" />;
     case 'unknown':
@@ -157,6 +160,7 @@ function needsRead(page: Route['page']): boolean {
     // Whoever may kill may ask what became of it.
     case 'kill':
     case 'tokens':
+    case 'addMachine':
     case 'audit':
     case 'unknown':
       return false;

@@ -14,6 +14,7 @@ export type Route =
   | { readonly page: 'kills' }
   | { readonly page: 'kill'; readonly id: string }
   | { readonly page: 'tokens' }
+  | { readonly page: 'addMachine' }
   | { readonly page: 'audit' }
   | { readonly page: 'unknown' };
 
@@ -27,6 +28,7 @@ export function routeOf(path: string, search: string): Route {
     case 'timeline':
     case 'kills':
     case 'tokens':
+    case 'addMachine':
     case 'audit':
       return { page };
     case 'job':

@@ -60,7 +60,7 @@ describe('lines to paste', () => {
     usageLines({ scopes, jobs: '*' }, 'leash_x', ORIGIN, occasion).map(({ title }) => title);
 
   test('fit what the token may do', () => {
-    expect(titles(['run'])).toEqual(['Install (as root)', 'Then in the crontab, in front of the command']);
+    expect(titles(['run'])).toEqual(['Install leash on a machine', 'Then in the crontab, in front of the command']);
     expect(titles(['run'], 'rotated')).toEqual(['On each machine that uses it (as root)']);
     expect(titles(['read'])).toEqual(['List runs via API']);
     expect(titles(['read', 'kill'])).toEqual(['Kill a job via API']);

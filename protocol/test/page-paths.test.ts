@@ -11,6 +11,7 @@ test.each([
   ['/kills', 'kills', null],
   [`/kills/${RUN}`, 'kill', RUN],
   ['/tokens', 'tokens', null],
+  ['/add-machine', 'addMachine', null],
   ['/audit', 'audit', null],
 ])('%s is the %s, with a slash at its end, too', (path, page, name) => {
   expect(pageAt(path)).toEqual({ page, name });

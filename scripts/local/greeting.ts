@@ -27,6 +27,8 @@ Dashboard, with the admin token (${signIn}):
 To run a first job, paste this line into a terminal (Node.js 18 or later):
 
   ${pasteLine(url, runToken)}
+
+To install leash on a machine that reaches this address, open ${url}/add-machine
 `;
 }
 

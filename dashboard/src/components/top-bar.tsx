@@ -49,7 +49,7 @@ function Navigation({ session }: { readonly session: Session }) {
       )}
       {mayAdminister(session) && (
         <>
-          <NavigationLink to="/tokens" of={['tokens']}>
+          <NavigationLink to="/tokens" of={['tokens', 'addMachine']}>
             Tokens
           </NavigationLink>
           <NavigationLink to="/audit" of={['audit']}>

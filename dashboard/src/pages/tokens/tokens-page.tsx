@@ -69,9 +69,14 @@ export function TokensPage({ who }: { readonly who: Session }) {
         <h1 ref={heading} tabIndex={-1}>
           Tokens
         </h1>
-        <button type="button" class="button primary" onClick={create}>
-          Create token
-        </button>
+        <div class="head-actions">
+          <Link to="/add-machine" class="button primary">
+            Add a machine
+          </Link>
+          <button type="button" class="button" onClick={create}>
+            Create token
+          </button>
+        </div>
       </div>
       {failure.value !== null && (
         <Notice tone="bad" title="Couldn’t load tokens" action={{ label: 'Try again', run: read }}>

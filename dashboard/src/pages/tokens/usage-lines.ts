@@ -1,5 +1,6 @@
 /** Lines to paste, with a token's secret in them, for what it may do. Pure. */
 import type { Token } from '#protocol/api';
+import { installLine } from '../../format/install-lines.ts';
 
 export interface UsageLine {
   readonly title: string;
@@ -28,13 +29,9 @@ export function usageLines(
     } else {
       lines.push(
         {
-          title: 'Install (as root)',
-          text: [
-            `curl -fsSLo /usr/local/bin/leash.new ${origin}/leash.cjs && chmod 755 /usr/local/bin/leash.new && mv /usr/local/bin/leash.new /usr/local/bin/leash`,
-            `printf '%s\\n' 'LEASH_URL=${origin}' 'LEASH_TOKEN_FILE=/etc/leash.token' > /etc/leash.conf`,
-            store,
-          ].join('\n'),
-          help: null,
+          title: 'Install leash on a machine',
+          text: installLine(origin, 'root'),
+          help: 'It asks for this secret. Root installs for all users, anyone else for themselves.',
         },
         {
           title: 'Then in the crontab, in front of the command',

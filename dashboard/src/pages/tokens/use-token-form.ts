@@ -15,12 +15,16 @@ export interface TokenFormControl {
   submit(event: TargetedSubmitEvent<HTMLFormElement>): void;
 }
 
-/** @param element the form, with its fields named by `data-field`: the first that has to be mended gets the focus */
+/**
+ * @param element the form, with its fields named by `data-field`: the first that has to be mended gets the focus
+ * @param initial what is filled in at first
+ */
 export function useTokenForm(
   element: RefObject<HTMLFormElement | null>,
   made: (token: TokenWithSecret) => void,
+  initial = EMPTY_FORM,
 ): TokenFormControl {
-  const form = useSignal<TokenForm>(EMPTY_FORM);
+  const form = useSignal<TokenForm>(initial);
   const problems = useSignal<Partial<Record<FormField, string>>>({});
   const request = useDialogRequest();
   return {
