@@ -47,6 +47,7 @@ export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
   register('history', 'Operate', 'list runs that have ended', () => import('./subcommands/history.ts')),
 
   register('whoami', 'Set up', 'print what your token may do', () => import('./subcommands/whoami.ts')),
+  register('doctor', 'Set up', 'check this machine and say what to mend', () => import('./subcommands/doctor.ts')),
   register('cost', 'Set up', 'estimate what a fleet costs a month', () => import('./subcommands/cost.ts'), OLD),
 ];
 

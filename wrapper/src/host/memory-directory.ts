@@ -5,7 +5,7 @@ import fs from 'node:fs';
 export const MEMORY = '/dev/shm';
 
 /** With less, the memory is left to the command: a container usually has 64 MiB, which databases and browsers use. */
-const LEAST_FREE_BYTES = 32 * 1024 * 1024;
+export const LEAST_FREE_BYTES = 32 * 1024 * 1024;
 
 /** Throws what the file system says. */
 export function isMemoryFree(): boolean {

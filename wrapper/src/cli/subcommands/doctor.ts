@@ -1,0 +1,126 @@
+/** `leash doctor`. */
+import fs from 'node:fs';
+import { JobName } from '#protocol/names';
+import { readSettings } from '../../doctor/checks/settings.ts';
+import { examine } from '../../doctor/doctor.ts';
+import type { Section } from '../../doctor/finding.ts';
+import { exitCodeFor, reportJson, type Style, sectionText, summaryText } from '../../doctor/report.ts';
+import { hostFacts } from '../../host/host-facts.ts';
+import { hostName } from '../../host/host-name.ts';
+import { isSingleExecutable } from '../../host/own-program.ts';
+import { printable } from '../../logging/log.ts';
+import { machineName } from '../../run/identity.ts';
+import { name, readFlags } from '../flags.ts';
+import { defineSubcommand, type Program } from '../subcommand.ts';
+
+const DEFAULT_JOB = 'leash-doctor';
+
+const HELP = `leash doctor: check this machine's leash, and say what to mend.
+
+Usage:
+  leash doctor [options]
+
+Checks, in this order: the program, and whether cron would find it and Node.js; the settings; the
+token and what it may do; the way to the control plane (DNS, proxy, TLS, HTTPS, a WebSocket); the
+clock; the state directory and what waits in it; memory, cgroup, cron and limits of this user. In
+the end it starts a real run of a harmless command and ends it: by a kill, if this machine's token
+or that of \`leash login\` can kill, else by a signal. The test run stays in the lists like any
+other run. Call it as the user who runs the jobs. It prints no secrets.
+
+Options:
+  --url URL, --token-file FILE
+                         the control plane and the token, as for \`leash run\`
+  --job NAME             the job of the test run; default ${DEFAULT_JOB}
+  --no-run               start no test run
+  --offline              use no network: no way, no token's rights, no test run
+  --json                 print JSON, one object
+  -h, --help             print this text
+
+Exit code:
+  0    nothing to mend, or warnings only
+  1    there are problems
+  2    an argument is invalid
+  6    the control plane can't be reached
+`;
+
+interface DoctorOptions {
+  readonly url: string | null;
+  readonly tokenFile: string | null;
+  readonly job: string;
+  readonly withTrial: boolean;
+  readonly isOffline: boolean;
+  readonly asJson: boolean;
+}
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+
+export function parseDoctor(argv: readonly string[]): DoctorOptions | null {
+  const flags = readFlags(
+    argv,
+    {
+      url: text,
+      'token-file': text,
+      job: text,
+      'no-run': flag,
+      offline: flag,
+      json: flag,
+      help: { ...flag, short: 'h' },
+    },
+    'leash doctor takes no arguments',
+  );
+  if (flags.help) return null;
+  return {
+    url: flags.url ?? null,
+    tokenFile: flags['token-file'] ?? null,
+    job: flags.job === undefined ? DEFAULT_JOB : name('--job', JobName, flags.job),
+    withTrial: !flags['no-run'],
+    isOffline: flags.offline ?? false,
+    asJson: flags.json ?? false,
+  };
+}
+
+export const subcommand = defineSubcommand({ help: HELP, parse: parseDoctor, run: doctor });
+
+async function doctor(options: DoctorOptions, { version, env }: Program): Promise<number> {
+  const { url, tokenFile, job, withTrial, isOffline, asJson } = options;
+  const settings = readSettings({ url, tokenFile }, env, (read) => machineName(read.LEASH_MACHINE ?? hostName()));
+  const { machine } = settings.facts;
+  const style: Style = { width: process.stdout.columns ?? 80, colours: hasColours(env) };
+  const print = (printed: string) => {
+    if (!asJson) process.stdout.write(printed);
+  };
+  print(`leash doctor on ${printable(machine)}, as ${hostFacts(null).user ?? 'an unknown user'}\n`);
+  const flags = [...(url === null ? [] : ['--url', url]), ...(tokenFile === null ? [] : ['--token-file', tokenFile])];
+  const sections: Section[] = [];
+  for await (const section of examine({
+    version,
+    program: programPath(),
+    settings,
+    job,
+    machine,
+    flags,
+    isOffline,
+    withTrial,
+    operator: null,
+  })) {
+    sections.push(section);
+    print(sectionText(section, style));
+  }
+  const controlPlane = settings.controlPlane?.baseUrl.replace(/^ws/, 'http') ?? null;
+  if (asJson) {
+    process.stdout.write(`${JSON.stringify(reportJson({ version, machine, url: controlPlane }, sections), null, 2)}\n`);
+  } else print(summaryText(sections, style));
+  return exitCodeFor(sections);
+}
+
+/** The path of the file that runs; null from the sources. */
+function programPath(): string | null {
+  const program = fs.realpathSync(isSingleExecutable() ? process.execPath : (process.argv[1] ?? ''));
+  return program.endsWith('.ts') ? null : program;
+}
+
+/** Colours are for terminals (NO_COLOR: https://no-color.org). */
+function hasColours({ NO_COLOR, TERM }: NodeJS.ProcessEnv): boolean {
+  return process.stdout.isTTY && !NO_COLOR && TERM !== 'dumb';
+}
