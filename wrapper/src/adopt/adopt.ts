@@ -207,6 +207,7 @@ function optionsOf(facts: RunFacts, supervision: Supervision): RunOptions {
     timeoutMs: facts.limits.timeout_ms,
     idleTimeoutMs: supervision.idle_timeout_ms,
     maxOfflineMs: supervision.max_offline_ms,
+    splayMs: null,
     signal: supervision.signal,
     graceMs: facts.limits.grace_ms,
     wrapperDeath: supervision.wrapper_death,

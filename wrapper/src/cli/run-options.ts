@@ -19,11 +19,13 @@ const FLAGS = {
   timeout: text,
   'idle-timeout': text,
   'max-offline': text,
+  splay: text,
   signal: text,
   grace: text,
   'wrapper-death': text,
   'without-wrapper': text,
   shell: flag,
+  cron: flag,
   cwd: text,
   user: text,
   env: texts,
@@ -46,7 +48,7 @@ const FLAGS = {
  * @returns null when help is asked for
  * @throws {UsageError} for invalid arguments
  */
-export function parseRunArgs(argv: readonly string[]): RunOptions | null {
+export function parseRunArgs(argv: readonly string[], env: NodeJS.ProcessEnv = {}): RunOptions | null {
   const split = argv.indexOf('--');
   const flags = readFlags(split === -1 ? argv : argv.slice(0, split), FLAGS, 'the command must come after --');
   if (flags.help) return null;
@@ -59,6 +61,7 @@ export function parseRunArgs(argv: readonly string[]): RunOptions | null {
     timeoutMs: limit('--timeout', flags.timeout),
     idleTimeoutMs: limit('--idle-timeout', flags['idle-timeout']),
     maxOfflineMs: limit('--max-offline', flags['max-offline']),
+    splayMs: limit('--splay', flags.splay),
     signal: signalName('--signal', flags.signal ?? 'SIGTERM'),
     graceMs: grace(flags.grace),
     wrapperDeath: oneOf('--wrapper-death', ['keep', 'kill'], flags['wrapper-death']),
@@ -75,16 +78,17 @@ export function parseRunArgs(argv: readonly string[]): RunOptions | null {
     tokenFile: flags['token-file'] ?? null,
     logFile: flags.log ?? null,
     verbose: flags.verbose === true,
-    ...command(words, flags.shell === true),
+    ...command(words, flags.shell === true ? (flags.cron === true && env.SHELL) || '/bin/sh' : null),
   };
 }
 
-function command(words: readonly string[], isShell: boolean): Pick<RunOptions, 'command' | 'shellLine'> {
+/** @param shell runs the one word that is the command; null: the words are a program and its arguments */
+function command(words: readonly string[], shell: string | null): Pick<RunOptions, 'command' | 'shellLine'> {
   const [program, ...rest] = words;
   if (program === undefined || program === '') throw new UsageError('a command is required: leash run … -- COMMAND');
-  if (!isShell) return { command: [program, ...rest], shellLine: null };
+  if (shell === null) return { command: [program, ...rest], shellLine: null };
   if (rest.length > 0) throw new UsageError("with --shell the command line must be one argument: -- 'first | second'");
-  return { command: ['/bin/sh', '-c', program], shellLine: shown(program) };
+  return { command: [shell, '-c', program], shellLine: shown(program) };
 }
 
 function optional<Value>(text: string | undefined, read: (text: string) => Value): Value | null {

@@ -41,12 +41,11 @@ export type LocalSignal =
  */
 export class LocalSignals {
   readonly #early: LocalSignal[] = [];
-  #handle = (signal: LocalSignal): void => {
-    this.#early.push(signal);
-  };
+  #handle: (signal: LocalSignal) => void = () => {};
 
   /** @param ignored numbers of the signals that were ignored when the wrapper was started (`nohup`): they stay ignored */
   constructor(ignored: readonly number[]) {
+    this.queue();
     const listen = (name: NodeJS.Signals, what: LocalSignal) => {
       const isIgnored = ignored.includes(os.constants.signals[name]);
       // Node has reset them all: a listener that does nothing ignores the signal again.
@@ -66,10 +65,17 @@ export class LocalSignals {
     for (const signal of this.#early.splice(0)) handle(signal);
   }
 
-  /** The same once the command is over, when only a terminating signal has an effect. */
-  onTerminate(end: () => void): void {
+  /** Queues signals again, until there is a handler. */
+  queue(): void {
+    this.#handle = (signal) => {
+      this.#early.push(signal);
+    };
+  }
+
+  /** The same while there is no command, when only a terminating signal has an effect. */
+  onTerminate(end: (signal: TerminatingSignal) => void): void {
     this.setHandler((signal) => {
-      if (signal.kind === 'end') end();
+      if (signal.kind === 'end') end(signal.signal);
       // Ctrl-Z, while a pager still shows what the command has printed.
       else if (signal.kind === 'stop') process.kill(process.pid, 'SIGSTOP');
     });

@@ -44,7 +44,7 @@ leash_without() {
   shift
 
   leash_policy='' leash_cwd='' leash_user='' leash_shell='' leash_merge='' leash_quiet='' leash_detach=''
-  leash_help='' leash_found='' leash_lacks='' leash_added='' leash_count=0
+  leash_cron='' leash_help='' leash_found='' leash_lacks='' leash_added='' leash_count=0
   while [ $# -gt 0 ]; do
     leash_option=$1 leash_value=''
     case $1 in
@@ -64,6 +64,7 @@ leash_without() {
       --timeout | --idle-timeout | --max-offline)
         case $leash_value in 0 | 0[a-z]*) ;; *) leash_lacks="$leash_lacks $leash_option" ;; esac ;;
       --shell) leash_shell=yes ;;
+      --cron) leash_cron=yes ;;
       --merge) leash_merge=yes ;;
       --quiet) leash_quiet=yes ;;
       --detach) leash_detach=yes ;;
@@ -77,7 +78,9 @@ leash_without() {
   if [ "$leash_help" ] || [ -z "$leash_found" ] || [ -z "${1-}" ]; then leash_refuse 'nothing was started'; fi
   if [ "$leash_shell" ]; then
     if [ $# -gt 1 ]; then leash_refuse 'nothing was started (--shell takes one argument)'; fi
-    set -- /bin/sh -c "$1"
+    leash_line=/bin/sh
+    if [ "$leash_cron" ]; then leash_line=${SHELL:-/bin/sh}; fi
+    set -- "$leash_line" -c "$1"
   fi
   # A command that must not run without its control plane doesn't run without its wrapper, unless requested explicitly.
   case $leash_policy,$leash_lacks in

@@ -58,7 +58,7 @@ export async function forwardRemaining(
   const forwarded = Promise.all([sinks.stdout.forwarded(), sinks.stderr.forwarded()]);
   const written = forwarded.then(() => Promise.race([lines.drained(), inLastWrite()]));
   const noLonger = new Promise<void>((resolve) => {
-    signals.onTerminate(resolve);
+    signals.onTerminate(() => resolve());
     if (wasEnded) void inLastWrite().then(resolve);
   });
   await Promise.race([written, noLonger]);

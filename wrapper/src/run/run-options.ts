@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly timeoutMs: number | null;
   readonly idleTimeoutMs: number | null;
   readonly maxOfflineMs: number | null;
+  /** The bound of a delay before the start; null: none. */
+  readonly splayMs: number | null;
   /** Sent first when a limit ends the command. */
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;

@@ -29,6 +29,22 @@ export async function run(options: RunOptions, detachment: Detachment | null, ve
   const launch = { ...extractLaunchState(process.env), ...detachment };
   if (options.detach && detachment === null) return startInBackground(options, launch);
   const signals = new LocalSignals(launch.ignoredSignals);
+  if (options.splayMs !== null) {
+    const { delayStart } = await import('./splay.ts');
+    const delayed = await delayStart(options, options.splayMs, signals);
+    if (delayed.kind === 'ended') return delayed.exitCode;
+    return runNow(delayed.options, detachment, version, launch, signals);
+  }
+  return runNow(options, detachment, version, launch, signals);
+}
+
+async function runNow(
+  options: RunOptions,
+  detachment: Detachment | null,
+  version: string,
+  launch: LaunchedRun['launch'],
+  signals: LocalSignals,
+): Promise<number> {
   const launched = await launchCommand(options, version, detachment?.run ?? newRunId(), launch);
   keepMemorySmall();
   const { own, log } = launched;

@@ -96,6 +96,10 @@ sampledTest(
     const ran = machine.run([...RUN, ...options, '--shell', '--', script], { env: { PWD: '/elsewhere' } });
     expect(ran.stdout).toBe(`${directory}\nx y|${directory}\nz\nerr\nout\n`);
     expect(ran.stderr).toContain('its limits do not apply (--timeout);');
+    const shell = path.join(directory, 'shell');
+    fs.writeFileSync(shell, '#!/bin/sh\nprintf "<%s>" "$@"\n', { mode: 0o755 });
+    const byCron = [...RUN, '--splay', '1d', '--cron', '--shell', '--', 'a | b'];
+    expect(machine.run(byCron, { env: { SHELL: shell } }).stdout).toBe('<-c><a | b>');
     expect(machine.run([...RUN, '-q', '--', 'sh', '-c', 'echo out; exit 3'])).toMatchObject({ code: 3, stdout: '' });
   },
 );

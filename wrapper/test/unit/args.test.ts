@@ -69,6 +69,7 @@ test('limits are off by nothing and by 0, and the first signal can be named eith
       timeoutMs: null,
       idleTimeoutMs: null,
       maxOfflineMs: null,
+      splayMs: null,
       signal: 'SIGTERM',
       wrapperDeath: 'keep',
       // As much as the control plane keeps.
@@ -89,6 +90,15 @@ test('a shell line is run by sh and shown as it is', () => {
   expect(parsed).toMatchObject({
     options: { command: ['/bin/sh', '-c', 'pg_dump db | gzip > f'], shellLine: 'pg_dump db | gzip > f' },
   });
+});
+
+test('a command line is for /bin/sh; with --cron for the shell that the crontab names', () => {
+  const commandOf = (flags: readonly string[], env: NodeJS.ProcessEnv) =>
+    parseRun(['--job', 'a', ...flags, '--', 'a | b'], env)?.options.command;
+  expect(commandOf(['--shell'], { SHELL: '/bin/bash' })).toEqual(['/bin/sh', '-c', 'a | b']);
+  expect(commandOf(['--cron', '--shell'], { SHELL: '/bin/bash' })).toEqual(['/bin/bash', '-c', 'a | b']);
+  expect(commandOf(['--cron', '--shell'], {})).toEqual(['/bin/sh', '-c', 'a | b']);
+  expect(commandOf(['--cron'], { SHELL: '/bin/bash' })).toEqual(['a | b']);
 });
 
 test('what is repeated adds up', () => {
@@ -120,7 +130,16 @@ test('a guardian names its run in the environment, and one of an older leash on 
 });
 
 test('every option is in the help, and the help fits a terminal', async () => {
-  for (const option of ['idle-timeout', 'max-offline', 'wrapper-death', 'spool-limit', 'no-redact', 'detach', 'cwd']) {
+  for (const option of [
+    'idle-timeout',
+    'max-offline',
+    'wrapper-death',
+    'spool-limit',
+    'no-redact',
+    'detach',
+    'cwd',
+    'splay',
+  ]) {
     expect(run.help).toContain(`--${option}`);
   }
   const loaded = await Promise.all(SUBCOMMANDS.map(({ load }) => load()));

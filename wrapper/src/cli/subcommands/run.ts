@@ -39,7 +39,11 @@ Limits and signals:
                            --max-offline is given), or refuse, with exit code 255
 
 How the command runs:
+  --splay DURATION       start it after a delay of up to DURATION, always the same for a job on a
+                         machine, so that a fleet doesn't start it in the same second
   --shell                COMMAND is one argument, a command line for /bin/sh
+  --cron                 marks a line that \`leash crontab\` has written; with --shell, $SHELL runs
+                         it, as cron would
   --cwd DIR              run it in DIR
   --user USER            run it as this user, with the user's groups and home; requires root
   --env NAME=VALUE       add a variable to its environment; may be repeated
@@ -97,7 +101,7 @@ interface Start {
 export function parseRun(argv: readonly string[], env: NodeJS.ProcessEnv): Start | null {
   const taken = extractDetachment(argv, env);
   if (taken === null) throw new UsageError('--detachment is for internal use only');
-  const options = parseRunArgs(taken.rest);
+  const options = parseRunArgs(taken.rest, env);
   return options === null ? null : { options, detachment: taken.detachment };
 }
 
