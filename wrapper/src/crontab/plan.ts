@@ -66,7 +66,7 @@ export function planConversion(
 
 /** Plans to take all lines off the leash that were put there by a conversion. */
 export function planUndo(text: string, format: CrontabFormat, isSelected: PlanOptions['isSelected']): CrontabPlan {
-  return planOf(text, readLines(text, format), (line) => undo(line, isSelected));
+  return planOf(text, withoutUnknown(readLines(text, format)), (line) => undo(line, isSelected));
 }
 
 interface ReadLine {
@@ -94,6 +94,11 @@ function readLines(text: string, format: CrontabFormat): readonly ReadLine[] {
     const use: LeashUse = parsed.kind === 'entry' ? leashUse(parsed.command) : { kind: 'none' };
     return { number: index + 1, line, parsed, shell, manager, use };
   });
+}
+
+/** Those that are no entries, as far as can be seen, have nothing to undo. */
+function withoutUnknown(lines: readonly ReadLine[]): readonly ReadLine[] {
+  return lines.map((line) => (line.parsed.kind === 'unknown' ? { ...line, parsed: { kind: 'blank' } } : line));
 }
 
 type Planned = { readonly command: string | null; readonly outcome: Outcome };
