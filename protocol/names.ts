@@ -51,3 +51,30 @@ export function defaultInstance(job: string, startedAt: Date): string {
   const suffix = `_${Math.floor(startedAt.getTime() / 1000)}`;
   return job.slice(0, 128 - suffix.length) + suffix;
 }
+
+/**
+ * A valid name for any text, such as a job's name in another system. A valid name stays as it is. In any other, what is not
+ * allowed becomes dashes, and a checksum of the whole text follows, so that two texts don't get the same name.
+ */
+export function toValidName(text: string): string {
+  if (NAME.test(text)) return text;
+  const suffix = checksum(text);
+  const readable = text
+    .slice(0, 1024)
+    .replaceAll(/[^A-Za-z0-9._]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 128 - 1 - suffix.length)
+    .replace(/[-._]+$/, '');
+  return readable === '' ? suffix : `${readable}-${suffix}`;
+}
+
+/** FNV-1a over the text's UTF-16 code units: eight hex digits. */
+function checksum(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    hash = Math.imul(hash ^ (unit & 0xff), 0x01000193);
+    hash = Math.imul(hash ^ (unit >>> 8), 0x01000193);
+  }
+  return (hash >>> 0).toString(16).padStart(8, '0');
+}

@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
-import { defaultInstance, InstanceName, JobName, MachineName, RunId, RunKey } from '../names.ts';
+import { defaultInstance, InstanceName, JobName, MachineName, RunId, RunKey, toValidName } from '../names.ts';
 
 describe.each([
   ['a job name', JobName],
@@ -48,5 +49,46 @@ describe('the default instance', () => {
     const instance = defaultInstance('x'.repeat(128), at);
     expect(instance.endsWith('_1767323045')).toBe(true);
     expect(v.is(InstanceName, instance)).toBe(true);
+  });
+});
+
+describe('a valid name for any text', () => {
+  const anyText = fc.string({ unit: 'binary', maxLength: 300 });
+  /** Texts that differ only in what a name can't have. */
+  const lookalike = fc.string({ unit: fc.constantFrom('a', '/', ' ', '-', 'ü', '_'), maxLength: 12 });
+
+  test('is the text itself if that is valid', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/), (text) => toValidName(text) === text),
+    );
+  });
+
+  test('is always valid, and the same each time', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyText, lookalike), (text) => {
+        const name = toValidName(text);
+        expect(v.is(JobName, name)).toBe(true);
+        expect(toValidName(text)).toBe(name);
+        expect(toValidName(name)).toBe(name);
+      }),
+    );
+  });
+
+  test('is not that of another text', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyText, lookalike), fc.oneof(anyText, lookalike), (one, other) => {
+        expect(toValidName(one) === toValidName(other)).toBe(one === other);
+      }),
+    );
+  });
+
+  test.each([
+    ['nightly backup', 'nightly-backup-f4fada4a'],
+    ['/opt/job.sh --all', 'opt-job.sh-all-b846c18d'],
+    ['ünïcode', 'n-code-c8692575'],
+    ['', '811c9dc5'],
+    ['***', '87ed0df7'],
+  ])('of %j is readable: %s', (text, name) => {
+    expect(toValidName(text)).toBe(name);
   });
 });
