@@ -5,6 +5,7 @@ import { KillInclude, KillPhase, KillSignal, KillState, TargetState } from './ki
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { Glob, InstanceName, JobName, KillId, MachineName, MachineSelector, RunId } from './names.ts';
 import { EndReason, EndState, RunState } from './run-state.ts';
+import { WrapperKind } from './wrapper-kind.ts';
 
 // isoTimestamp allows forms that Date.parse doesn't, such as the offset `+05`.
 const Time = v.pipe(
@@ -46,6 +47,7 @@ export const Run = v.object({
   ended_at: v.nullable(Time),
   pid: v.nullable(v.number()),
   command_line: v.string(),
+  wrapper: v.optional(WrapperKind),
   wrapper_version: v.string(),
   successor: v.optional(Count, 0),
   user: v.optional(v.nullable(v.string()), null),
@@ -154,6 +156,7 @@ export type TargetTiming = v.InferOutput<typeof TargetTiming>;
 export const Target = v.object({
   run: RunId,
   machine: MachineName,
+  wrapper: v.optional(WrapperKind),
   state: TargetState,
   signal: v.optional(v.nullable(v.string()), null),
   exit_code: v.nullable(v.number()),
@@ -284,9 +287,16 @@ export const Job = v.object({
 });
 export type Job = v.InferOutput<typeof Job>;
 
-export const SCOPES = ['run', 'read', 'kill', 'admin'] as const;
+export const SCOPES = ['run', 'saltpeter', 'read', 'kill', 'admin'] as const;
 export const Scope = v.picklist(SCOPES);
 export type Scope = v.InferOutput<typeof Scope>;
+
+/** The scopes of wrappers: a token that has no others can be limited to machines. */
+const WRAPPER_SCOPES: readonly Scope[] = ['run', 'saltpeter'];
+
+export function isForWrappersOnly(scopes: readonly Scope[]): boolean {
+  return scopes.length > 0 && scopes.every((scope) => WRAPPER_SCOPES.includes(scope));
+}
 
 export const NewToken = v.pipe(
   v.strictObject({
@@ -310,8 +320,8 @@ export const NewToken = v.pipe(
     ),
   }),
   v.check(
-    ({ scopes, machines }) => machines === '*' || scopes.every((scope) => scope === 'run'),
-    '`machines` is allowed only with the single scope `run`',
+    ({ scopes, machines }) => machines === '*' || isForWrappersOnly(scopes),
+    '`machines` is allowed only with the scopes `run` and `saltpeter`',
   ),
 );
 export type NewToken = v.InferOutput<typeof NewToken>;

@@ -18,8 +18,11 @@ const RUN: Record<keyof Run, string> = {
   started_at: 'When the command was started.',
   ended_at: 'When it ended; for a lost run, when it was declared lost. Null while the run is live.',
   pid: 'The process id of the command; null if it was not started.',
-  command_line: 'The command line, truncated to 4 KiB, with secrets redacted.',
-  wrapper_version: 'The version of `leash` that runs it.',
+  command_line:
+    'The command line, truncated to 4 KiB, with secrets redacted; empty if the wrapper did not report it, as that of Saltpeter never does.',
+  wrapper:
+    'The program that supervises it; absent from runs of old versions, which are under `leash`. A kill of a run under the wrapper of `saltpeter` always sends SIGTERM, and SIGKILL after 5 s; its steps and what survives are unknown.',
+  wrapper_version: 'The version of that program.',
   successor: 'How many times a successor has taken the run over, because its wrapper was killed.',
   user: 'The user that the command runs as: a name, or a number if the user has none; null if the wrapper did not report it.',
   host: 'Whether root started the wrapper, the operating system, and the version of Node.js; null if the wrapper did not report it.',
@@ -65,6 +68,7 @@ const KILL: Record<keyof Kill, string> = {
 const TARGET: Record<keyof Target, string> = {
   run: 'The id of the run.',
   machine: 'Where it runs.',
+  wrapper: 'The program that supervises it, as in the run; absent from targets of old versions.',
   state:
     '`pending`: the wrapper is disconnected. `sent`: the kill was sent to the wrapper. `delivered`: the wrapper has acknowledged it. `term`: the first signal was sent. `kill`: SIGKILL was sent. `gone`: nothing is left but `survivors` and `unnamed_survivors`. `refused`: the run had already ended. `lost`: the run was declared lost.',
   signal: 'The first signal at this run; null for targets of old versions.',

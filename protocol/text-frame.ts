@@ -16,16 +16,19 @@ type Schema = v.GenericSchema<unknown, { readonly type: string }>;
  *
  * An unknown type isn't malformed: wrapper and control plane may have different versions.
  */
-export function textFrameReader<const Schemas extends Record<string, Schema>>(schemas: Schemas) {
+export function textFrameReader<const Schemas extends Record<string, Schema>>(
+  schemas: Schemas,
+  maxChars = MAX_TEXT_FRAME_CHARS,
+) {
   type Message = v.InferOutput<Schemas[keyof Schemas]>;
   const byType = new Map<string, Schema>(Object.entries(schemas));
 
   return (frame: string): TextFrame<Message> => {
-    if (frame.length > MAX_TEXT_FRAME_CHARS) {
+    if (frame.length > maxChars) {
       return {
         kind: 'malformed',
         code: 'frame_too_large',
-        message: `a text frame must not exceed ${MAX_TEXT_FRAME_CHARS} characters`,
+        message: `a text frame must not exceed ${maxChars} characters`,
       };
     }
     let json: unknown;

@@ -69,7 +69,7 @@ describe('a token', () => {
     expect(await refusal(made)).toBe('403 forbidden');
   });
 
-  test('is limited to machines only if `run` is its single scope', async () => {
+  test('is limited to machines only if all its scopes are those of wrappers', async () => {
     const make = (scopes: string[]) =>
       call('POST', '/tokens', { body: { name: 'machines', scopes, machines: 'web*' } });
     for (const scope of ['read', 'kill', 'admin']) {
@@ -77,6 +77,7 @@ describe('a token', () => {
       expect(await refusal(make(['run', scope]))).toBe('400 bad_request');
     }
     expect((await make(['run'])).status).toBe(201);
+    expect((await make(['run', 'saltpeter'])).status).toBe(201);
   });
 
   test.each([

@@ -51,7 +51,7 @@ test.each([
   [
     '/tokens',
     { name: 'x', scopes: ['write'] },
-    'body: scopes.0: must be one of "run", "read", "kill", "admin", not "write"',
+    'body: scopes.0: must be one of "run", "saltpeter", "read", "kill", "admin", not "write"',
   ],
   ['/tokens', { name: 'x', scopes: ['run'], job: '*' }, 'body: job: unknown field'],
   ['/tokens', { name: 'ops\u202Edaer', scopes: ['run'] }, /^body: name: must not contain invisible/],

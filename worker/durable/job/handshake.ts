@@ -11,7 +11,7 @@ import type { JobContext } from './job-context.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import type { NewRun } from './run-updater.ts';
-import { send, type WrapperAttachment } from './sockets.ts';
+import type { WrapperAttachment } from './sockets.ts';
 
 /** The wrapper must not connect for this run again. */
 export interface Rejection {
@@ -26,8 +26,17 @@ export class Handshake {
     this.#job = job;
   }
 
-  /** Makes the socket the run's current one, or returns why not. Idempotent. */
-  accept(socket: WebSocket, attachment: WrapperAttachment, message: Start): Rejection | null {
+  /**
+   * Makes the socket the run's current one, or returns why not. Idempotent.
+   *
+   * @param acknowledge is called when that is stored, before any kill is sent
+   */
+  accept(
+    socket: WebSocket,
+    attachment: WrapperAttachment,
+    message: Start,
+    acknowledge: (run: RunRecord) => void,
+  ): Rejection | null {
     const keyHash = sha256(message.run_key);
     const known = this.#job.runs.get(message.run);
     const rejection = reject(attachment, message, known, keyHash);
@@ -44,18 +53,7 @@ export class Handshake {
       known === null
         ? this.#openRun(attachment, message, keyHash, generation)
         : this.#resumeRun(known, message, generation);
-    const { mode, pacing } = this.#job.viewers.flow(run.id);
-    send(socket, {
-      type: 'ack',
-      of: 'start',
-      offset: run.outputEnd,
-      flow: mode,
-      pacing,
-      heartbeat_ms: this.#job.settings.heartbeatMs,
-      silence_ms: this.#job.settings.wrapperSilenceMs,
-      reconnect_cap_ms: this.#job.settings.reconnectCapMs,
-      output_limit_bytes: this.#job.settings.runOutputMaxBytes,
-    });
+    acknowledge(run);
     this.#catchUp(run, message);
     return null;
   }
@@ -82,6 +80,7 @@ export class Handshake {
       endedAt: null,
       pid: message.pid,
       commandLine: message.command_line,
+      wrapper: attachment.saltpeter === undefined ? 'leash' : 'saltpeter',
       wrapperVersion: message.version,
       successor: message.successor ?? 0,
       host: message.host ?? null,

@@ -21,6 +21,8 @@ import { Retention } from './retention.ts';
 import { RunIdConflicts } from './run-id-conflicts.ts';
 import { RunStore } from './run-store.ts';
 import { RunUpdater } from './run-updater.ts';
+import { SaltpeterMessages } from './saltpeter/saltpeter-messages.ts';
+import { SaltpeterRuns } from './saltpeter/saltpeter-runs.ts';
 import { jobName } from './schema.ts';
 import { SocketEvents } from './socket-events.ts';
 import { Sockets } from './sockets.ts';
@@ -51,6 +53,7 @@ export class JobContext extends JobBase {
   readonly storage = new JobStorage(this);
   readonly runs = new RunStore(this.sql);
   readonly kills = new KillStore(this.sql);
+  readonly saltpeterRuns = new SaltpeterRuns(this.sql);
   readonly events = new EventStore(this.sql);
   readonly output = new OutputStore(this.sql);
   readonly deadlines = new AlarmScheduler(this.state.storage);
@@ -61,6 +64,7 @@ export class JobContext extends JobBase {
   readonly startTimeout = new StartTimeout();
   readonly credentials = new Credentials(this, this.name, (socket) => this.socketEvents.closed(socket));
   readonly wrapperMessages = new WrapperMessages(this);
+  readonly saltpeterMessages = new SaltpeterMessages(this);
   readonly viewers = new Viewers(this);
   // What happens to runs, kills and output.
   readonly runUpdater = new RunUpdater(this);

@@ -21,6 +21,7 @@ import type {
   OutputExtent,
   OutputPage,
 } from '../../shared/rpc/job-object.ts';
+import { readOpening, SALTPETER_PATH } from '../../shared/rpc/saltpeter-opening.ts';
 import { answerClose, upgrade } from '../sockets/upgrade.ts';
 import { exceededViewerLimit, tooManyViewers } from '../sockets/viewer-limits.ts';
 import { JobContext } from './job-context.ts';
@@ -56,13 +57,19 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   override fetch(request: Request): Response {
     const { pathname, searchParams } = new URL(request.url);
     // A wrapper that connects has yet to send `start`: with that, in one transaction, the first thing is stored.
-    if (pathname !== '/connect') this.#job.storage.initialize();
+    if (pathname !== '/connect' && pathname !== SALTPETER_PATH) this.#job.storage.initialize();
     const { run = '', instance = '', machine = '', kill = '' } = Object.fromEntries(searchParams);
     switch (pathname) {
       case '/connect':
         return upgrade(WRAPPER_SUBPROTOCOL, (socket) => {
           const credential = readCredential(searchParams);
           this.#job.sockets.acceptWrapper(socket, { run, instance, machine, credential });
+          this.#job.startTimeout.watch(socket);
+        });
+      case SALTPETER_PATH:
+        return upgrade(null, (socket) => {
+          const credential = readCredential(searchParams);
+          this.#job.saltpeterMessages.accept(socket, readOpening(searchParams), credential);
           this.#job.startTimeout.watch(socket);
         });
       case '/watch': {

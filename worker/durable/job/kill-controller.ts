@@ -14,6 +14,7 @@ import {
 } from '#protocol/kill';
 import type { RelatedProcess } from '#protocol/machine-facts';
 import { type EndReason, isLive } from '#protocol/run-state';
+import { SALTPETER_KILL } from '#protocol/wrapper-kind';
 import type { KillMessage, KillTiming } from '#protocol/wrapper-link';
 import { KEY_MS } from '../../shared/d1/idempotency.ts';
 import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
@@ -23,6 +24,7 @@ import { log } from '../../shared/log.ts';
 import type { KillOffer, OfferResult } from '../../shared/rpc/job-object.ts';
 import type { JobContext } from './job-context.ts';
 import {
+  firstSignal,
   type KillRecord,
   killRecord,
   killResource,
@@ -32,7 +34,7 @@ import {
 } from './kill-store.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
-import { close, send } from './sockets.ts';
+import { close, send, sendToWrapper } from './sockets.ts';
 
 /** What a wrapper reports while it ends its command. */
 export interface KillReport {
@@ -390,7 +392,6 @@ export class KillController {
       requested_by: kill.requestedBy,
       reason: kill.reason,
       ...killOptions(kill, run),
-      include: kill.include,
     };
     this.#job.runUpdater.addEvents(run, requested, ...(isSent ? [sentEvent(kill)] : []));
     if (isSent) this.#awaitAnswer(run);
@@ -421,6 +422,8 @@ export class KillController {
   }
 
   #awaitAnswer(run: RunRecord): void {
+    // Saltpeter's wrapper answers with the run's end only, and is deaf until then.
+    if (run.wrapper === 'saltpeter') return;
     // The first unanswered kill sets the time: repeated kills must not postpone it.
     this.#job.deadlines.armIfUnset('kill_answer', run.id, Date.now() + this.#job.settings.killAnswerMs);
   }
@@ -429,13 +432,13 @@ export class KillController {
   #transmit(kill: KillRecord, run: RunRecord): boolean {
     const socket = this.#socketOf(run);
     if (socket === null) return false;
-    const { signal, grace_ms } = killOptions(kill, run);
-    send(socket, {
+    const { signal, grace_ms, include } = killOptions(kill, run);
+    sendToWrapper(socket, {
       type: 'kill',
       kill: kill.id,
       signal: v.is(KillSignal, signal) ? signal : null,
       grace_ms,
-      include: kill.include,
+      include,
       requested_by: kill.requestedBy,
       reason: kill.reason,
       request_id: kill.requestId,
@@ -576,6 +579,7 @@ function targetRecord({ id }: KillRecord, run: RunRecord): TargetRecord {
     kill: id,
     run: run.id,
     machine: run.machine,
+    wrapper: run.wrapper,
     state: stateOfUnsent(run),
     sends: 0,
     acknowledged: false,
@@ -589,9 +593,15 @@ function targetRecord({ id }: KillRecord, run: RunRecord): TargetRecord {
   };
 }
 
-/** The signal and grace of a kill, or else the run's own. A signal that isn't in KILL_SIGNALS can only be a run's own. */
-function killOptions({ signal, graceMs }: KillRecord, run: RunRecord): { signal: string; grace_ms: number } {
-  return { signal: signal ?? run.killSignal, grace_ms: graceMs ?? run.graceMs };
+/**
+ * What a kill does at a run: what it asks for, or else the run's own; or all that the run's wrapper can do. A signal that
+ * isn't in KILL_SIGNALS can only be a run's own.
+ */
+function killOptions(kill: KillRecord, run: RunRecord) {
+  const signal = firstSignal(kill, run);
+  return run.wrapper === 'saltpeter'
+    ? { signal, grace_ms: SALTPETER_KILL.graceMs, include: null }
+    : { signal, grace_ms: kill.graceMs ?? run.graceMs, include: kill.include };
 }
 
 /** The time of the step, by our clock and not in the future. */
@@ -619,8 +629,11 @@ function endOfTarget(target: TargetRecord, run: RunRecord): TargetState {
     case 'term':
     case 'kill':
       return 'gone';
-    case 'pending':
     case 'sent':
+      // A wrapper that reports no steps: it had the kill, and the run's end says that it applied one.
+      if (run.wrapper === 'saltpeter' && run.reason === 'operator') return 'gone';
+      return hasLeftProcesses(run) ? target.state : 'refused';
+    case 'pending':
     case 'delivered':
       return hasLeftProcesses(run) ? target.state : 'refused';
     case 'lost':

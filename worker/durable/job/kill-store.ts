@@ -12,6 +12,7 @@ import {
 import { KIB } from '#protocol/limits';
 import type { RelatedProcess } from '#protocol/machine-facts';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
+import { SALTPETER_KILL, type WrapperKind } from '#protocol/wrapper-kind';
 import type { IdempotencyKey } from '../../shared/d1/idempotency.ts';
 import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
 import type { TakenKill } from '../../shared/job-changes.ts';
@@ -66,6 +67,7 @@ export interface TargetRecord extends Survivors {
   readonly kill: string;
   readonly run: string;
   readonly machine: string;
+  readonly wrapper: WrapperKind;
   readonly state: TargetState;
   /** How often the kill was sent on the run's last socket; 0: never. */
   readonly sends: number;
@@ -129,7 +131,7 @@ type TargetRow = Omit<TargetRecord, 'acknowledged' | 'timing' | keyof Survivors>
 };
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
-const SELECT_TARGET = `SELECT targets.kill, targets.run, runs.machine, targets.state, targets.survivors,
+const SELECT_TARGET = `SELECT targets.kill, targets.run, runs.machine, runs.wrapper, targets.state, targets.survivors,
   targets.unnamed_survivors AS "unnamedSurvivors", targets.related, targets.sends,
   targets.acknowledged, targets.timing,
   runs.kill_signal AS "killSignal", runs.state AS "runState", runs.exit_code AS "exitCode"
@@ -292,6 +294,14 @@ function namedRelated(targets: readonly TargetRecord[]): RelatedProcess[][] {
   });
 }
 
+/** The first signal of a kill at a run: the kill's, the run's own, or the only one that its wrapper can send. */
+export function firstSignal(
+  { signal }: Pick<KillRecord, 'signal'>,
+  { wrapper, killSignal }: Pick<RunRecord, 'wrapper' | 'killSignal'>,
+): string {
+  return wrapper === 'saltpeter' ? SALTPETER_KILL.signal : (signal ?? killSignal);
+}
+
 /** A kill as the API returns it. */
 export function killResource(job: string, kill: KillRecord, targets: readonly TargetRecord[]): Kill {
   const related = namedRelated(targets);
@@ -317,7 +327,8 @@ export function killResource(job: string, kill: KillRecord, targets: readonly Ta
       run: target.run,
       machine: target.machine,
       state: target.state,
-      signal: kill.signal ?? target.killSignal,
+      wrapper: target.wrapper,
+      signal: firstSignal(kill, target),
       exit_code: target.exitCode,
       survivors: [...target.survivors],
       unnamed_survivors: target.unnamedSurvivors,

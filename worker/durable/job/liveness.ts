@@ -12,7 +12,7 @@ import type { Deadline } from './alarm-scheduler.ts';
 import type { JobContext } from './job-context.ts';
 import type { RunRecord } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
-import { close, send } from './sockets.ts';
+import { close, sendToWrapper } from './sockets.ts';
 
 /** Silent runs are looked for at most this often. */
 const MIN_CHECK_MS = 250;
@@ -181,7 +181,7 @@ export class Liveness {
       at: new Date(now).toISOString(),
       silent_ms: now - heardAt,
     });
-    send(socket, { type: 'probe' });
+    sendToWrapper(socket, { type: 'probe' });
     this.#job.deadlines.arm('probe', run.id, now + this.#job.settings.probeMs);
     this.#keepAlive(now + this.#job.settings.probeMs);
   }

@@ -74,6 +74,7 @@ export class Retention {
     this.#job.output.remove(run.id);
     for (const kill of this.#job.kills.removeTargetsAt(run.id)) this.#removeKillIfOver(kill, now);
     this.#job.runs.remove(run.id);
+    if (run.wrapper === 'saltpeter') this.#job.saltpeterRuns.remove(run.id);
     this.#job.outbox.addRemoved('run', run.id, run.seq + 1);
     this.#job.viewers.broadcast({ type: 'run_removed', job: this.#job.name, run: run.id, seq: run.seq + 1 });
     return true;

@@ -1,6 +1,7 @@
 import type { OutputLimit, Run } from '#protocol/api';
 import type { Host, LeftProcess } from '#protocol/machine-facts';
 import type { EndReason, RunState } from '#protocol/run-state';
+import type { WrapperKind } from '#protocol/wrapper-kind';
 import { OutputProgressCache } from './output-progress.ts';
 import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
 
@@ -26,6 +27,8 @@ export const RUN_COLUMNS = {
   endedAt: nullable(integer()),
   pid: nullable(integer()),
   commandLine: text(),
+  /** The program that supervises it. */
+  wrapper: text<WrapperKind>(),
   wrapperVersion: text(),
   /** Which wrapper speaks for it: 0 the one that started the command, n the n-th that took it over. */
   successor: integer(),
@@ -205,6 +208,7 @@ export function runResource(job: string, run: RunRecord): Run {
     ended_at: timestamp(run.endedAt),
     pid: run.pid,
     command_line: run.commandLine,
+    wrapper: run.wrapper,
     wrapper_version: run.wrapperVersion,
     successor: run.successor,
     user: run.host?.user ?? null,

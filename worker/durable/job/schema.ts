@@ -26,6 +26,8 @@ const MIGRATIONS = [
     ended_at INTEGER,
     pid INTEGER,
     command_line TEXT NOT NULL,
+    -- The program that supervises it.
+    wrapper TEXT NOT NULL DEFAULT 'leash',
     wrapper_version TEXT NOT NULL,
     successor INTEGER NOT NULL DEFAULT 0,
     -- JSON; null for a wrapper that did not report it.
@@ -141,6 +143,19 @@ const MIGRATIONS = [
     due_at INTEGER NOT NULL,
     PRIMARY KEY (kind, subject)
   ) STRICT, WITHOUT ROWID;
+
+  -- The runs under a wrapper of Saltpeter, which are found by the names in each of its frames.
+  CREATE TABLE saltpeter_runs (
+    run TEXT PRIMARY KEY,
+    instance TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    run_key TEXT NOT NULL,
+    -- The frame of output that is expected next; null until the first, if the run's start was never heard of.
+    next_seq INTEGER,
+    -- What ended the command, as the wrapper says in its last line of output.
+    note TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX saltpeter_runs_by_names ON saltpeter_runs (instance, machine, run);
 
   -- Runs and kills that were removed here, and not yet in D1.
   CREATE TABLE tombstones (

@@ -1,7 +1,7 @@
 /** What the object does when a frame arrives or a socket closes, by whose socket it is. */
 import { log } from '../../shared/log.ts';
 import type { JobContext } from './job-context.ts';
-import { type Attachment, attachmentOf, close, send, type WrapperAttachment } from './sockets.ts';
+import { type Attachment, attachmentOf, close, sendToWrapper, type WrapperAttachment } from './sockets.ts';
 
 export class SocketEvents {
   readonly #job: JobContext;
@@ -19,7 +19,12 @@ export class SocketEvents {
     } catch (error) {
       // Our fault. Every message is repeated until it is acked: this one arrives again on a new connection.
       log.error('message_failed', error, { job: this.#job.name });
-      send(socket, { type: 'error', code: 'internal', message: 'the control plane failed; try again', retry: 'later' });
+      sendToWrapper(socket, {
+        type: 'error',
+        code: 'internal',
+        message: 'the control plane failed; try again',
+        retry: 'later',
+      });
       close(socket, 1011, 'internal');
     }
   }
@@ -47,7 +52,8 @@ export class SocketEvents {
   #receive(socket: WebSocket, attachment: Attachment, frame: string | ArrayBuffer): void {
     switch (attachment.kind) {
       case 'wrapper':
-        this.#job.wrapperMessages.receive(socket, attachment, frame);
+        if (attachment.saltpeter === undefined) this.#job.wrapperMessages.receive(socket, attachment, frame);
+        else this.#job.saltpeterMessages.receive(socket, attachment, attachment.saltpeter, frame);
         if (attachment.generation === null && hasGeneration(socket)) this.#started(socket, attachment);
         return;
       case 'viewer':

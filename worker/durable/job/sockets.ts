@@ -4,6 +4,7 @@
  */
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
+import type { SaltpeterNames } from '#protocol/saltpeter-link';
 import type { WatchMessage } from '#protocol/watch-link';
 import type { ObjectMessage } from '#protocol/wrapper-link';
 import type { Credential } from '../../shared/credential.ts';
@@ -11,6 +12,7 @@ import { credentialTag } from '../sockets/credentials.ts';
 import { type Backlog, NO_BACKLOG, sendCounted } from '../sockets/viewer-backlog.ts';
 import { VIEWER_TAG, viewerTags } from '../sockets/viewer-limits.ts';
 import type { RunRecord } from './run-store.ts';
+import { toSaltpeter } from './saltpeter/to-saltpeter.ts';
 import type { ViewerWindow } from './viewer-window.ts';
 
 export interface WrapperAttachment {
@@ -18,6 +20,8 @@ export interface WrapperAttachment {
   readonly run: string;
   readonly instance: string;
   readonly machine: string;
+  /** How Saltpeter's wrapper names the run; absent if the wrapper is Leash's own. */
+  readonly saltpeter?: SaltpeterNames | undefined;
   readonly credential: Credential;
   readonly acceptedAt: number;
   /** Which of its run's sockets this is; null until it sends `start`. */
@@ -78,7 +82,10 @@ export class Sockets {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
   }
 
-  acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine' | 'credential'>): void {
+  acceptWrapper(
+    socket: WebSocket,
+    who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine' | 'saltpeter' | 'credential'>,
+  ): void {
     const now = Date.now();
     this.#ctx.acceptWebSocket(socket, [runTag(who.run), credentialTag(who.credential)]);
     const unannounced = { generation: null, isKeeper: false, answersFlush: false };
@@ -191,6 +198,16 @@ export function sendToViewer(socket: WebSocket, message: WatchMessage | Uint8Arr
 export function send(socket: WebSocket, message: ObjectMessage | WatchMessage | Uint8Array): void {
   if (socket.readyState !== WebSocket.OPEN) return;
   socket.send(message instanceof Uint8Array ? message : JSON.stringify(message));
+}
+
+/** Sends a wrapper a message, in the words of its own protocol. */
+export function sendToWrapper(socket: WebSocket, message: ObjectMessage): void {
+  const attachment = attachmentOf(socket);
+  if (attachment.kind !== 'wrapper' || attachment.saltpeter === undefined) send(socket, message);
+  else if (socket.readyState === WebSocket.OPEN) {
+    const frame = toSaltpeter(message, attachment.saltpeter);
+    if (frame !== null) socket.send(frame);
+  }
 }
 
 export function close(socket: WebSocket, code: number, reason: string): void {

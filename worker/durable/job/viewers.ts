@@ -23,8 +23,8 @@ import {
   attachmentOf,
   close,
   type Following,
-  send,
   sendToViewer,
+  sendToWrapper,
   type Viewer,
   type ViewerAttachment,
 } from './sockets.ts';
@@ -97,7 +97,7 @@ export class Viewers {
   adjustFlow(id: string, leaving?: WebSocket): void {
     const run = this.#job.runs.get(id);
     const socket = run === null ? null : this.#job.sockets.current(run);
-    if (socket !== null) send(socket, { type: 'flow', ...this.flow(id, leaving) });
+    if (socket !== null) sendToWrapper(socket, { type: 'flow', ...this.flow(id, leaving) });
   }
 
   /** The `viewers` deadline. */

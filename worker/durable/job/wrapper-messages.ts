@@ -1,5 +1,4 @@
 /** What the object does with each message of a wrapper. */
-import type { NewRunEvent } from '#protocol/api';
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { decodeOutputFrame } from '#protocol/output-frame';
 import { reportedEnd } from '#protocol/run-state';
@@ -13,11 +12,11 @@ import {
   type WrapperMessage,
 } from '#protocol/wrapper-link';
 import { log } from '../../shared/log.ts';
+import { completeRun, leftRunningEvent } from './completion.ts';
 import type { Rejection } from './handshake.ts';
 import type { JobContext } from './job-context.ts';
 import type { IngestResult } from './output-ingest.ts';
 import type { RunRecord } from './run-store.ts';
-import { changeRun } from './run-transitions.ts';
 import { close, send, type WrapperAttachment } from './sockets.ts';
 
 /** What the protocol allows for an error's message. */
@@ -70,8 +69,26 @@ export class WrapperMessages {
   #start(socket: WebSocket, attachment: WrapperAttachment, message: Start): void {
     // It came over a socket that was closed meanwhile: a newer one may be the run's current one.
     if (socket.readyState !== WebSocket.OPEN) return;
-    const rejection = this.#job.handshake.accept(socket, attachment, message);
+    const rejection = this.#job.handshake.accept(socket, attachment, message, (run) =>
+      this.#acknowledgeStart(socket, run),
+    );
     if (rejection !== null) this.#reject(socket, attachment, rejection);
+  }
+
+  #acknowledgeStart(socket: WebSocket, run: RunRecord): void {
+    const { mode, pacing } = this.#job.viewers.flow(run.id);
+    const { heartbeatMs, wrapperSilenceMs, reconnectCapMs, runOutputMaxBytes } = this.#job.settings;
+    send(socket, {
+      type: 'ack',
+      of: 'start',
+      offset: run.outputEnd,
+      flow: mode,
+      pacing,
+      heartbeat_ms: heartbeatMs,
+      silence_ms: wrapperSilenceMs,
+      reconnect_cap_ms: reconnectCapMs,
+      output_limit_bytes: runOutputMaxBytes,
+    });
   }
 
   #receiveMessage(
@@ -152,39 +169,7 @@ export class WrapperMessages {
         related: message.related,
       });
     }
-    const change = { kind: 'ended', reason: message.reason, exitCode: message.exit_code } as const;
-    const status = changeRun(completing, change);
-    if (status !== null) {
-      const leftRunning = message.left_running ?? [];
-      const endedAt = Math.min(Date.now(), completing.startedAt + message.duration_ms);
-      const ended = this.#job.runUpdater.update(
-        completing,
-        {
-          ...status,
-          leftRunning,
-          connected: leftRunning.length > 0 && attachment.isKeeper,
-          disconnectedSince: null,
-          suspectedSince: null,
-          exitCode: message.exit_code,
-          commandExitCode: message.command_exit_code,
-          signal: message.signal,
-          reason: message.reason,
-          endedAt,
-          finalOffset: Math.max(message.final_offset, completing.outputEnd),
-        },
-        {
-          type: 'ended',
-          at: new Date(endedAt).toISOString(),
-          state: status.state,
-          exit_code: message.exit_code,
-          reason: message.reason,
-          duration_ms: message.duration_ms,
-        },
-        ...(leftRunning.length > 0 ? [leftRunningEvent(leftRunning)] : []),
-      );
-      log.info('run_ended', { job: this.#job.name, run: run.id, state: ended.state, exit_code: ended.exitCode });
-      this.#job.killController.runEnded(ended);
-    }
+    completeRun(this.#job, completing, message, { staysConnected: attachment.isKeeper });
     send(socket, { type: 'ack', of: 'complete' });
   }
 
@@ -235,10 +220,6 @@ export class WrapperMessages {
     // It may quote a long text, and an error that exceeds the protocol's limit could not be read.
     send(socket, { type: 'error', ...error, message: error.message.slice(0, MAX_ERROR_CHARS) });
   }
-}
-
-function leftRunningEvent(processes: LeftRunning['processes']): NewRunEvent {
-  return { type: 'left_running', at: new Date().toISOString(), processes: [...processes] };
 }
 
 /** A reason that has one exit code must come with that code. */

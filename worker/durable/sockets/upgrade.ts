@@ -1,10 +1,11 @@
 /** What every object's WebSockets need. */
 
 /** Responds to an upgrade. `accept` must use the hibernation API, or the object never hibernates. */
-export function upgrade(subprotocol: string, accept: (server: WebSocket) => void): Response {
+export function upgrade(subprotocol: string | null, accept: (server: WebSocket) => void): Response {
   const { 0: client, 1: server } = new WebSocketPair();
   accept(server);
-  return new Response(null, { status: 101, webSocket: client, headers: { 'Sec-WebSocket-Protocol': subprotocol } });
+  const headers = new Headers(subprotocol === null ? {} : { 'Sec-WebSocket-Protocol': subprotocol });
+  return new Response(null, { status: 101, webSocket: client, headers });
 }
 
 /** Answers a peer's close. Without an answer a clean close hangs for ten seconds and ends as 1006. */

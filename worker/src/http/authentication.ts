@@ -44,13 +44,44 @@ export function readPresented(request: Request): PresentedCaller {
   return { presented: { secret: null, session: sha256(cookie) }, by: 'cookie' };
 }
 
-/** @throws ApiError `unauthenticated`, `token_expired` or `token_rotated` */
-export async function authenticate(request: Request, env: Env, now: number): Promise<Caller> {
-  const caller = readPresented(request);
+/**
+ * @param by how the caller authenticates: see `Operation`
+ * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
+ */
+export async function authenticate(request: Request, env: Env, now: number, by?: 'basic'): Promise<Caller> {
+  const caller = by === 'basic' ? readPassword(request) : readPresented(request);
   const known = deploymentCaller(env, caller);
   if (known !== null) return known;
   const find = isUpgrade(request) ? findBatched : findDirectly;
   return validCaller(env, caller, await find(env, caller.presented, now), now);
+}
+
+/**
+ * A client that knows only URLs: `wss://leash:<token>@…`. The user name says nothing.
+ *
+ * @throws ApiError `unauthenticated` if the request has no password
+ */
+function readPassword(request: Request): PresentedCaller {
+  const [, credentials] =
+    /^Basic +([A-Za-z0-9+/=]+)$/i.exec(readHeader(request, 'Authorization', MAX_AUTHORIZATION_CHARS)) ?? [];
+  const password = credentials === undefined ? '' : passwordIn(credentials);
+  if (password === '') {
+    throw new ApiError(
+      'unauthenticated',
+      'Authentication required: put the token into the URL as the password, as in `wss://leash:<token>@…`.',
+    );
+  }
+  return { presented: { secret: sha256(password), session: null }, by: 'bearer' };
+}
+
+function passwordIn(credentials: string): string {
+  try {
+    const text = atob(credentials);
+    return text.slice(text.indexOf(':') + 1);
+  } catch {
+    // Not base64.
+    return '';
+  }
 }
 
 /**

@@ -22,14 +22,7 @@ import {
 } from '#protocol/api';
 import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
-import {
-  type Access,
-  isSocket,
-  needsOwnOrigin,
-  type Operation,
-  type OperationResponse,
-  type ResponseHeader,
-} from './operation.ts';
+import { isSocket, needsOwnOrigin, type Operation, type OperationResponse, type ResponseHeader } from './operation.ts';
 
 type Json = { readonly [key: string]: unknown };
 
@@ -75,6 +68,11 @@ export function openApiDocument(atRoot: readonly Operation[], operations: readon
       },
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', description: 'A token’s secret, as returned by `POST /tokens`.' },
+        password: {
+          type: 'http',
+          scheme: 'basic',
+          description: 'A token’s secret as the password, with any user name.',
+        },
         session: {
           type: 'apiKey',
           in: 'cookie',
@@ -109,7 +107,7 @@ function describeOperation(operation: Operation): Json {
     operationId: operation.id,
     summary: operation.summary,
     ...(operation.description !== undefined && { description: operation.description }),
-    security: security(operation.access),
+    security: security(operation),
     parameters: [
       ...describeParameters(operation.params, 'path'),
       ...describeParameters(operation.query, 'query'),
@@ -132,8 +130,9 @@ function describeOperation(operation: Operation): Json {
   };
 }
 
-function security(access: Access): Json[] {
-  const either = (scopes: readonly string[]) => [{ token: scopes }, { session: scopes }];
+function security({ access, authentication }: Operation): Json[] {
+  const either = (scopes: readonly string[]): Json[] =>
+    authentication === 'basic' ? [{ password: scopes }] : [{ token: scopes }, { session: scopes }];
   switch (access.kind) {
     case 'anyone':
       return [];

@@ -22,11 +22,11 @@ export type Access =
   | { readonly kind: 'scope'; readonly scopes: readonly Scope[]; readonly ofAllJobs?: true }
   | { readonly kind: 'full_admin' };
 
-/** What a response contains. `socket`: the connection becomes a WebSocket with this subprotocol. */
+/** What a response contains. `socket`: the connection becomes a WebSocket with this subprotocol; null for none. */
 export type Content =
   | { readonly kind: 'json'; readonly schema: v.GenericSchema }
   | { readonly kind: 'text'; readonly type: string }
-  | { readonly kind: 'socket'; readonly subprotocol: string }
+  | { readonly kind: 'socket'; readonly subprotocol: string | null }
   | { readonly kind: 'empty' };
 
 export interface OperationResponse {
@@ -65,6 +65,8 @@ interface Declaration {
   readonly description?: string;
   /** Request headers of this operation, with their descriptions. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The token comes as a password (HTTP Basic): for clients that can't send it otherwise. */
+  readonly authentication?: 'basic';
   /** Callers come in crowds, of which some are let in at a time. */
   readonly comesInCrowds?: true;
   /** By status. */
@@ -178,6 +180,6 @@ export function empty(description: string): OperationResponse {
   return { description, content: { kind: 'empty' } };
 }
 
-export function socket(subprotocol: string, description: string): OperationResponse {
+export function socket(subprotocol: string | null, description: string): OperationResponse {
   return { description, content: { kind: 'socket', subprotocol } };
 }

@@ -11,6 +11,7 @@ import { killOperations } from './routes/kills.ts';
 import { mcpOperations } from './routes/mcp.ts';
 import { metricsOperations } from './routes/metrics.ts';
 import { runOperations } from './routes/runs.ts';
+import { saltpeterOperations } from './routes/saltpeter.ts';
 import { sessionOperations } from './routes/session.ts';
 import { socketOperations } from './routes/sockets.ts';
 import { tokenOperations } from './routes/tokens.ts';
@@ -37,6 +38,7 @@ export const ROOT_OPERATIONS: readonly Operation[] = [
   ...metricsOperations,
   ...installOperations,
   ...mcpOperations,
+  ...saltpeterOperations,
   openOperation({
     id: 'getOpenApi',
     method: 'get',

@@ -25,7 +25,7 @@ export async function serve(c: AppContext, operation: Operation): Promise<Respon
 }
 
 async function respond(c: AppContext, operation: Operation): Promise<Response> {
-  const caller = operation.access.kind === 'anyone' ? null : await findCaller(c);
+  const caller = operation.access.kind === 'anyone' ? null : await findCaller(c, operation.authentication);
   const params = readParams(c, operation);
   if (caller !== null) authorise(c, operation, caller, params);
   const query = readQuery(c, operation);
@@ -55,8 +55,8 @@ async function readKillCall(c: AppContext, operation: Operation) {
   }
 }
 
-async function findCaller(c: AppContext): Promise<Caller> {
-  return recordCaller(c, await authenticate(c.req.raw, c.env, Date.now()));
+async function findCaller(c: AppContext, by?: Operation['authentication']): Promise<Caller> {
+  return recordCaller(c, await authenticate(c.req.raw, c.env, Date.now(), by));
 }
 
 type Values = Parsed<v.ObjectEntries>;
@@ -155,9 +155,9 @@ function requireUpgrade(c: AppContext, operation: Operation): void {
   }
   const offered = (c.req.header('Sec-WebSocket-Protocol') ?? '').split(',').map((name) => name.trim());
   const subprotocols = Object.values(operation.responses).flatMap(({ content }) =>
-    content.kind === 'socket' ? [content.subprotocol] : [],
+    content.kind === 'socket' && content.subprotocol !== null ? [content.subprotocol] : [],
   );
-  if (!subprotocols.some((subprotocol) => offered.includes(subprotocol))) {
+  if (subprotocols.length > 0 && !subprotocols.some((subprotocol) => offered.includes(subprotocol))) {
     throw new ApiError('bad_request', `\`Sec-WebSocket-Protocol\` must offer ${subprotocols.join(' or ')}.`);
   }
 }

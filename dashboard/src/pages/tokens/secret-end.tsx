@@ -1,11 +1,11 @@
 /** What comes of the end of a secret, for those who are about to end it. */
-import type { Token } from '#protocol/api';
+import { isForWrappersOnly, type Token } from '#protocol/api';
 import type { Own } from './own-token.ts';
 
 /** What ends with a secret, by what the token may do. */
 export function Ends({ token }: { readonly token: Token }) {
-  const mayRun = token.scopes.some((scope) => scope === 'run' || scope === 'admin');
-  const maySee = token.scopes.some((scope) => scope !== 'run');
+  const mayRun = token.scopes.some((scope) => scope === 'run' || scope === 'saltpeter' || scope === 'admin');
+  const maySee = !isForWrappersOnly(token.scopes);
   return (
     <ul class="ends-with">
       {maySee && <li>Dashboard sessions opened with it end everywhere.</li>}

@@ -1,6 +1,6 @@
 /** What is filled in for a new token, and what becomes of it. Pure. */
 import * as v from 'valibot';
-import { NewToken, type Scope } from '#protocol/api';
+import { isForWrappersOnly, NewToken, type Scope } from '#protocol/api';
 
 export type Expiry =
   | { readonly kind: 'never' }
@@ -33,7 +33,7 @@ export type ReadForm =
 
 /** Machines limit where runs are started from: of no meaning to a token that may do anything else. */
 export function mayNameMachines({ scopes }: Pick<TokenForm, 'scopes'>): boolean {
-  return scopes.length > 0 && scopes.every((scope) => scope === 'run');
+  return isForWrappersOnly(scopes);
 }
 
 export function readForm(form: TokenForm, now: number): ReadForm {
