@@ -55,6 +55,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
         <div class="kill-options">
           <KillOptionFields own={ownOptions(scope)} choice={choice} choose={setChoice} />
           <IncludeRelated runs={scope.runs} choice={choice} choose={setChoice} />
+          <FixedOptions runs={scope.runs} />
           <label class="whole-row">
             Reason (shown in the audit log)
             <input
@@ -76,6 +77,16 @@ export function KillDialog({ scope, close }: KillDialogProps) {
         </div>
       </form>
     </Dialog>
+  );
+}
+
+/** Runs of which a kill can't be had otherwise. */
+function FixedOptions({ runs }: Pick<KillScope, 'runs'>) {
+  const fixed = runs.filter(({ wrapper }) => wrapper === 'saltpeter').length;
+  if (fixed === 0) return null;
+  const which = fixed === runs.length ? 'Saltpeter’s wrapper' : `Saltpeter’s wrapper, which ${fixed} of the runs have,`;
+  return (
+    <p class="whole-row">{which} always sends SIGTERM, and SIGKILL after 5s. Other options have no effect there.</p>
   );
 }
 

@@ -95,6 +95,8 @@ export function targetMeaning(target: Target): string {
     case 'kill':
       return 'SIGKILL sent to the remaining processes.';
     case 'gone':
+      if (target.wrapper === 'saltpeter')
+        return 'The run ended. Saltpeter’s wrapper doesn’t report surviving processes.';
       return (
         (hasSurvivors(target) ? `Processes survived: ${survivorsText(target)}.` : 'All processes ended.') +
         relatedMeaning(target)

@@ -90,7 +90,7 @@ function progressOf(
   return {
     kills: requested,
     ownReason: requested.length > 0 ? null : ownReason(progress),
-    steps: stepsOf(reached, outcome, firstSignal === 'SIGKILL', requested.length > 0),
+    steps: stepsOf(reached, outcome, namesOf(run, firstSignal, requested.length > 0)),
     firstSignal,
     graceEndsAt: outcome === 'under_way' ? graceEnd(run, requested, delivered, progress) : null,
     isUnanswered: outcome === 'under_way' && !reached.has('delivered') && isSent(events, targets),
@@ -113,8 +113,9 @@ function requestedKillsOf(run: Run, events: readonly RunEvent[], kills: readonly
     const concerned = kill.run === run.id || kill.targets.some((target) => target.run === run.id);
     if (!concerned || requested.has(kill.id)) continue;
     const { id, requested_by: by, reason, requested_at: requestedAt } = kill;
-    const signal = kill.signal ?? run.kill_signal;
-    const graceMs = kill.grace_ms ?? run.grace_ms;
+    const isFixed = run.wrapper === 'saltpeter';
+    const signal = (isFixed ? null : kill.signal) ?? run.kill_signal;
+    const graceMs = (isFixed ? null : kill.grace_ms) ?? run.grace_ms;
     requested.set(id, { id, by, reason, signal, graceMs, requestedAt });
   }
   return [...requested.values()].sort((a, b) => Date.parse(a.requestedAt) - Date.parse(b.requestedAt));
@@ -162,18 +163,28 @@ function outcomeOf(
   if (isLive(run.state) || (isAfterEnd && run.left_running.length > 0)) return 'under_way';
   if (run.state === 'lost') return 'lost';
   // The run has ended, and no signal of ours was reported: it ended by itself.
-  return reached.has('term') || reached.has('kill') ? 'gone' : 'refused';
+  const isKilled = reached.has('term') || reached.has('kill') || run.reason === 'operator';
+  return isKilled ? 'gone' : 'refused';
+}
+
+/** The steps that there can be, or of which the wrapper would tell: Saltpeter's tells only the end. */
+function namesOf({ wrapper }: Run, firstSignal: string, isRequested: boolean): StepName[] {
+  const tellsSignals = wrapper !== 'saltpeter';
+  const isPossible: Readonly<Record<StepName, boolean>> = {
+    requested: isRequested,
+    delivered: isRequested,
+    term: tellsSignals && firstSignal !== 'SIGKILL',
+    kill: tellsSignals,
+    gone: true,
+  };
+  return STEPS.filter((name) => isPossible[name]);
 }
 
 function stepsOf(
   reached: ReadonlyMap<StepName, string | null>,
   outcome: KillProgress['outcome'],
-  killOnly: boolean,
-  isRequested: boolean,
+  names: readonly StepName[],
 ): Step[] {
-  const names = STEPS.filter(
-    (name) => !(killOnly && name === 'term') && (isRequested || (name !== 'requested' && name !== 'delivered')),
-  );
   const next = names.find((name) => !reached.has(name));
   return names.map((name) => ({
     name,

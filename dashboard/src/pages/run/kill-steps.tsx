@@ -110,12 +110,13 @@ function summaryOf(run: Run, progress: KillProgress): string {
   }
 }
 
-function endText({ exit_code }: Run, { survivors, related, isAfterEnd }: KillProgress): string {
+function endText({ exit_code, wrapper }: Run, { survivors, related, isAfterEnd }: KillProgress): string {
   const what = hasSurvivors(survivors) ? 'Some processes survived' : 'Ended';
   // The run's own result has nothing to do with this kill.
   if (isAfterEnd && hasSurvivors(survivors)) return `${what}.`;
   if (isAfterEnd) return related.length > 0 ? 'Nothing else is left running.' : 'Nothing is left running.';
-  return exit_code === null ? `${what}.` : `${what}, exit code ${exit_code}.`;
+  const end = exit_code === null ? `${what}.` : `${what}, exit code ${exit_code}.`;
+  return wrapper === 'saltpeter' ? `${end} Saltpeter’s wrapper doesn’t report surviving processes.` : end;
 }
 
 /** A kill requested after the end must not look as if it had done anything. */

@@ -22,7 +22,11 @@ export function RunDetails({ run, syncStatus }: RunDetailsProps) {
       <h2 id="details">Details</h2>
       <Contact run={run} syncStatus={syncStatus} />
       {run.left_running.length > 0 && <LeftRunning run={run} />}
-      <RunCommand command={run.command_line} />
+      {run.wrapper === 'saltpeter' ? (
+        <p class="aside">Saltpeter’s wrapper doesn’t report the command line.</p>
+      ) : (
+        <RunCommand command={run.command_line} />
+      )}
       <dl class="facts">
         <Fact name="Machine">{run.machine}</Fact>
         <Fact name="Started">
@@ -79,6 +83,7 @@ function User({ run, user }: { readonly run: Run; readonly user: string }) {
 function Wrapper({ run }: { readonly run: Run }) {
   return (
     <>
+      {run.wrapper === 'saltpeter' && 'Saltpeter '}
       {run.wrapper_version}
       {run.host !== null && <span class="aside"> on Node {run.host.node}</span>}
       {run.successor > 0 && <span class="aside">; took over from a killed wrapper</span>}
