@@ -1,9 +1,12 @@
 /** `leash run`. */
+import { mkdir } from 'node:fs/promises';
+import { ownLine } from '../../logging/log.ts';
 import { type Detachment, extractDetachment } from '../../run/detach.ts';
 import { run } from '../../run/run.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { UsageError } from '../flags.ts';
 import { parseRunArgs } from '../run-options.ts';
+import { readSaltpeterRun, type SaltpeterRun } from '../saltpeter-variables.ts';
 import { defineSubcommand } from '../subcommand.ts';
 
 const HELP = `leash run: run a command under supervision.
@@ -80,6 +83,11 @@ certificates to trust), LEASH_MACHINE, LEASH_STATE_DIR (the spool; default /var/
 token is not passed on to the command. Without a URL or a token the command runs unsupervised, and
 a line on stderr says so.
 
+In the place of Saltpeter's wrapper: with $SP_COMMAND and without -- COMMAND, the variables
+SP_JOB_NAME, SP_JOB_INSTANCE, SP_MACHINE_ID, SP_CWD, SP_USER, SP_TIMEOUT, SP_ALLOW_OVERLAP,
+SP_LOCKFILE and SP_WRAPPER_LOGDIR count as flags, with --merge and --detach; real flags win. A run
+that may not overlap with another one ends with 254.
+
 SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU and others to leash end the command: the signal
 goes to everything it has started, and SIGKILL follows after the grace. SIGUSR1 and SIGUSR2 go to
 COMMAND only; Ctrl-Z stops everything.
@@ -96,17 +104,34 @@ interface Start {
   readonly options: RunOptions;
   /** Null in the foreground. */
   readonly detachment: Detachment | null;
+  /** Null unless it was started in the place of Saltpeter's wrapper. */
+  readonly saltpeter: SaltpeterRun | null;
 }
 
 export function parseRun(argv: readonly string[], env: NodeJS.ProcessEnv): Start | null {
   const taken = extractDetachment(argv, env);
   if (taken === null) throw new UsageError('--detachment is for internal use only');
-  const options = parseRunArgs(taken.rest, env);
-  return options === null ? null : { options, detachment: taken.detachment };
+  const saltpeter = readSaltpeterRun(taken.rest, env, process.geteuid?.() === 0);
+  const words =
+    saltpeter === null ? taken.rest : [...saltpeter.flags, ...taken.rest, '--', ...saltpeter.command.command];
+  const options = parseRunArgs(words, env);
+  if (options === null) return null;
+  return { options: { ...options, ...saltpeter?.command }, detachment: taken.detachment, saltpeter };
+}
+
+/** What Saltpeter's wrapper does before it leaves its caller. */
+async function prepareAsSaltpeter({ detachment, saltpeter }: Start): Promise<void> {
+  if (saltpeter === null || detachment !== null) return;
+  for (const line of saltpeter.warnings) process.stderr.write(ownLine(line));
+  // That it can't be created shows when the log is opened.
+  if (saltpeter.logDirectory !== null) await mkdir(saltpeter.logDirectory, { recursive: true }).catch(() => {});
 }
 
 export const subcommand = defineSubcommand({
   help: HELP,
   parse: parseRun,
-  run: ({ options, detachment }, { version }) => run(options, detachment, version),
+  run: async (start, { version }) => {
+    await prepareAsSaltpeter(start);
+    return run(start.options, start.detachment, version);
+  },
 });
