@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { MESSAGES_PER_REQUEST } from '#shared/prices';
 import { waitFor } from '#testing/wait-for';
 import { getKill, newToken, postKill, refusal } from './support/api.ts';
-import { disconnected, eventTypes, hibernate, restart, runEvents } from './support/objects.ts';
+import { costOf } from './support/cost.ts';
+import { disconnected, eventTypes, hibernate, isOutboxEmpty, restart, runEvents } from './support/objects.ts';
 import { basic, connectSaltpeter, outputOf, requestSaltpeter, runOf, saltpeterNames } from './support/saltpeter.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -144,6 +146,23 @@ describe('output', () => {
     wrapper.say('sync_request', { last_acked_seq: -1, next_seq: 1 });
     await wrapper.wasClosed();
     expect(wrapper.received.map(({ type }) => type)).not.toContain('sync_response');
+  });
+});
+
+test('a heartbeat costs the object nothing, and a frame of output two rows', async () => {
+  const names = saltpeterNames('sp-cost');
+  const wrapper = await connectSaltpeter(names);
+  await wrapper.start();
+  await waitFor('D1 to have the start', () => isOutboxEmpty(names.job_name));
+  const { requests, objectRows, alarms } = await costOf(async () => {
+    for (let heartbeat = 0; heartbeat < 12; heartbeat++) wrapper.say('heartbeat');
+    // It comes after them, so they have arrived.
+    await wrapper.printed(0, 'x');
+  });
+  expect({ messages: requests * MESSAGES_PER_REQUEST, objectRows, alarms }).toEqual({
+    messages: 1,
+    objectRows: 2,
+    alarms: 0,
   });
 });
 

@@ -1,6 +1,12 @@
-import { expect, test } from 'vitest';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
 import { readSaltpeterRun } from '../../src/cli/saltpeter-variables.ts';
 import { parseRun } from '../../src/cli/subcommands/run.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** As Saltpeter sets them for `wrapper_path: /usr/local/bin/leash run`. */
 const SET = {
@@ -83,4 +89,50 @@ test.each([
 test('no log is kept where Saltpeter keeps none', () => {
   const read = readSaltpeterRun([], { ...SET, SP_WRAPPER_LOGLEVEL: 'off' }, true);
   expect([read?.logDirectory, read?.flags.some((word) => word.startsWith('--log'))]).toEqual([null, false]);
+});
+
+describe('the lock', () => {
+  const lockedRun = (lock: string, line: string) => {
+    const env = { ...SET, SP_ALLOW_OVERLAP: 'false', SP_LOCKFILE: lock, SP_COMMAND: line };
+    const [program = '', ...args] = readSaltpeterRun([], env, true)?.command.command ?? [];
+    return spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  };
+  const endOf = async (child: ReturnType<typeof lockedRun>) => {
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    return { output, code };
+  };
+
+  test('lets one run at a time, and says which one it waits for in vain', async () => {
+    const lock = path.join(temporaryDirectory(), 'deep', 'job.lock');
+    const first = lockedRun(lock, 'echo ready; read end; exit 7');
+    await once(first.stdout, 'readable');
+    expect(fs.readFileSync(lock, 'utf8')).toBe(`${first.pid}\n`);
+    expect(await endOf(lockedRun(lock, 'echo never'))).toEqual({
+      output: `LOCKFILE ERROR: Job nightly backup already running (PID ${first.pid}), overlap not allowed\n`,
+      code: 254,
+    });
+    first.stdin.end('\n');
+    expect(await endOf(first)).toEqual({ output: 'ready\n', code: 7 });
+    expect(fs.existsSync(lock)).toBe(false);
+  });
+
+  test.each([
+    ['a process that is gone', '4194399\n'],
+    ['nothing', ''],
+    ['no process id', 'nonsense\n'],
+  ])('of %s is taken over', async (_what, content) => {
+    const lock = path.join(temporaryDirectory(), 'job.lock');
+    fs.writeFileSync(lock, content);
+    expect(await endOf(lockedRun(lock, 'echo ran'))).toEqual({ output: 'ran\n', code: 0 });
+    expect(fs.readdirSync(path.dirname(lock))).toEqual([]);
+  });
+
+  test('that can’t be taken ends the run', async () => {
+    const lock = path.join(temporaryDirectory(), 'file', 'job.lock');
+    fs.writeFileSync(path.dirname(lock), '');
+    expect(await endOf(lockedRun(lock, 'echo never'))).toEqual({
+      output: `LOCKFILE ERROR: Failed to write lockfile ${lock}\n`,
+      code: 254,
+    });
+  });
 });
