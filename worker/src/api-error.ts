@@ -60,6 +60,11 @@ export function databaseUnavailable(): ApiError {
   return unavailable('The database is unavailable. Try again.');
 }
 
+/** The object that was called still runs the code of before a deploy, which can't do this. */
+export function updating(): ApiError {
+  return unavailable('The control plane is being updated. Try again in a few minutes.');
+}
+
 /** Too many wrappers connect at the same time. This one is told when to try again. */
 export class Busy extends ApiError {
   readonly #pauseMs: number;

@@ -3,10 +3,10 @@ import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { appliedKill } from '#testing/wrapper-messages';
 import { sweep } from '../src/sweep.ts';
-import { getKill, postKill } from './support/api.ts';
+import { call, getKill, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
-import { disconnected, eventTypes, jobObject, run, withFault } from './support/objects.ts';
+import { disconnected, eventTypes, jobObject, run, withFault, withoutMethods } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 describe('a fault of ours', () => {
@@ -102,5 +102,20 @@ describe('a fault of ours', () => {
       for (const socket of state.getWebSockets()) object.webSocketClose(socket, 5000);
     });
     expect(await run(who.job, who.run)).toMatchObject({ connected: false });
+  });
+});
+
+test('a call to an object whose older code lacks the method is refused for now', async () => {
+  const who = newIdentity('fault-old-code');
+  const wrapper = await TestWrapper.connect(who);
+  await wrapper.settled();
+  await withoutMethods(who.job, ['events'], async () => {
+    const response = await call('GET', `/runs/${who.run}/events?job=${who.job}`);
+    expect(response.status).toBe(503);
+    expect(response.headers.get('Retry-After')).toBe('5');
+    expect(await response.json()).toMatchObject({
+      code: 'unavailable',
+      detail: expect.stringContaining('being updated'),
+    });
   });
 });

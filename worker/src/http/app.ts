@@ -6,7 +6,8 @@ import { REQUEST_ID_HEADER } from '#protocol/api';
 import { KIB } from '#protocol/limits';
 import { d1Failure } from '../../shared/d1/failure.ts';
 import { log } from '../../shared/log.ts';
-import { ApiError, databaseUnavailable, schemaMissing } from '../api-error.ts';
+import { isMissingMethod } from '../../shared/rpc/missing-method.ts';
+import { ApiError, databaseUnavailable, schemaMissing, updating } from '../api-error.ts';
 import type { AppContext, AppEnv } from './context.ts';
 import { dashboardPage } from './dashboard-page.ts';
 import { auditDenied } from './denied-requests.ts';
@@ -61,6 +62,7 @@ app.onError(async (error, c) => {
   const failure = d1Failure(error);
   if (failure === 'schema') return problemResponse(schemaMissing(), requestId);
   if (failure === 'unavailable' || failure === 'full') return problemResponse(databaseUnavailable(), requestId);
+  if (isMissingMethod(error)) return problemResponse(updating(), requestId);
   return problemResponse(
     new ApiError(
       'internal',

@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import type { RunEvent } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import type { DeadlineKind } from '../../durable/job/alarm-scheduler.ts';
+import type { JobObjectRpc } from '../../shared/rpc/job-object.ts';
 import { env } from './env.ts';
 
 export function jobObject(job: string) {
@@ -99,16 +100,24 @@ export async function withFault(job: string, statement: string, what: () => Prom
 
 /** Until it ends, no call to kill reaches the object. */
 export async function withoutObject(job: string, what: () => Promise<void>): Promise<void> {
-  const calls = ['acceptKills', 'offerKills'] as const;
+  await withoutMethods(job, ['acceptKills', 'offerKills'], what);
+}
+
+/** Until it ends, the object lacks these methods, as if it ran older code. */
+export async function withoutMethods(
+  job: string,
+  methods: readonly (keyof JobObjectRpc)[],
+  what: () => Promise<void>,
+): Promise<void> {
   await runInDurableObject(jobObject(job), (object) => {
     // The runtime doesn't call an instance's own methods.
-    for (const call of calls) Object.assign(object, { [call]: null });
+    for (const method of methods) Object.assign(object, { [method]: null });
   });
   try {
     await what();
   } finally {
     await runInDurableObject(jobObject(job), (object) => {
-      for (const call of calls) Reflect.deleteProperty(object, call);
+      for (const method of methods) Reflect.deleteProperty(object, method);
     });
   }
 }
