@@ -2,6 +2,7 @@ import { listDurableObjectIds } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { version } from '../../package.json';
 import { countChanges } from '../shared/d1/counters.ts';
 import { hopTimes, killHops } from '../shared/d1/kill-hops.ts';
 import { METRIC_QUERIES } from '../shared/d1/metrics.ts';
@@ -68,7 +69,7 @@ describe('/metrics', () => {
     const all = parse(await response.text());
     expect(Object.keys(all)).toEqual(
       expect.arrayContaining([
-        'leash_build_info{version="0.1.0"}',
+        `leash_build_info{version="${version}"}`,
         'leash_runs{state="lost"}',
         'leash_runs_ended_total{state="errored"}',
         'leash_kills_total',
