@@ -5,13 +5,14 @@
 import './offline.ts';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { type Deployment, readDeployment } from './deployment.ts';
 import { applyMigrations, isSchemaNoted, noteSchema } from './migrations.ts';
 import { DIST, deploymentFile, ROOT, workerBundle } from './paths.ts';
 import { describePortError } from './port-error.ts';
 import { StartError } from './start-error.ts';
+import { type OtherBuild, twoBuilds } from './two-builds.ts';
 
 export interface ControlPlaneOptions {
   /** 0 for any free one. */
@@ -27,6 +28,8 @@ export interface ControlPlaneOptions {
   readonly dist?: string;
   /** Where the page's files are, unless that is what wrangler.toml says. */
   readonly assetsDirectory?: string;
+  /** Another build of the Worker, which runs parts of this control plane. */
+  readonly otherBuild?: OtherBuild;
   /** Where debuggers find the Worker. Without it there is nothing to be found. */
   readonly inspectorPort?: number;
 }
@@ -113,26 +116,10 @@ async function migrateUnreached(resources: string, { workerOptions, migrations }
   }
 }
 
-function createRuntime(options: ControlPlaneOptions, { workerOptions }: Deployment): Miniflare {
+function createRuntime(options: ControlPlaneOptions, deployment: Deployment): Miniflare {
   return new Miniflare(
     convertV4MiniflareOptions({
-      ...workerOptions,
-      ...(options.assetsDirectory === undefined
-        ? {}
-        : { assets: Object.assign({}, workerOptions.assets, { directory: options.assetsDirectory }) }),
-      rootPath: ROOT,
-      bindings: Object.assign({}, workerOptions.bindings, options.vars, {
-        LEASH_ADMIN_TOKEN: options.adminToken,
-        // The runtime refuses jurisdictions: everything is on this machine.
-        LEASH_JURISDICTION: '',
-      }),
-      modulesRoot: ROOT,
-      modules: [...(options.entry === undefined ? [] : [options.entry]), workerBundle(options.dist ?? DIST)].map(
-        (path) => ({
-          type: 'ESModule',
-          path,
-        }),
-      ),
+      ...scriptOptions(options, deployment),
       host: '127.0.0.1',
       port: options.port,
       // Through the proxy a debugger sees the Worker alone, and not the runtime's own as well.
@@ -145,6 +132,42 @@ function createRuntime(options: ControlPlaneOptions, { workerOptions }: Deployme
       log: new Log(LogLevel.WARN),
     }),
   );
+}
+
+type ScriptOptions = Deployment['workerOptions'] & { readonly name?: string; readonly modules: SourceModule[] };
+type SourceModule = { readonly type: 'ESModule'; readonly path: string };
+
+/** What the runtime has to know of the Worker, or of both builds of it. */
+function scriptOptions(
+  options: ControlPlaneOptions,
+  { workerOptions }: Deployment,
+): ScriptOptions | { readonly workers: ScriptOptions[] } {
+  const bundle = workerBundle(options.dist ?? DIST);
+  const own = withAssetsOf(options.assetsDirectory, workerOptions);
+  const script = (build: Deployment['workerOptions'], modulesRoot: string, ...paths: string[]) => ({
+    ...build,
+    rootPath: ROOT,
+    bindings: Object.assign({}, build.bindings, options.vars, {
+      LEASH_ADMIN_TOKEN: options.adminToken,
+      // The runtime refuses jurisdictions: everything is on this machine.
+      LEASH_JURISDICTION: '',
+    }),
+    modulesRoot,
+    modules: paths.map((path) => ({ type: 'ESModule' as const, path })),
+  });
+  const { otherBuild, entry } = options;
+  if (otherBuild !== undefined) {
+    const workers = twoBuilds(own, otherBuild).map(({ name, isOther, options: build }) => {
+      const path = isOther ? otherBuild.bundle : bundle;
+      return { ...script(build, dirname(path), path), name };
+    });
+    return { workers };
+  }
+  return entry === undefined ? script(own, dirname(bundle), bundle) : script(own, ROOT, entry, bundle);
+}
+
+function withAssetsOf(directory: string | undefined, own: Deployment['workerOptions']): Deployment['workerOptions'] {
+  return directory === undefined ? own : { ...own, assets: Object.assign({}, own.assets, { directory }) };
 }
 
 /** The runtime's own words for a taken port name neither the port nor a way out. */

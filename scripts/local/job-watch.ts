@@ -1,4 +1,7 @@
-/** Follows one job over its watch socket, as the page does: runs as they change, and one run's events and output. */
+/**
+ * Follows one job over its watch socket, as the page does: runs as they change, and one run's events and output. Or all
+ * jobs, with their runs and kills alone.
+ */
 import { WebSocket } from 'ws';
 import type { Kill, Run, RunEvent } from '#protocol/api';
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS } from '#protocol/limits';
@@ -32,8 +35,10 @@ export class JobWatch {
     });
   }
 
-  static open(url: string, token: string, job: string, handlers: JobWatchHandlers): Promise<JobWatch> {
-    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/api/v1/jobs/${job}/watch`, WATCH_SUBPROTOCOL, {
+  /** @param job null for all jobs that the token may read */
+  static open(url: string, token: string, job: string | null, handlers: JobWatchHandlers): Promise<JobWatch> {
+    const path = job === null ? '/watch' : `/jobs/${job}/watch`;
+    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/api/v1${path}`, WATCH_SUBPROTOCOL, {
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       perMessageDeflate: false,
@@ -50,6 +55,10 @@ export class JobWatch {
   subscribe(run: string, offset = 0): void {
     this.#subscribed = run;
     this.#socket.send(JSON.stringify({ type: 'subscribe', run, offset }));
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
   }
 
   close(): void {

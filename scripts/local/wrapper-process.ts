@@ -16,6 +16,8 @@ export interface WrapperOptions {
   /** Further flags of `leash run`. */
   readonly flags?: readonly string[];
   readonly command: readonly string[];
+  /** The program, unless it is the one in dist/. */
+  readonly program?: string;
   /** Where it may leave files. */
   readonly home: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -34,6 +36,7 @@ export class WrapperProcess {
   /** What `leash run` itself exits with. */
   readonly exit: Promise<ProcessExit>;
   readonly #child: ChildProcess;
+  readonly #program: string;
   readonly #stateDir: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #seen = new Set<number>();
@@ -41,6 +44,7 @@ export class WrapperProcess {
 
   constructor(options: WrapperOptions) {
     const { url, token, job, machine, instance, flags = [], command, home, env = {} } = options;
+    this.#program = options.program ?? LEASH_PROGRAM;
     // One for a machine, as in reality.
     this.#stateDir = join(home, 'machines', machine);
     this.#env = {
@@ -55,7 +59,7 @@ export class WrapperProcess {
       ...env,
     };
     const names = ['--job', job, '--machine', machine, ...(instance === undefined ? [] : ['--instance', instance])];
-    this.#child = spawn(process.execPath, [LEASH_PROGRAM, 'run', ...names, ...flags, '--', ...command], {
+    this.#child = spawn(process.execPath, [this.#program, 'run', ...names, ...flags, '--', ...command], {
       // Like a cron job: no terminal, and no Ctrl-C of ours.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -78,7 +82,7 @@ export class WrapperProcess {
 
   /** Runs another `leash …` on the same machine, to its end. */
   async leash(...args: readonly string[]): Promise<{ readonly code: number | null; readonly stdout: string }> {
-    const child = spawn(process.execPath, [LEASH_PROGRAM, ...args], {
+    const child = spawn(process.execPath, [this.#program, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: this.#env,
     });

@@ -14,6 +14,9 @@ import { WAIT_LIMIT_MS } from '#testing/patience';
 export interface SimulatedRunOptions {
   readonly job: string;
   readonly machine: string;
+  readonly instance?: string;
+  /** Its id, unless it is a new one. */
+  readonly id?: string;
   /** It reports a SIGTERM and doesn't end. */
   readonly ignoresSigterm?: boolean;
   /** How long it has been running when it connects. */
@@ -23,7 +26,7 @@ export interface SimulatedRunOptions {
 let lastPid = 10_000;
 
 export class SimulatedRun {
-  readonly id = ulid();
+  readonly id: string;
   readonly pid = ++lastPid;
   readonly machine: string;
   /** How much it has printed, whether that has arrived or not. */
@@ -39,9 +42,10 @@ export class SimulatedRun {
   #exitCode: number | null = null;
 
   private constructor(url: string, token: string, options: SimulatedRunOptions) {
-    const { job, machine, ignoresSigterm = false, ageMs = 0 } = options;
+    const { job, machine, instance = `${job}_${this.pid}`, ignoresSigterm = false, ageMs = 0 } = options;
+    this.id = options.id ?? ulid();
     this.#startedAt = performance.now() - ageMs;
-    const query = new URLSearchParams({ run: this.id, instance: `${job}_${this.pid}`, machine });
+    const query = new URLSearchParams({ run: this.id, instance, machine });
     this.machine = machine;
     this.#ignoresSigterm = ignoresSigterm;
     this.exit = this.#ended.promise;
@@ -76,6 +80,11 @@ export class SimulatedRun {
     });
     await run.#started.promise;
     return run;
+  }
+
+  /** Whether its link is open. */
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
   }
 
   get isRunning(): boolean {

@@ -7,6 +7,7 @@ import type { Kill, Run, RunEvent } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
 import { ApiClient, type KillRequestBody } from '../../scripts/local/api-client.ts';
+import type { ControlPlaneOptions } from '../../scripts/local/control-plane.ts';
 import { type ControlPlaneChild, spawnControlPlane } from '../../scripts/local/control-plane-child.ts';
 import { groupMembers } from '../../scripts/local/process-group.ts';
 import { type WrapperOptions, WrapperProcess } from '../../scripts/local/wrapper-process.ts';
@@ -59,8 +60,11 @@ class Log {
   };
 }
 
+/** What a control plane runs: parts of another build of the Worker, or another build as a whole. */
+export type Build = Pick<ControlPlaneOptions, 'otherBuild' | 'dist'>;
+
 type WrapperSettings = Pick<WrapperOptions, 'job' | 'command'> &
-  Partial<Pick<WrapperOptions, 'machine' | 'instance' | 'flags' | 'url' | 'token' | 'env'>>;
+  Partial<Pick<WrapperOptions, 'machine' | 'instance' | 'flags' | 'url' | 'token' | 'env' | 'program'>>;
 
 export class TestEnvironment {
   controlPlane: ControlPlaneChild;
@@ -96,12 +100,13 @@ export class TestEnvironment {
     this.operator = new ApiClient(controlPlane.url, secrets.operator);
   }
 
-  static async create(vars: Record<string, string> = CALM): Promise<TestEnvironment> {
+  /** @param build what else than this build the control plane runs */
+  static async create(vars: Record<string, string> = CALM, build: Build = {}): Promise<TestEnvironment> {
     const directory = await mkdtemp(join(tmpdir(), 'leash-test-'));
     const adminToken = randomBytes(24).toString('base64url');
     const stateDir = join(directory, 'control-plane');
     const log = new Log();
-    const controlPlane = await spawnControlPlane({ port: 0, stateDir, adminToken, vars }, log.write);
+    const controlPlane = await spawnControlPlane({ port: 0, stateDir, adminToken, vars, ...build }, log.write);
     try {
       const admin = new ApiClient(controlPlane.url, adminToken);
       const machine = await admin.createToken({ name: 'machines', scopes: ['run'] });
@@ -137,9 +142,13 @@ export class TestEnvironment {
   }
 
   /** A simulated run, on a given machine or on the shared one. */
-  async simulate(job: string, options: Partial<SimulatedRunOptions> = {}): Promise<SimulatedRun> {
+  async simulate(
+    job: string,
+    options: Partial<SimulatedRunOptions> = {},
+    token = this.machineToken,
+  ): Promise<SimulatedRun> {
     const settings = { job, machine: 'm1.example.com', ...options };
-    const run = await SimulatedRun.start(this.url, this.machineToken, settings);
+    const run = await SimulatedRun.start(this.url, token, settings);
     this.#simulatedRuns.push(run);
     await waitFor(`${job} to be in the lists`, async () =>
       (await this.operator.runs({ job })).some(({ id }) => id === run.id),
@@ -168,7 +177,7 @@ export class TestEnvironment {
     return this.controlPlane.crash();
   }
 
-  /** Restarts it on the same port with the same storage, and with other settings if given. */
+  /** Restarts it, with this build, on the same port with the same storage, and with other settings if given. */
   async restart(vars: Record<string, string> = this.#vars): Promise<void> {
     this.#vars = vars;
     this.controlPlane = await spawnControlPlane(

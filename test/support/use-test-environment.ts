@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import { TestEnvironment } from './test-environment.ts';
+import { type Build, TestEnvironment } from './test-environment.ts';
 import { atWorkerEnd } from './worker-end.ts';
 
 /** Call it only inside tests. */
@@ -24,10 +24,12 @@ export function useTestEnvironment(): GetEnvironment {
   );
 }
 
-/** An environment for this file alone: with its own settings, or without other files' jobs. */
-export function useOwnTestEnvironment(vars?: Record<string, string>): GetEnvironment {
+/**
+ * An environment for this file alone: with its own settings, without other files' jobs, or with parts of another build.
+ */
+export function useOwnTestEnvironment(vars?: Record<string, string>, build?: () => Promise<Build>): GetEnvironment {
   return useEnvironment(
-    () => TestEnvironment.create(vars),
+    async () => TestEnvironment.create(vars, await build?.()),
     (environment) => environment.dispose(),
   );
 }
