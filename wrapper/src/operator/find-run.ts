@@ -1,7 +1,7 @@
 /** Finds the run that an operator names: by its id, or by enough of its beginning or end. */
 
 import * as v from 'valibot';
-import { Run } from '#protocol/api';
+import { Job, Run } from '#protocol/api';
 import { RunId } from '#protocol/names';
 import type { ApiClient, Received } from './api-client.ts';
 import { EXIT } from './exit-codes.ts';
@@ -53,9 +53,36 @@ export async function findRun(api: ApiClient, word: string, job: string | null):
 
 async function findById(api: ApiClient, id: string, job: string | null): Promise<FoundRun> {
   try {
-    return { kind: 'found', run: await api.get(Run, 'run', { path: `/runs/${id}`, query: { job } }) };
+    return { kind: 'found', run: await getRun(api, id, job) };
   } catch (error) {
     if (error instanceof ApiError && error.code === 'unknown_run') return { kind: 'none' };
+    throw error;
+  }
+}
+
+/** The run as it is now: a list has it as of its last change of state. @throws {ApiError} */
+export function getRun(api: ApiClient, id: string, job: string | null): Promise<Received<Run>> {
+  return api.get(Run, 'run', { path: `/runs/${id}`, query: { job } });
+}
+
+export type JobOrRun =
+  | { readonly kind: 'job'; readonly job: Received<Job> }
+  | { readonly kind: 'run'; readonly run: Received<Run> };
+
+/** A word that is the name of a job means the job. @throws {OperatorError} when it means neither, or several runs */
+export async function findJobOrRun(api: ApiClient, word: string, ofJob: string | null): Promise<JobOrRun> {
+  const job = ofJob === null && !v.is(RunId, word) ? await findJob(api, word) : null;
+  if (job !== null) return { kind: 'job', job };
+  if (!isPartOfId(word)) throw new OperatorError(`No job is called ${word}. leash jobs lists them.`, EXIT.notFound);
+  return { kind: 'run', run: await requireRun(api, word, ofJob) };
+}
+
+/** @returns null when no run of it was ever reported, or the token may not read it */
+export async function findJob(api: ApiClient, word: string): Promise<Received<Job> | null> {
+  try {
+    return await api.get(Job, 'job', { path: `/jobs/${encodeURIComponent(word)}` });
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'unknown_job') return null;
     throw error;
   }
 }

@@ -11,7 +11,7 @@ const MEANINGS: Readonly<Record<Scope, string>> = {
   admin: 'everything, including tokens and the audit log',
 };
 
-export function showSession(session: Session, api: ApiClient, output: Output): void {
+export function showSession(session: Session, api: Pick<ApiClient, 'settings' | 'now'>, output: Output): void {
   const { name, scopes, jobs, expires_at } = session;
   output.fields([
     ['control plane', api.settings.url.href.replace(/\/$/, '')],

@@ -27,7 +27,8 @@ export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly 
         const isLast = position === laid.length - 1;
         return padded(text, width, columns[index]?.align, isLast, (shown) => styled(terminal, style, shown));
       })
-      .join(' '.repeat(GAP));
+      .join(' '.repeat(GAP))
+      .trimEnd();
   return [
     line((index) => ({ text: columns[index]?.header ?? '', style: 'bold' })),
     ...rows.map((row, at) =>

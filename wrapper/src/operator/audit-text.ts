@@ -1,0 +1,71 @@
+/** Audit entries in words, after who did it. */
+import * as v from 'valibot';
+import type { AuditEntry } from '#protocol/api';
+import { KillInclude, KillSignal } from '#protocol/kill';
+import { killManner, killScope } from './kill-text.ts';
+
+const nullable = <Schema extends v.GenericSchema>(schema: Schema) => v.optional(v.nullable(schema), null);
+
+const KillDetail = v.object({
+  run: nullable(v.string()),
+  instance: nullable(v.string()),
+  machine: nullable(v.string()),
+  signal: nullable(KillSignal),
+  grace_ms: nullable(v.number()),
+  include: nullable(KillInclude),
+  reason: nullable(v.string()),
+});
+const CreatedDetail = v.object({ name: v.string(), scopes: v.array(v.string()), jobs: v.string() });
+const RotatedDetail = v.object({ old_ends_at: v.string() });
+const RefusedDetail = v.object({ code: v.string() });
+const ConflictDetail = v.object({ run: v.string(), machine: v.string(), first_job: v.string() });
+
+type Entry = Pick<AuditEntry, 'subject' | 'detail' | 'count'> & { readonly action: string };
+
+/** `killed backup, all runs (…)`, and how often. */
+export function auditText(entry: Entry): string {
+  const text = deedText(entry);
+  return entry.count > 1 ? `${text}, ${entry.count} times` : text;
+}
+
+function deedText({ action, subject, detail }: Entry): string {
+  switch (action) {
+    case 'kill': {
+      const kill = read(KillDetail, detail);
+      if (kill === null) return `requested a kill of ${subject}`;
+      const reason = kill.reason === null ? '' : `: ${kill.reason}`;
+      return `requested a kill of ${subject}, ${killScope(kill)} (${killManner(kill)})${reason}`;
+    }
+    case 'token_created': {
+      const token = read(CreatedDetail, detail);
+      if (token === null) return `created token ${subject}`;
+      return `created token ${token.name} (${token.scopes.join(', ')}; ${token.jobs === '*' ? 'all jobs' : `jobs ${token.jobs}`}), id ${subject}`;
+    }
+    case 'token_rotated': {
+      const rotated = read(RotatedDetail, detail);
+      return rotated === null
+        ? `rotated token ${subject}`
+        : `rotated token ${subject}, old secret valid until ${rotated.old_ends_at}`;
+    }
+    case 'token_deleted':
+      return `deleted token ${subject}`;
+    case 'signed_in':
+      return 'signed in to the dashboard';
+    case 'signed_out':
+      return 'signed out of the dashboard';
+    case 'refused':
+      return `was denied ${subject} (${read(RefusedDetail, detail)?.code ?? 'for various reasons'})`;
+    case 'run_conflict': {
+      const conflict = read(ConflictDetail, detail);
+      if (conflict === null) return `reported runs with ids of other jobs’ runs: ${subject}`;
+      return `reported run ${conflict.run} on ${conflict.machine} of job ${subject}, an id that ${conflict.first_job} had already used`;
+    }
+    default:
+      return `${action.replaceAll('_', ' ')} ${subject}`;
+  }
+}
+
+function read<Schema extends v.GenericSchema>(schema: Schema, detail: unknown): v.InferOutput<Schema> | null {
+  const result = v.safeParse(schema, detail);
+  return result.success ? result.output : null;
+}

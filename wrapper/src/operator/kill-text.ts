@@ -1,0 +1,75 @@
+/** Kills in words. */
+import type { Kill, Target } from '#protocol/api';
+import type { TargetState } from '#protocol/kill';
+import { formatDuration } from '#shared/format-duration';
+import type { Style } from './terminal.ts';
+
+/** What it applies to: `run 01J…`, `instance x on db-*`, `all runs`. */
+export function killScope({ run, instance, machine }: Pick<Kill, 'run' | 'instance' | 'machine'>): string {
+  if (run !== null) return `run ${run}`;
+  const parts = [instance === null ? [] : [`instance ${instance}`], machine === null ? [] : [`on ${machine}`]].flat();
+  return parts.length === 0 ? 'all runs' : parts.join(' ');
+}
+
+/** How: `SIGTERM, then SIGKILL after 5s`. */
+export function killManner({ signal, grace_ms, include }: Pick<Kill, 'signal' | 'grace_ms' | 'include'>): string {
+  const first = signal ?? 'each run’s own signal';
+  const rest = grace_ms === null ? 'each run’s own grace' : formatDuration(grace_ms);
+  const manner =
+    signal === 'SIGKILL' || grace_ms === 0 ? `${first}, SIGKILL at once` : `${first}, then SIGKILL after ${rest}`;
+  return include === null ? manner : `${manner}; also related processes`;
+}
+
+/** Its state, and what qualifies it. */
+export function killStateText({
+  state,
+  found_nothing,
+  targets,
+}: Pick<Kill, 'state' | 'found_nothing' | 'targets'>): string {
+  if (found_nothing && state !== 'expired') return `${state} (nothing to kill)`;
+  if (targets.some(hasSurvivors)) return `${state} (survivors)`;
+  return state === 'settled' && targets.some((target) => target.state === 'lost') ? 'settled (lost runs)' : state;
+}
+
+export function styleOfKill({ state, targets }: Pick<Kill, 'state' | 'targets'>): Style | null {
+  if (targets.some(hasSurvivors)) return 'red';
+  return state === 'settled' ? 'green' : 'yellow';
+}
+
+export function hasSurvivors({
+  survivors,
+  unnamed_survivors,
+}: Pick<Target, 'survivors' | 'unnamed_survivors'>): boolean {
+  return survivors.length > 0 || unnamed_survivors;
+}
+
+const TARGET_TEXTS: Readonly<Record<TargetState, string>> = {
+  pending: 'pending: the machine is disconnected',
+  sent: 'sent',
+  delivered: 'delivered',
+  term: 'signal sent',
+  kill: 'SIGKILL sent',
+  gone: 'ended',
+  refused: 'had already ended',
+  lost: 'lost: killed if it returns',
+};
+
+/** How far the kill has come at one run. */
+export function targetText(target: Target): string {
+  const text = target.state === 'term' ? `${target.signal ?? 'signal'} sent` : TARGET_TEXTS[target.state];
+  if (!hasSurvivors(target)) return text;
+  const pids = target.survivors.length > 0 ? ` ${target.survivors.join(', ')}` : '';
+  return `${text}; survived:${pids}${target.unnamed_survivors ? ' (and unknown processes)' : ''}`;
+}
+
+/** When it passed each hop: `sent 8ms, received 20ms, signal 21ms, ended 35ms`; empty where that is unknown. */
+export function timingText({ timing }: Pick<Target, 'timing'>): string {
+  if (timing === null) return '';
+  const hops = [
+    ['sent', timing.sent_ms],
+    ['received', timing.received_ms],
+    ['signal', timing.first_signal_ms],
+    ['ended', timing.last_process_gone_ms],
+  ] as const;
+  return hops.flatMap(([hop, ms]) => (ms === null ? [] : [`${hop} ${formatDuration(ms)}`])).join(', ');
+}
