@@ -44,6 +44,7 @@ export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
 
   register('ps', 'Operate', 'list what runs', () => import('./subcommands/ps.ts')),
   register('jobs', 'Operate', 'list jobs, and how they ended last', () => import('./subcommands/jobs.ts')),
+  register('kill', 'Operate', 'stop runs, and see each step on each machine', () => import('./subcommands/kill.ts')),
   register('history', 'Operate', 'list runs that have ended', () => import('./subcommands/history.ts')),
   register('show', 'Operate', 'show a run with its events, or a job', () => import('./subcommands/show.ts')),
   register('kills', 'Operate', 'list kills, and their progress', () => import('./subcommands/kills.ts')),

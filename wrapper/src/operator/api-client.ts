@@ -22,6 +22,8 @@ export interface ApiCall {
   /** Until the response begins: more than a `wait` in the query. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Fails at once when the control plane is busy, because there is another way. */
+  readonly isImpatient?: boolean;
 }
 
 /** A resource: what this version knows of it, and what the control plane sent, which may have more fields. */
@@ -210,6 +212,7 @@ export class ApiClient {
 
 /** @returns how long to wait before the same call again; null: that would be useless, or could do something twice */
 function retryPause(call: ApiCall, failure: ApiFailure, retryAfterMs: number | null, attempt: number): number | null {
+  if (call.isImpatient) return null;
   const isRepeatable = (call.method ?? 'GET') === 'GET' || call.headers?.['Idempotency-Key'] !== undefined;
   // A connection that was kept open may have been closed meanwhile.
   if (failure.kind === 'no_response')

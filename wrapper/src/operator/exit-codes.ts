@@ -9,6 +9,8 @@ export const EXIT = {
   timedOut: 5,
   /** The control plane could not be reached, or is unavailable. */
   outOfReach: 6,
+  /** Ctrl-C, as a shell reports it. What was requested before continues. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -1,6 +1,8 @@
 /** The progress of kills as a table: a row for each run, whose cells fill as the kill passes each step. Pure. */
 import { formatDuration } from '#shared/format-duration';
-import { textWidth, truncateText } from '../terminal/text-width.ts';
+import { displayWidth, truncate } from '../display-width.ts';
+import { shortId } from '../find-run.ts';
+import { type Style, styled, type Terminal } from '../terminal.ts';
 import { type Outcome, outcomeOf, type StepTimes, type TargetProgress } from './progress.ts';
 import { relatedText, survivorsText, waitingText } from './progress-text.ts';
 
@@ -14,9 +16,6 @@ export interface ProgressRow {
   readonly graceMs: number | null;
   readonly target: TargetProgress | null;
 }
-
-export type Tone = 'plain' | 'heading' | 'faint' | 'active' | 'good' | 'bad' | 'warning';
-export type Paint = (tone: Tone, text: string) => string;
 
 interface NameColumn {
   readonly kind: 'name';
@@ -42,8 +41,7 @@ const GUTTER = '  ';
 /** The longest text for a kill under way. */
 const MIN_RESULT = 28;
 const MIN_NAME = 6;
-/** A ULID's last characters, which differ. */
-const SHORT_ID = 6;
+const LEAST_RESULT = 10;
 
 /** What fits into so many columns of a terminal. It depends on names only, so that rows stay aligned. */
 export function layoutTable(rows: readonly ProgressRow[], terminalColumns: number): TableLayout {
@@ -73,7 +71,7 @@ function narrowed(columns: readonly NameColumn[], room: number): NameColumn[] {
 
 function nameColumns(rows: readonly ProgressRow[]): NameColumn[] {
   const column = (title: string, text: NameColumn['text']): NameColumn => {
-    const width = Math.max(title.length, ...rows.map((row) => textWidth(text(row))));
+    const width = Math.max(title.length, ...rows.map((row) => displayWidth(text(row))));
     return { kind: 'name', title, text, width };
   };
   const hasJobs = new Set(rows.map(({ job }) => job)).size > 1;
@@ -81,7 +79,7 @@ function nameColumns(rows: readonly ProgressRow[]): NameColumn[] {
   return [
     ...(hasJobs ? [column('JOB', ({ job }) => job)] : []),
     column('MACHINE', ({ machine }) => machine),
-    ...(places.size < rows.length ? [column('RUN', ({ run }) => `…${run.slice(-SHORT_ID)}`)] : []),
+    ...(places.size < rows.length ? [column('RUN', ({ run }) => shortId(run))] : []),
   ];
 }
 
@@ -102,25 +100,27 @@ function timeColumns(rows: readonly ProgressRow[]): TimeColumn[] {
   ];
 }
 
-export function headerLine({ columns }: TableLayout, paint: Paint): string {
-  return paint('heading', [...columns.map(({ title, width }) => title.padEnd(width)), 'RESULT'].join(GUTTER));
+export function headerLine({ columns }: TableLayout, terminal: Terminal): string {
+  return styled(terminal, 'bold', [...columns.map(({ title, width }) => title.padEnd(width)), 'RESULT'].join(GUTTER));
 }
 
-export function rowLine(row: ProgressRow, { columns }: TableLayout, elapsedMs: number, paint: Paint): string {
+export function rowLine(row: ProgressRow, { columns }: TableLayout, elapsedMs: number, terminal: Terminal): string {
   const outcome = row.target === null ? 'open' : outcomeOf(row.target);
   const cells = columns.map((column) => {
     const text = column.kind === 'name' ? column.text(row) : timeText(row.target, column.step);
     return padded(text, column.width);
   });
-  return [...cells, paint(TONES[outcome], resultText(row, elapsedMs))].join(GUTTER).trimEnd();
+  const room = terminal.columns === null ? null : Math.max(LEAST_RESULT, terminal.columns - widthOf(columns));
+  const result = resultText(row, elapsedMs);
+  return [...cells, styled(terminal, STYLE_OF[outcome], room === null ? result : truncate(result, room))].join(GUTTER);
 }
 
-const TONES: Readonly<Record<Outcome, Tone>> = {
-  open: 'active',
-  gone: 'good',
-  survived: 'bad',
-  refused: 'faint',
-  lost: 'warning',
+const STYLE_OF: Readonly<Record<Outcome, Style>> = {
+  open: 'cyan',
+  gone: 'green',
+  survived: 'red',
+  refused: 'dim',
+  lost: 'yellow',
 };
 
 /** When contact was lost, or that a run had ended before, is no time of its end. */
@@ -147,6 +147,6 @@ function resultText({ target, graceMs }: ProgressRow, elapsedMs: number): string
 }
 
 function padded(text: string, width: number): string {
-  const shown = truncateText(text, width);
-  return shown + ' '.repeat(Math.max(0, width - textWidth(shown)));
+  const shown = truncate(text, width);
+  return shown + ' '.repeat(Math.max(0, width - displayWidth(shown)));
 }

@@ -24,6 +24,8 @@ export interface TargetProgress extends Target {
   /** The time between the signals that the kill asks for; null: the run's own. */
   readonly graceMs: number | null;
   readonly times: StepTimes;
+  /** How long its reports take to get here: what has no time of its own happened so long before it was heard of. */
+  readonly delayMs: number;
 }
 
 export type StepName = 'waiting' | keyof StepTimes;
@@ -57,8 +59,11 @@ export class KillProgress {
   #takeTarget(kill: Kill, target: Target, elapsedMs: number): Step[] {
     const key = `${kill.id}/${target.run}`;
     const before = this.#targets.get(key);
-    const times = timesOf(target, before?.times ?? NO_TIMES, elapsedMs);
-    const now = { ...target, kill: kill.id, job: kill.job, graceMs: kill.grace_ms, times };
+    const signalledMs = target.timing?.first_signal_ms ?? null;
+    const isFirst = signalledMs !== null && (before?.times.signal ?? null) === null;
+    const delayMs = isFirst ? Math.max(0, elapsedMs - signalledMs) : (before?.delayMs ?? 0);
+    const times = timesOf(target, before?.times ?? NO_TIMES, elapsedMs - delayMs);
+    const now = { ...target, kill: kill.id, job: kill.job, graceMs: kill.grace_ms, times, delayMs };
     this.#targets.set(key, now);
     const isWaiting = target.state === 'pending' && before?.state !== 'pending';
     const waiting = isWaiting ? [{ name: 'waiting', target: now, atMs: elapsedMs } as const] : [];
@@ -70,6 +75,10 @@ export class KillProgress {
     return [...waiting, ...steps];
   }
 
+  has(id: string): boolean {
+    return this.#kills.has(id);
+  }
+
   get kills(): readonly Kill[] {
     return [...this.#kills.values()];
   }
@@ -78,9 +87,11 @@ export class KillProgress {
     return [...this.#targets.values()];
   }
 
-  /** The kills that aren't over. */
+  /** The kills that aren't over. One without a matching run has nothing to wait for until one connects. */
   get open(): readonly Kill[] {
-    return this.kills.filter(({ state }) => state !== 'settled' && state !== 'expired');
+    return this.kills.filter(
+      ({ state, found_nothing }) => state !== 'settled' && state !== 'expired' && !found_nothing,
+    );
   }
 }
 

@@ -22,7 +22,7 @@ export interface Selection {
   readonly longLost: readonly Run[];
   /** Words that nothing matches. */
   readonly unmatched: readonly Word[];
-  /** Beginnings of run ids that several runs share. */
+  /** Parts of run ids that several runs share. */
   readonly ambiguous: readonly { readonly text: string; readonly runs: readonly Run[] }[];
 }
 
@@ -99,8 +99,8 @@ export function listQueries({ words, machines, instance }: Selector): readonly R
 
 /** The only job that a word can match; null when there may be others. */
 function onlyJob(word: Word): string | null {
-  if (word.kind === 'run_prefix') return word.job;
-  return word.kind === 'jobs' && isOneJob(word) && word.idPrefix === null ? word.glob : null;
+  if (word.kind === 'part_of_run') return word.job;
+  return word.kind === 'jobs' && isOneJob(word) && word.idPart === null ? word.glob : null;
 }
 
 /** How to kill, and why. What is absent is each run's own. */
@@ -138,7 +138,7 @@ export function callsForSelector(
   const exact: Pick<Run, 'id' | 'job'>[] = [];
   const globs: string[] = [];
   for (const word of words) {
-    const isJobs = word.kind === 'jobs' && (word.idPrefix === null || isOfJobs(word.glob, runs));
+    const isJobs = word.kind === 'jobs' && (word.idPart === null || isOfJobs(word.glob, runs));
     const match = matchWord(word, runs);
     if (isJobs) globs.push(word.glob);
     else if (match.kind === 'found') exact.push(...match.runs);

@@ -2,16 +2,21 @@
 import * as v from 'valibot';
 import { matchesGlob } from '#protocol/glob';
 import { Glob, JobName, RunId } from '#protocol/names';
+import { SHORT_ID_CHARS } from '../find-run.ts';
 
 export type Word =
-  /** A job, or jobs. `idPrefix`: it may also be how run ids begin. */
-  | { readonly kind: 'jobs'; readonly text: string; readonly glob: string; readonly idPrefix: string | null }
+  /** A job, or jobs. `idPart`: it may also be how a run's id begins or ends. */
+  | { readonly kind: 'jobs'; readonly text: string; readonly glob: string; readonly idPart: string | null }
   | { readonly kind: 'run'; readonly text: string; readonly job: string | null; readonly run: string }
-  /** How the ids of a job's runs begin. */
-  | { readonly kind: 'run_prefix'; readonly text: string; readonly job: string; readonly idPrefix: string };
+  /** How the id of one of a job's runs begins or ends. */
+  | { readonly kind: 'part_of_run'; readonly text: string; readonly job: string; readonly idPart: string };
 
-/** As much of an id as `leash ps` ever shows. A shorter one says only in which weeks the run started. */
-const ID_PREFIX = /^[0-7][0-9A-HJKMNP-TV-Z]{5,25}$/;
+const ULID_CHARS = 26;
+const ID_PART = /^[0-9A-HJKMNP-TV-Z]+$/;
+/** As much of an id as `leash ps` shows. With fewer a word is rather the name of a job that isn't running. */
+const LEAST_CHARS = SHORT_ID_CHARS;
+/** The same after a job. */
+const LEAST_CHARS_OF_JOB = 4;
 
 /** @returns a message when the text can name nothing */
 export function parseWord(text: string): Word | string {
@@ -20,15 +25,18 @@ export function parseWord(text: string): Word | string {
   const upper = text.toUpperCase();
   if (v.is(RunId, upper)) return { kind: 'run', text, job: null, run: upper };
   if (!v.is(Glob, text)) return `${text}: not a job, a glob of jobs, a run id or JOB/RUN`;
-  return { kind: 'jobs', text, glob: text, idPrefix: ID_PREFIX.test(upper) ? upper : null };
+  return { kind: 'jobs', text, glob: text, idPart: isPartOfId(upper, LEAST_CHARS) ? upper : null };
 }
 
 function parseRunOfJob(text: string, job: string, id: string): Word | string {
   if (!v.is(JobName, job)) return `${text}: ${job === '' ? 'the job is missing' : `${job} is not the name of a job`}`;
   if (v.is(RunId, id)) return { kind: 'run', text, job, run: id };
-  if (!ID_PREFIX.test(id))
-    return `${text}: the part after the slash is not a run id, nor the first 6 characters of one`;
-  return { kind: 'run_prefix', text, job, idPrefix: id };
+  if (!isPartOfId(id, LEAST_CHARS_OF_JOB)) return `${text}: not a job and the id of a run, or the end of one`;
+  return { kind: 'part_of_run', text, job, idPart: id };
+}
+
+function isPartOfId(word: string, leastChars: number): boolean {
+  return word.length >= leastChars && word.length < ULID_CHARS && ID_PART.test(word);
 }
 
 /** The parts of a run by which it is selected. */
@@ -39,24 +47,28 @@ interface Named {
 
 export type WordMatch<Run extends Named> =
   | { readonly kind: 'found'; readonly runs: readonly Run[] }
-  /** Several runs' ids begin like this. */
+  /** It is a part of several runs' ids. */
   | { readonly kind: 'ambiguous'; readonly runs: readonly Run[] }
   | { readonly kind: 'nothing' };
 
-/** The runs that a word names. A job's name comes before the beginning of a run id. */
+/** The runs that a word names. A job's name comes before a part of a run id. */
 export function matchWord<Run extends Named>(word: Word, runs: readonly Run[]): WordMatch<Run> {
   switch (word.kind) {
     case 'run':
       return found(runs.filter(({ id, job }) => id === word.run && (word.job === null || word.job === job)));
-    case 'run_prefix':
-      return onlyOne(runs.filter(({ id, job }) => job === word.job && id.startsWith(word.idPrefix)));
+    case 'part_of_run':
+      return onlyOne(runs.filter(({ id, job }) => job === word.job && hasPart(id, word.idPart)));
     case 'jobs': {
       const ofJobs = runs.filter(({ job }) => matchesGlob(word.glob, job));
-      const { idPrefix } = word;
-      if (ofJobs.length > 0 || idPrefix === null) return found(ofJobs);
-      return onlyOne(runs.filter(({ id }) => id.startsWith(idPrefix)));
+      const { idPart } = word;
+      if (ofJobs.length > 0 || idPart === null) return found(ofJobs);
+      return onlyOne(runs.filter(({ id }) => hasPart(id, idPart)));
     }
   }
+}
+
+function hasPart(id: string, part: string): boolean {
+  return id.startsWith(part) || id.endsWith(part);
 }
 
 function found<Run extends Named>(runs: readonly Run[]): WordMatch<Run> {

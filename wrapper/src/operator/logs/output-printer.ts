@@ -1,6 +1,6 @@
 /** Prints the output of one run: its exact bytes, or text that is safe for a terminal; alone, or marked among others. */
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
-import { SafeText } from '../terminal/safe-text.ts';
+import { SafeText } from '../screen/safe-text.ts';
 import { WholeLines } from './whole-lines.ts';
 
 export interface PrinterOptions {

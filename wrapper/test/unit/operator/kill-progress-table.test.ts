@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { displayWidth } from '../../../src/operator/display-width.ts';
 import { KillProgress } from '../../../src/operator/kill/progress.ts';
 import { headerLine, layoutTable, type ProgressRow, rowLine } from '../../../src/operator/kill/progress-table.ts';
-import { textWidth } from '../../../src/operator/terminal/text-width.ts';
 import { aKill, aTarget } from '../../support/api-resources.ts';
 
 const timing = { sent_ms: 12, received_ms: 20, first_signal_ms: 31, last_process_gone_ms: null };
@@ -38,8 +38,8 @@ function rows(fields: Partial<ProgressRow> = {}): ProgressRow[] {
 
 function table(all: readonly ProgressRow[], columns: number): string[] {
   const layout = layoutTable(all, columns);
-  const paint = (_: string, text: string) => text;
-  return [headerLine(layout, paint), ...all.map((row) => rowLine(row, layout, 2_100, paint))];
+  const terminal = { columns, hasColour: false };
+  return [headerLine(layout, terminal), ...all.map((row) => rowLine(row, layout, 2_100, terminal))];
 }
 
 test('shows each step with its time, and what is being waited for', () => {
@@ -70,7 +70,7 @@ test.each([80, 100, 140])(
       { ...one, run: '01ABCDEFGH' },
     ];
     const lines = table(all, columns);
-    for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(columns);
+    for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(columns);
     expect(lines[0]).toMatch(/^JOB +MACHINE +RUN /);
   },
 );

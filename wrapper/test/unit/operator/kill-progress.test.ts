@@ -26,7 +26,7 @@ test('each step is new once, at the time that the machine reports', () => {
     { state: 'gone', signal: 'SIGTERM', timing: { ...timing, last_process_gone_ms: 3_100 } },
     { state: 'gone', signal: 'SIGTERM', exit_code: 143, timing: { ...timing, last_process_gone_ms: 3_100 } },
   );
-  expect(names).toEqual([['sent 12'], ['signal 31'], ['sigkill 3000'], ['end 3100'], []]);
+  expect(names).toEqual([['sent 12'], ['signal 31'], ['sigkill 1031'], ['end 3100'], []]);
 });
 
 test('a report that passes several steps has them all, but none that nothing has reported', () => {

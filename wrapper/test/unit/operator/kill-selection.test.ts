@@ -47,9 +47,10 @@ describe('which runs are selected', () => {
     ['a glob', ['*'], {}, [backup1, backup2, sync]],
     ['a job and a run of it, each run once', ['backup', ID_A], {}, [backup1, backup2]],
     ['a run id, in small letters as well', [ID_C.toLowerCase()], {}, [sync]],
-    ['the beginning of one run id', ['01kb7r'], {}, [sync]],
+    ['the beginning of one run id', ['01kb7r00'], {}, [sync]],
+    ['the end of one run id', ['cccccccc'], {}, [sync]],
     ['a run with its job', [`backup/${ID_B}`], {}, [backup2]],
-    ['the beginning of a run id with its job', ['sync/01KB7R'], {}, [sync]],
+    ['a part of a run id with its job', ['sync/CCCC'], {}, [sync]],
     ['the machines that match any of the globs', ['*'], { machines: ['db-*', 'nowhere'] }, [backup1]],
     ['an instance', [], { instance: 'night' }, [backup1, backup2]],
     ['a machine alone', [], { machines: ['web-1.example.com'] }, [backup2, sync]],
@@ -57,13 +58,13 @@ describe('which runs are selected', () => {
     expect(selected(words, more)).toEqual({ runs, unmatched: [], ambiguous: [] });
   });
 
-  test('a beginning that several run ids share selects none of them', () => {
-    expect(selected(['01KB7Q'])).toEqual({ runs: [], unmatched: [], ambiguous: ['01KB7Q'] });
+  test('a part that several run ids share selects none of them', () => {
+    expect(selected(['01KB7Q00'])).toEqual({ runs: [], unmatched: [], ambiguous: ['01KB7Q00'] });
   });
 
-  test('a job whose name looks like the beginning of a run id is that job', () => {
-    const job = aRun({ job: '01KB7R' });
-    expect(selectRuns(selector(['01KB7R']), [...all, job], NOW).runs).toEqual([job]);
+  test('a job whose name looks like a part of a run id is that job', () => {
+    const job = aRun({ job: '01KB7R00' });
+    expect(selectRuns(selector(['01KB7R00']), [...all, job], NOW).runs).toEqual([job]);
   });
 
   test('a word that matches nothing is named, and the others count', () => {
@@ -87,16 +88,19 @@ describe('which runs are selected', () => {
   });
 });
 
-test.each(['a b', '/01KB7Q', 'backup/x', 'back*/01KB7Q'])('%j names nothing, and the message repeats it', (text) => {
-  expect(parseWord(text)).toContain(text);
-});
+test.each(['a b', '/01KB7Q', 'backup/CCC', 'backup/x', 'back*/01KB7Q'])(
+  '%j names nothing, and the message repeats it',
+  (text) => {
+    expect(parseWord(text)).toContain(text);
+  },
+);
 
 describe('which lists are read', () => {
   test.each([
     ['only run ids: none', [ID_A], {}, []],
     ['jobs: one for each', ['backup', 'sync', 'backup'], {}, [{ job: 'backup' }, { job: 'sync' }]],
     ['a glob: all', ['back*', 'sync'], {}, [{}]],
-    ['what may be the beginning of an id: all', ['01KB7Q'], {}, [{}]],
+    ['what may be a part of an id: all', ['01KB7Q00'], {}, [{}]],
     ['many jobs: all', ['a', 'b', 'c', 'd', 'e', 'f'], {}, [{}]],
     ['nothing named: all of the machine', [], { machines: ['m1'] }, [{ machine: 'm1' }]],
     ['a machine glob: not a filter', ['a'], { machines: ['m*'], instance: 'i' }, [{ job: 'a', instance: 'i' }]],
@@ -150,6 +154,6 @@ describe('the calls that kill', () => {
       ['sync', {}],
     ]);
     expect(callsForSelector(selector([ID_A]), [], {})).toBeNull();
-    expect(callsForSelector(selector(['01KB7R']), all, {})?.map(accepted)).toEqual([['sync', { run: ID_C }]]);
+    expect(callsForSelector(selector(['01KB7R00']), all, {})?.map(accepted)).toEqual([['sync', { run: ID_C }]]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { OutputPrinter } from '../../../src/operator/logs/output-printer.ts';
 import { lastLinesStart } from '../../../src/operator/logs/tail.ts';
-import { SafeText } from '../../../src/operator/terminal/safe-text.ts';
+import { SafeText } from '../../../src/operator/screen/safe-text.ts';
 
 const bytes = (text: string) => Buffer.from(text);
 

@@ -3,7 +3,8 @@
  *
  * The region is never higher than the screen: what has scrolled away can't be redrawn.
  */
-import { textWidth, truncateText } from './text-width.ts';
+import { stripVTControlCharacters } from 'node:util';
+import { displayWidth, truncate } from '../display-width.ts';
 
 export interface Screen {
   readonly columns: number;
@@ -13,7 +14,7 @@ export interface Screen {
 
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
-/** The terminal shows what is between the two at once; one that doesn't know them ignores them. */
+/** A terminal shows what is between the two at once; one that doesn't know them ignores them. */
 const BEGIN_UPDATE = '\u001b[?2026h';
 const END_UPDATE = '\u001b[?2026l';
 const CLEAR_TO_END_OF_LINE = '\u001b[K';
@@ -29,15 +30,19 @@ export class LiveRegion {
     this.#screen = screen;
   }
 
+  /** How many lines it can have. */
+  get height(): number {
+    return Math.max(1, this.#screen.rows - 1);
+  }
+
   /** Replaces the lines. @param above lines that are printed before them, and stay */
   draw(lines: readonly string[], above: readonly string[] = []): void {
-    const { columns, rows } = this.#screen;
-    const shown = lines.slice(0, Math.max(1, rows - 1)).map((line) => truncateText(line, columns));
+    const shown = lines.slice(0, this.height).map((line) => this.#fitted(line));
     const text = [...above, ...shown].map((line) => `${line}${CLEAR_TO_END_OF_LINE}\n`).join('');
     const hide = this.#isOpen ? '' : HIDE_CURSOR;
     this.#isOpen = true;
     this.#screen.write(`${BEGIN_UPDATE}${hide}${this.#back()}${text}${CLEAR_BELOW}${END_UPDATE}`);
-    this.#drawn = shown.map(textWidth);
+    this.#drawn = shown.map(widthOf);
   }
 
   /** Leaves the lines as they are, and shows the cursor again. */
@@ -50,8 +55,18 @@ export class LiveRegion {
 
   /** To the beginning of the first line. */
   #back(): string {
-    const { columns } = this.#screen;
-    const rows = this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / Math.max(1, columns))), 0);
+    const columns = Math.max(1, this.#screen.columns);
+    const rows = this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);
     return rows === 0 ? '\r' : `\r\u001b[${rows}A`;
   }
+
+  /** A line that is too wide would take two rows. It loses its colours. */
+  #fitted(line: string): string {
+    const { columns } = this.#screen;
+    return widthOf(line) <= columns ? line : truncate(stripVTControlCharacters(line), columns);
+  }
+}
+
+function widthOf(line: string): number {
+  return displayWidth(stripVTControlCharacters(line));
 }

@@ -1,0 +1,57 @@
+/** Reads the runs that a kill may be for. */
+import { Run } from '#protocol/api';
+import type { ApiClient } from '../api-client.ts';
+import { EXIT } from '../exit-codes.ts';
+import { ApiError, OperatorError } from '../operator-error.ts';
+import { listQueries, type RunQuery, type Selection, type Selector, selectRuns } from './selection.ts';
+import type { Word } from './words.ts';
+
+export type FoundRuns =
+  | { readonly kind: 'listed'; readonly selection: Selection }
+  /** The control plane can take a kill, and can't say which runs there are; or may not say it to this token. */
+  | { readonly kind: 'unlisted'; readonly why: string };
+
+const OPEN_STATES = 'running,killing,lost';
+
+/** @throws {OperatorError} */
+export async function findRuns(api: ApiClient, selector: Selector): Promise<FoundRuns> {
+  try {
+    const listed = await Promise.all(listQueries(selector).map((query) => listRuns(api, query)));
+    const named = await Promise.all(selector.words.map((word) => namedRun(api, word)));
+    const runs = new Map([...listed.flat(), ...named.flat()].map((run) => [`${run.job}/${run.id}`, run]));
+    return { kind: 'listed', selection: selectRuns(selector, [...runs.values()], api.now()) };
+  } catch (error) {
+    if (error instanceof ApiError && isUnlisted(error)) return { kind: 'unlisted', why: error.message };
+    throw error;
+  }
+}
+
+/** The index is unavailable, or the token may only kill. */
+function isUnlisted({ failure }: ApiError): boolean {
+  return failure.kind === 'problem' && (failure.status >= 500 || failure.problem?.code === 'forbidden');
+}
+
+async function listRuns(api: ApiClient, query: RunQuery): Promise<Run[]> {
+  const runs: Run[] = [];
+  const call = { path: '/runs', query: { ...query, state: OPEN_STATES }, isImpatient: true };
+  for await (const { value } of api.list(Run, 'runs', call)) runs.push(value);
+  return runs;
+}
+
+/** The run of a word that is a whole id; also one that has ended, and in its current state. */
+async function namedRun(api: ApiClient, word: Word): Promise<Run[]> {
+  if (word.kind !== 'run') return [];
+  const { run, job } = word;
+  try {
+    return [(await api.get(Run, 'run', { path: `/runs/${run}`, query: { job }, isImpatient: true })).value];
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.code === 'unknown_run') return [];
+    if (error.code !== 'run_ambiguous' || error.failure.kind !== 'problem') throw error;
+    const jobs = error.failure.problem?.jobs ?? [];
+    throw new OperatorError(
+      `Several jobs have a run ${run}. Name it with its job: ${jobs.map((each) => `${each}/${run}`).join(' or ')}.`,
+      EXIT.usage,
+    );
+  }
+}

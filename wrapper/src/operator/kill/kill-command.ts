@@ -1,0 +1,283 @@
+/** `leash kill`: shows what will be hit, asks, kills, and waits until the machines report what has become of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Run } from '#protocol/api';
+import { DEFAULT_GRACE_MS } from '#protocol/limits';
+import type { OperatorContext } from '../../cli/operator-subcommand.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { ApiError, OperatorError } from '../operator-error.ts';
+import type { Output } from '../output.ts';
+import { liveColumns } from '../run-table.ts';
+import { ask } from '../screen/ask.ts';
+import { type Column, tableLines } from '../table.ts';
+import { openTerminal, type Terminal } from '../terminal.ts';
+import { findRuns } from './find-runs.ts';
+import { KillFollower } from './kill-follower.ts';
+import { type KillView, openKillView } from './kill-view.ts';
+import { interruptedLines, nameOf, outcomeExitCode, outcomeLines, waitedLines } from './outcome.ts';
+import { lateText, mannerText, previewNotes, runsText } from './preview.ts';
+import type { ProgressRow } from './progress-table.ts';
+import { requestKills } from './request-kill.ts';
+import {
+  callsForRuns,
+  callsForSelector,
+  type KillCall,
+  type KillOptions,
+  type Selection,
+  type Selector,
+} from './selection.ts';
+
+export interface KillArguments {
+  readonly selector: Selector;
+  readonly options: KillOptions;
+  /** Whether to kill also what matches and isn't listed. */
+  readonly includeLate: boolean;
+  readonly isConfirmed: boolean;
+  readonly isDryRun: boolean;
+  /** How long to wait; null: until the longest grace is over, and a minute more. 0: not at all. */
+  readonly waitMs: number | null;
+  readonly asJson: boolean;
+}
+
+/** What is to be sent, and which runs it will hit as far as is known. */
+interface Plan {
+  readonly calls: readonly KillCall[];
+  readonly runs: readonly Run[];
+  /** The jobs whose kills these are; empty when they aren't known. */
+  readonly jobs: ReadonlySet<string>;
+}
+
+/** After the grace, for SIGKILL, the exit of the processes, and the way back. */
+const EXTRA_WAIT_MS = 60_000;
+
+export async function killCommand(args: KillArguments, context: OperatorContext): Promise<ExitCode> {
+  const { api, output } = context;
+  const found = await findRuns(api, args.selector);
+  const planned =
+    found.kind === 'listed' ? planListed(found.selection, args, context) : planUnlisted(found.why, args, context);
+  if (typeof planned === 'number') return planned;
+  if (args.isDryRun) return showPlan(planned, args, context);
+  if (!args.isConfirmed) {
+    const answer = await ask(questionOf(planned.runs));
+    if (answer !== 'yes') {
+      output.note('Nothing was killed.');
+      return answer === 'interrupted' ? EXIT.interrupted : EXIT.failed;
+    }
+  }
+  return carryOut(planned, args, context);
+}
+
+function questionOf({ length }: readonly Run[]): string {
+  if (length === 0) return 'Kill them? [y/N] ';
+  return length === 1 ? 'Kill this run? [y/N] ' : `Kill these ${length} runs? [y/N] `;
+}
+
+/** @returns an exit code when there is nothing to kill */
+function planListed(selection: Selection, args: KillArguments, context: OperatorContext): Plan | ExitCode {
+  const { output } = context;
+  const { runs, ended, unmatched, ambiguous } = selection;
+  for (const { text, runs: several } of ambiguous) {
+    throw new OperatorError(
+      `${several.length} runs have an id that begins or ends with ${text}: ${several.map(({ id, job, machine }) => `${id} (${job} on ${machine})`).join(', ')}. Nothing was killed.`,
+      EXIT.usage,
+    );
+  }
+  for (const { text } of unmatched) output.note(`Nothing that runs matches ${text}.`);
+  for (const run of ended)
+    output.note(`Run ${run.id} of ${run.job} had already ended: ${run.state}, exit code ${run.exit_code}.`);
+  const late = args.includeLate ? callsForSelector(args.selector, runs, args.options) : null;
+  if (runs.length === 0 && late === null) {
+    for (const line of previewNotes(selection, args.options)) output.note(line);
+    if (ended.length > 0) return EXIT.done;
+    output.note(
+      'Nothing to kill. With --include-late a kill waits for runs that have started by now and connect within 10 minutes.',
+    );
+    return EXIT.notFound;
+  }
+  if (!args.isConfirmed && !args.isDryRun) showRuns(selection, args, context);
+  return { calls: late ?? callsForRuns(runs, args.options), runs, jobs: new Set(runs.map(({ job }) => job)) };
+}
+
+/** The instance says little, and would take the room of the machine. */
+function previewColumns(nowMs: number, terminal: Terminal): readonly Column<Run>[] {
+  return liveColumns(nowMs, terminal).filter(({ header }) => header !== 'INSTANCE');
+}
+
+/** The list, on stderr, where the question is. */
+function showRuns(
+  selection: Selection,
+  { options, includeLate, selector }: KillArguments,
+  { api, env }: OperatorContext,
+): void {
+  const { runs } = selection;
+  const terminal = openTerminal(process.stderr, env);
+  const lines = runs.length === 0 ? [] : tableLines(previewColumns(api.now(), terminal), runs, terminal);
+  const late = includeLate ? [lateText(selectorText(selector))] : [];
+  const manner = runs.length === 0 ? [] : [`${runsText(runs)}: ${mannerText(runs, options)}.`];
+  process.stderr.write(
+    [...lines, ...manner, ...previewNotes(selection, options), ...late].map((line) => `${line}\n`).join(''),
+  );
+}
+
+/** Without a list a kill by name is all that there is: the control plane finds the runs. */
+function planUnlisted(why: string, args: KillArguments, { output }: OperatorContext): Plan | ExitCode {
+  const calls = callsForSelector(args.selector, [], args.options);
+  if (args.isDryRun || calls === null) {
+    const remedy = args.isDryRun ? '' : ' Nothing was killed. Name each run as JOB/RUN, or name its job.';
+    throw new OperatorError(`The runs can't be listed: ${why}${remedy}`, EXIT.outOfReach);
+  }
+  output.note(`The runs can't be listed: ${why}`);
+  output.note(
+    `This kills every run of ${selectorText(args.selector)}, also those that have started by now and connect within 10 minutes.`,
+  );
+  return { calls, runs: [], jobs: new Set(calls.flatMap((call) => (call.kind === 'job' ? [call.job] : []))) };
+}
+
+/** `backup, sync* on web-*`. */
+function selectorText({ words, machines, instance }: Selector): string {
+  const what = words.length === 0 ? 'any job' : words.map(({ text }) => text).join(', ');
+  return `${what}${instance === null ? '' : `, instance ${instance},`}${machines.length === 0 ? '' : ` on ${machines.join(', ')}`}`;
+}
+
+function showPlan({ runs }: Plan, args: KillArguments, { api, output }: OperatorContext): ExitCode {
+  if (args.asJson) {
+    output.json({ runs });
+    return EXIT.done;
+  }
+  if (runs.length > 0) output.table(liveColumns(api.now(), output.terminal), runs);
+  const what =
+    runs.length === 0
+      ? 'Nothing that is listed would be killed'
+      : `Would kill ${runsText(runs)}: ${mannerText(runs, args.options)}`;
+  output.note(`${what}. Dry run: nothing was killed.`);
+  if (args.includeLate) output.note(lateText(selectorText(args.selector)));
+  return EXIT.done;
+}
+
+async function carryOut(plan: Plan, args: KillArguments, context: OperatorContext): Promise<ExitCode> {
+  const { api, output } = context;
+  const isShown = args.waitMs !== 0 && !args.asJson;
+  let view: KillView | null = null;
+  const follower = new KillFollower(api, plan.jobs, {
+    steps: (steps) => view?.steps(steps),
+    link: (why) => view?.link(why),
+  });
+  const interruption = untilInterrupted();
+  try {
+    const heading = plan.runs.length === 0 ? 'Killing' : `Killing ${runsText(plan.runs)}`;
+    // Otherwise the list has just said so.
+    if (isShown && args.isConfirmed) output.line(`${heading}: ${mannerText(plan.runs, args.options)}.`);
+    if (isShown) view = openKillView({ output, follower, expected: plan.runs.map((run) => rowOf(run, args.options)) });
+    const requested = request(plan.calls, follower, context);
+    const end = await Promise.race([requested.then(() => waitForEnd(follower, plan, args)), interruption.promise]);
+    view?.close();
+    view = null;
+    return report(end, follower, args, output);
+  } finally {
+    view?.close();
+    interruption.stop();
+    follower.close();
+  }
+}
+
+async function request(
+  calls: readonly KillCall[],
+  follower: KillFollower,
+  { api, output }: OperatorContext,
+): Promise<void> {
+  try {
+    await requestKills(
+      api,
+      calls,
+      (why) => output.note(`${why} Trying again: it stays one kill.`),
+      (kills) => follower.add(kills),
+    );
+    follower.allStored();
+  } catch (error) {
+    // What a call before it has stored is not undone.
+    if (!(error instanceof ApiError) || error.failure.kind !== 'no_response') throw error;
+    const remedy = 'Whether it is stored is unknown: it may be carried out. Killing again does no harm.';
+    throw new OperatorError(`${error.message} ${remedy}`, error.exitCode);
+  }
+}
+
+type End = 'over' | 'timed_out' | 'not_waited' | 'interrupted';
+
+async function waitForEnd(follower: KillFollower, { runs }: Plan, { waitMs, options }: KillArguments): Promise<End> {
+  if (waitMs === 0) return 'not_waited';
+  const timeUp = new AbortController();
+  const longestMs = waitMs ?? longestGraceMs(runs, options) + EXTRA_WAIT_MS;
+  const timer = sleep(Math.min(longestMs, MAX_TIMER_MS), 'timed_out' as const, { signal: timeUp.signal });
+  // It is aborted when the kills are over.
+  timer.catch(() => {});
+  const end = await Promise.race([follower.over.then(() => 'over' as const), timer]);
+  timeUp.abort();
+  return end;
+}
+
+/** A longer timer of Node fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function longestGraceMs(runs: readonly Run[], { signal, grace_seconds: seconds }: KillOptions): number {
+  if (signal === 'SIGKILL') return 0;
+  if (seconds !== undefined) return seconds * 1_000;
+  return Math.max(DEFAULT_GRACE_MS, ...runs.map(({ grace_ms }) => grace_ms));
+}
+
+function report(
+  end: End,
+  { progress, elapsedMs, trouble }: KillFollower,
+  args: KillArguments,
+  output: Output,
+): ExitCode {
+  const { kills, targets } = progress;
+  if (args.asJson) output.json({ kills });
+  const print = (line: string) => (args.asJson ? output.note(line) : output.line(line));
+  switch (end) {
+    case 'not_waited':
+      print(`Stored: ${nameOf(kills)}. leash kills shows how far it has come.`);
+      return EXIT.done;
+    case 'interrupted':
+      for (const line of interruptedLines(targets, kills)) output.note(line);
+      return EXIT.interrupted;
+    case 'timed_out':
+      for (const line of [...outcomeLines(targets, elapsedMs), ...waitedLines(targets, kills)]) output.note(line);
+      if (trouble !== null) output.note(trouble);
+      return trouble === null ? EXIT.timedOut : EXIT.outOfReach;
+    case 'over':
+      for (const line of outcomeLines(targets, elapsedMs)) print(line);
+      if (targets.length === 0)
+        output.note('No run matches at the moment. The kill applies to runs that connect within 10 minutes.');
+      return outcomeExitCode(targets);
+  }
+}
+
+function rowOf(
+  { id, job, machine, kill_signal, grace_ms }: Run,
+  { signal, grace_seconds: seconds }: KillOptions,
+): ProgressRow {
+  return {
+    job,
+    machine,
+    run: id,
+    signal: signal ?? kill_signal,
+    graceMs: seconds === undefined ? grace_ms : seconds * 1_000,
+    target: null,
+  };
+}
+
+/** Ctrl-C and other requests to end. Without this they would leave the terminal without a cursor. */
+function untilInterrupted(): { readonly promise: Promise<'interrupted'>; stop(): void } {
+  let interrupt: () => void = () => {};
+  const promise = new Promise<'interrupted'>((resolve) => {
+    interrupt = () => resolve('interrupted');
+  });
+  for (const signal of INTERRUPTIONS) process.once(signal, interrupt);
+  return {
+    promise,
+    stop: () => {
+      for (const signal of INTERRUPTIONS) process.removeListener(signal, interrupt);
+    },
+  };
+}
+
+const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
