@@ -9,6 +9,7 @@ const MEANINGS: Readonly<Record<Scope, string>> = {
   read: 'read runs and their output',
   kill: 'kill runs',
   admin: 'everything, including tokens and the audit log',
+  saltpeter: 'report runs of Saltpeter’s wrappers',
 };
 
 export function showSession(session: Session, api: Pick<ApiClient, 'settings' | 'now'>, output: Output): void {

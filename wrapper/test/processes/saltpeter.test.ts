@@ -18,6 +18,7 @@ test('it is started by variables alone, returns at once, and reports the run und
       SP_JOB_INSTANCE: 'backup_1790000000',
       SP_MACHINE_ID: 'db-1',
       SP_CWD: '/usr',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell expands it
       SP_COMMAND: 'echo "$(pwd) $SP_JOB_NAME ${SP_COMMAND-hidden} ${SP_WEBSOCKET_URL-hidden}"; echo err >&2; exit 3',
       SP_TIMEOUT: 'soon',
       SP_ALLOW_OVERLAP: 'false',
