@@ -72,6 +72,8 @@ export async function reportErrors(
     return await work(output);
   } catch (error) {
     output.note(describeError(error));
-    return error instanceof OperatorError ? error.exitCode : EXIT.failed;
+    if (!(error instanceof OperatorError)) return EXIT.failed;
+    for (const line of error.details) output.note(`  ${line}`);
+    return error.exitCode;
   }
 }

@@ -96,7 +96,7 @@ export async function requireRun(api: ApiClient, word: string, job: string | nul
     case 'none':
       throw new OperatorError(noSuchRun(word), EXIT.notFound);
     case 'ambiguous':
-      throw new OperatorError(ambiguousRun(word, found.candidates), EXIT.usage);
+      return refuseAmbiguous(word, found.candidates);
   }
 }
 
@@ -108,8 +108,12 @@ export function noSuchRun(word: string): string {
 
 const LISTED = 10;
 
-export function ambiguousRun(word: string, candidates: readonly Received<Run>[]): string {
-  const listed = candidates.slice(0, LISTED).map(({ value: { id, job, machine } }) => `${id} (${job} on ${machine})`);
-  const more = candidates.length > LISTED ? `, and ${candidates.length - LISTED} more` : '';
-  return `${candidates.length} runs have an id that begins or ends with ${word}: ${listed.join(', ')}${more}. Give more of it.`;
+/** @throws {OperatorError} that lists them */
+export function refuseAmbiguous(word: string, candidates: readonly Received<Run>[]): never {
+  const message = `${candidates.length} runs have an id that begins or ends with ${word}. Give more of it.`;
+  const listed = candidates
+    .slice(0, LISTED)
+    .map(({ value: { id, job, machine, state } }) => `${id}  ${job} on ${machine}, ${state}`);
+  const more = candidates.length > LISTED ? [`and ${candidates.length - LISTED} more`] : [];
+  throw new OperatorError(message, EXIT.usage, [...listed, ...more]);
 }

@@ -13,11 +13,12 @@ export function killScope({ run, instance, machine }: Pick<Kill, 'run' | 'instan
 
 /** How: `SIGTERM, then SIGKILL after 5s`. */
 export function killManner({ signal, grace_ms, include }: Pick<Kill, 'signal' | 'grace_ms' | 'include'>): string {
+  const also = include === null ? '' : '; also related processes';
+  if (signal === null && grace_ms === null) return `each run’s own signal and grace${also}`;
   const first = signal ?? 'each run’s own signal';
   const rest = grace_ms === null ? 'each run’s own grace' : formatDuration(grace_ms);
-  const manner =
-    signal === 'SIGKILL' || grace_ms === 0 ? `${first}, SIGKILL at once` : `${first}, then SIGKILL after ${rest}`;
-  return include === null ? manner : `${manner}; also related processes`;
+  const then = signal === 'SIGKILL' || grace_ms === 0 ? ', SIGKILL at once' : `, then SIGKILL after ${rest}`;
+  return `${first}${signal === 'SIGKILL' ? ' at once' : then}${also}`;
 }
 
 /** Its state, and what qualifies it. */

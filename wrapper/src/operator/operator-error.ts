@@ -5,11 +5,14 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 
 export class OperatorError extends Error {
   readonly exitCode: ExitCode;
+  /** Printed below, one a line: what there is to choose from. */
+  readonly details: readonly string[];
 
   /** @param message what failed and what to do, in whole sentences */
-  constructor(message: string, exitCode: ExitCode = EXIT.failed) {
+  constructor(message: string, exitCode: ExitCode = EXIT.failed, details: readonly string[] = []) {
     super(message);
     this.exitCode = exitCode;
+    this.details = details;
   }
 }
 

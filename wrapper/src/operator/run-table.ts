@@ -21,13 +21,18 @@ function idText(id: string, terminal: Terminal): string {
   return terminal.columns === null ? id : shortId(id);
 }
 
+/** One that the wrapper has made up tells no more than the start: not shown where room is short. */
+function instanceText({ job, instance }: Run, { columns }: Terminal): string {
+  return columns !== null && instance.startsWith(`${job}_`) && /_\d+$/.test(instance) ? '' : instance;
+}
+
 function common(terminal: Terminal) {
   return {
     id: { header: 'RUN', text: ({ id }) => idText(id, terminal), style: () => 'dim' },
     state: { header: 'STATE', text: stateText, style: styleOfRun },
     job: { header: 'JOB', text: ({ job }) => job, style: () => 'bold', leastWidth: 12 },
     machine: { header: 'MACHINE', text: ({ machine }) => machine, leastWidth: 10 },
-    instance: { header: 'INSTANCE', text: ({ instance }) => instance, leastWidth: 12, leaveOut: 2 },
+    instance: { header: 'INSTANCE', text: (run) => instanceText(run, terminal), leastWidth: 12, leaveOut: 2 },
     command: { header: 'COMMAND', text: ({ command_line }) => command_line, leastWidth: 12, leaveOut: 1 },
   } satisfies Readonly<Record<string, Column<Run>>>;
 }

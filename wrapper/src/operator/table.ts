@@ -16,10 +16,11 @@ export interface Column<Row> {
 
 const GAP = 2;
 
-/** A header and a line for each row, without line breaks. Texts may be from elsewhere: they are made printable. */
+/** A header and a line for each row, without line breaks. A column that has no text in any row is left out. Texts may be from elsewhere: they are made printable. */
 export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[], terminal: Terminal): string[] {
   const all = columns.map((column) => ({ column, cells: rows.map((row) => printable(column.text(row))) }));
-  const laid = layOut(all.map(measured), terminal.columns);
+  const hasText = ({ index }: Measured) => all[index]?.cells.some((cell) => cell !== '') ?? false;
+  const laid = layOut(all.map(measured).filter(hasText), terminal.columns);
   const line = (cellAt: (index: number) => { text: string; style: Style | null }) =>
     laid
       .map(({ index, width }, position) => {

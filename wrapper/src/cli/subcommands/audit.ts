@@ -114,7 +114,7 @@ function columns(nowMs: number, isTerminal: boolean): readonly Column<Entry>[] {
       header: 'WHAT',
       text: auditText,
       style: ({ action }) => (action === 'refused' ? 'yellow' : null),
-      leastWidth: 20,
+      leastWidth: 60,
     },
     { header: 'FROM', text: ({ address }) => address ?? '', leaveOut: 1 },
   ];
