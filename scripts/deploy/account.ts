@@ -1,6 +1,6 @@
 /** The account that is deployed to. */
 import * as v from 'valibot';
-import { type CloudflareApi, CloudflareError } from './cloudflare-api.ts';
+import { type CloudflareApi, CloudflareError, SCRIPTS_EDIT } from './cloudflare-api.ts';
 import { DeployError } from './deploy-error.ts';
 
 export interface Account {
@@ -19,7 +19,8 @@ export async function chooseAccount(api: CloudflareApi, given: string | null): P
   if (given !== null) return { id: given, name: null };
   const accounts = await api.call(Accounts, {
     path: `/accounts?per_page=${LISTED}`,
-    what: 'list your accounts (permission “Account Settings: Read”; or set CLOUDFLARE_ACCOUNT_ID)',
+    what: 'list your accounts',
+    permission: 'Account Settings: Read',
   });
   const [account, ...others] = accounts;
   if (account === undefined) {
@@ -39,6 +40,7 @@ export async function findSubdomain(api: CloudflareApi, accountId: string): Prom
   const found = await api.find(v.object({ subdomain: v.nullish(v.string()) }), {
     path: `/accounts/${accountId}/workers/subdomain`,
     what: 'read the account’s workers.dev subdomain',
+    permission: SCRIPTS_EDIT,
   });
   return found?.subdomain ?? null;
 }
@@ -50,6 +52,7 @@ export async function registerSubdomain(api: CloudflareApi, accountId: string, s
       method: 'PUT',
       path: `/accounts/${accountId}/workers/subdomain`,
       what: `register ${subdomain}.workers.dev`,
+      permission: SCRIPTS_EDIT,
       body: { subdomain },
     });
   } catch (error) {

@@ -9,13 +9,15 @@ export interface Bucket {
   readonly jurisdiction: string;
 }
 
+const PERMISSION = 'Workers R2 Storage: Edit';
 const R2_IS_OFF = 10042;
 
 export async function hasBucket(api: CloudflareApi, accountId: string, bucket: Bucket): Promise<boolean> {
   return explained(async () => {
     const found = await api.find(v.object({ name: v.string() }), {
       path: `/accounts/${accountId}/r2/buckets/${bucket.name}`,
-      what: `read the R2 bucket ${bucket.name} ${PERMISSION}`,
+      what: `read the R2 bucket ${bucket.name}`,
+      permission: PERMISSION,
       headers: headersOf(bucket),
     });
     return found !== null;
@@ -27,14 +29,13 @@ export async function createBucket(api: CloudflareApi, accountId: string, bucket
     await api.call(v.unknown(), {
       method: 'POST',
       path: `/accounts/${accountId}/r2/buckets`,
-      what: `create the R2 bucket ${bucket.name} ${PERMISSION}`,
+      what: `create the R2 bucket ${bucket.name}`,
+      permission: PERMISSION,
       headers: headersOf(bucket),
       body: { name: bucket.name },
     });
   }, accountId);
 }
-
-const PERMISSION = '(permission “Workers R2 Storage: Edit”)';
 
 function headersOf({ jurisdiction }: Bucket): Record<string, string> {
   return jurisdiction === '' ? {} : { 'cf-r2-jurisdiction': jurisdiction };

@@ -13,9 +13,20 @@ export class CloudflareError extends Error {
   readonly status: number;
   readonly codes: readonly number[];
 
-  constructor(what: string, status: number, errors: readonly { code: number; message: string }[]) {
-    const reasons = errors.map(({ code, message }) => `${message} (code ${code})`).join('; ');
-    super(`Cloudflare’s API refused to ${what}: ${reasons === '' ? `HTTP status ${status}` : reasons}`);
+  constructor(
+    { what, permission }: ApiCall,
+    status: number,
+    errors: readonly { readonly code: number; readonly message: string }[],
+  ) {
+    const isFault = status >= 500 || status === 429;
+    const reasons = errors.map(({ code, message }) => `${message.replace(/\.$/, '')} (code ${code})`).join('; ');
+    const advice =
+      permission !== undefined && (status === 401 || status === 403)
+        ? ` The credentials must be valid, with the permission “${permission}”.`
+        : '';
+    super(
+      `Cloudflare’s API ${isFault ? 'failed' : 'refused'} to ${what}: ${reasons === '' ? `HTTP status ${status}` : reasons}.${advice}`,
+    );
     this.status = status;
     this.codes = errors.map(({ code }) => code);
   }
@@ -30,9 +41,14 @@ export interface ApiCall {
   readonly path: string;
   /** In words, to follow "refused to". */
   readonly what: string;
+  /** What an API token must have for it, as the dashboard calls it. */
+  readonly permission?: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** A permission of API tokens. */
+export const SCRIPTS_EDIT = 'Workers Scripts: Edit';
 
 const Envelope = v.object({
   success: v.boolean(),
@@ -63,9 +79,9 @@ export class CloudflareApi {
   async call<Schema extends v.GenericSchema>(schema: Schema, call: ApiCall): Promise<v.InferOutput<Schema>> {
     const { status, text } = await this.#send(call);
     const envelope = v.safeParse(v.pipe(v.string(), v.parseJson(), Envelope), text);
-    if (!envelope.success) throw new CloudflareError(call.what, status, []);
+    if (!envelope.success) throw new CloudflareError(call, status, []);
     const { success, errors, result } = envelope.output;
-    if (!success) throw new CloudflareError(call.what, status, errors);
+    if (!success) throw new CloudflareError(call, status, errors);
     const parsed = v.safeParse(schema, result);
     if (parsed.success) return parsed.output;
     const { message, path } = parsed.issues[0];

@@ -36,7 +36,7 @@ const DatabaseResource = v.pipe(
   ),
 );
 
-const PERMISSION = '(permission “D1: Edit”)';
+const PERMISSION = 'D1: Edit';
 /** A database of this name is there: somebody else was faster. */
 const NAME_TAKEN = 7502;
 const TOO_MANY_DATABASES = 7406;
@@ -45,7 +45,8 @@ const TOO_MANY_DATABASES = 7406;
 export async function findDatabase(api: CloudflareApi, accountId: string, key: string): Promise<Database | null> {
   return api.find(DatabaseResource, {
     path: `/accounts/${accountId}/d1/database/${encodeURIComponent(key)}`,
-    what: `read the D1 database ${key} ${PERMISSION}`,
+    what: `read the D1 database ${key}`,
+    permission: PERMISSION,
   });
 }
 
@@ -60,7 +61,8 @@ export async function createDatabase(
     return await api.call(DatabaseResource, {
       method: 'POST',
       path: `/accounts/${accountId}/d1/database`,
-      what: `create the D1 database ${name} ${PERMISSION}`,
+      what: `create the D1 database ${name}`,
+      permission: PERMISSION,
       body: {
         name,
         ...(jurisdiction === null ? {} : { jurisdiction }),
@@ -95,7 +97,8 @@ export async function runStatements(
   const results = await api.call(Results, {
     method: 'POST',
     path: `/accounts/${target.accountId}/d1/database/${target.databaseId}/query`,
-    what: `${what} ${PERMISSION}`,
+    what,
+    permission: PERMISSION,
     // One element each: the server splits what it gets as one.
     body: { batch: statements.map(({ sql, params = [] }) => ({ sql, params })) },
   });

@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { readDeployment } from '../local/deployment.ts';
 import { deploymentFile } from '../local/paths.ts';
 import { AdminTokenFile, planAdminToken } from './admin-token.ts';
-import { CloudflareApi, type Credentials } from './cloudflare-api.ts';
+import { CloudflareApi, CloudflareError, type Credentials } from './cloudflare-api.ts';
 import { DeployConfig } from './config.ts';
 import { DeployError } from './deploy-error.ts';
 import { type Facts, readFacts } from './facts.ts';
@@ -15,7 +15,7 @@ import { namesOf } from './names.ts';
 import type { DeployOptions } from './options.ts';
 import { addressOf, describeOutcome, stepLine } from './report.ts';
 import { planSchema, type Schema } from './schema.ts';
-import { type Deployment, stepsOf } from './steps.ts';
+import { type Deployment, type Step, stepsOf } from './steps.ts';
 import { findCredentials, type RunWrangler } from './wrangler.ts';
 
 /** What a deployment needs of the outside. */
@@ -61,9 +61,18 @@ export async function deploy(options: DeployOptions, context: DeployContext): Pr
   }
   for (const step of stepsOf(deployment)) {
     if (step.kind === 'change') context.progress(stepLine(step.label, `${step.would} …`));
-    context.print(stepLine(step.label, step.kind === 'is' ? step.text : await step.make()));
+    context.print(stepLine(step.label, step.kind === 'is' ? step.text : await made(step)));
   }
   await finish(deployment, context);
+}
+
+async function made(step: Step & { readonly kind: 'change' }): Promise<string> {
+  try {
+    return await step.make();
+  } catch (error) {
+    if (!(error instanceof DeployError || error instanceof CloudflareError)) throw error;
+    throw new DeployError(`${error.message}\n\nTo continue here, run it again.`);
+  }
 }
 
 function showSteps(deployment: Deployment, { print }: DeployContext): void {

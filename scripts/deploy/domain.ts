@@ -1,6 +1,6 @@
 /** Host names of the operator's own zones, at which the Worker is served. */
 import * as v from 'valibot';
-import { type CloudflareApi, CloudflareError } from './cloudflare-api.ts';
+import { type CloudflareApi, CloudflareError, SCRIPTS_EDIT } from './cloudflare-api.ts';
 import { DeployError } from './deploy-error.ts';
 
 const Domains = v.array(v.object({ hostname: v.string(), service: v.string() }));
@@ -9,7 +9,8 @@ const Domains = v.array(v.object({ hostname: v.string(), service: v.string() }))
 export async function findDomains(api: CloudflareApi, accountId: string, name: string): Promise<string[]> {
   const domains = await api.call(Domains, {
     path: `/accounts/${accountId}/workers/domains?service=${name}`,
-    what: 'list the custom domains of the Worker (permission “Workers Scripts: Edit”)',
+    what: 'list the custom domains of the Worker',
+    permission: SCRIPTS_EDIT,
   });
   return domains.filter(({ service }) => service === name).map(({ hostname }) => hostname);
 }
@@ -23,7 +24,8 @@ export async function addDomains(api: CloudflareApi, accountId: string, name: st
     await api.call(v.unknown(), {
       method: 'PUT',
       path: `/accounts/${accountId}/workers/scripts/${name}/domains/records`,
-      what: `serve the Worker at ${hosts.join(', ')} (permission “Workers Routes: Edit” for the zone)`,
+      what: `serve the Worker at ${hosts.join(', ')}`,
+      permission: 'Workers Routes: Edit',
       body: {
         override_scope: true,
         override_existing_origin: false,

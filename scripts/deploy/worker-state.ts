@@ -1,6 +1,6 @@
 /** What is deployed under a name: the account itself is the memory of earlier deployments. */
 import * as v from 'valibot';
-import type { CloudflareApi } from './cloudflare-api.ts';
+import { type CloudflareApi, SCRIPTS_EDIT } from './cloudflare-api.ts';
 
 export interface DeployedWorker {
   /** The id of the database that it is bound to. */
@@ -38,12 +38,14 @@ const Secrets = v.array(v.object({ name: v.string() }));
 export async function readWorker(api: CloudflareApi, accountId: string, name: string): Promise<WorkerState> {
   const settings = await api.find(WorkerSettings, {
     path: `/accounts/${accountId}/workers/scripts/${name}/settings`,
-    what: `read the settings of the Worker ${name} (permission “Workers Scripts: Edit”)`,
+    what: `read the settings of the Worker ${name}`,
+    permission: SCRIPTS_EDIT,
   });
   if (settings === null) return { kind: 'absent' };
   const secrets = await api.call(Secrets, {
     path: `/accounts/${accountId}/workers/scripts/${name}/secrets`,
     what: `list the names of the secrets of the Worker ${name}`,
+    permission: SCRIPTS_EDIT,
   });
   const hasAdminToken = secrets.some((secret) => secret.name === ADMIN_TOKEN);
   const bindings = settings.bindings.filter(({ type }) => !type.startsWith('secret_'));

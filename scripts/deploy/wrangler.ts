@@ -1,6 +1,7 @@
 /** Runs wrangler, quietly: what it prints is shown only if it fails. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import * as v from 'valibot';
 import { ROOT } from '../local/paths.ts';
 import type { Credentials } from './cloudflare-api.ts';
@@ -78,7 +79,18 @@ export async function uploadWorker(
   const secrets = upload.secretsFile === null ? [] : ['--secrets-file', upload.secretsFile];
   const { status, output } = await run(['deploy', '--config', upload.configFile, ...secrets]);
   if (status === 0) return;
-  throw new DeployError(`The Worker could not be uploaded. wrangler says:\n\n${indented(output)}`);
+  throw new DeployError(`The Worker could not be uploaded. wrangler says:\n\n${indented(errorIn(output))}`);
+}
+
+/** From the error on: before it, wrangler lists all that it has uploaded. */
+function errorIn(output: string): string {
+  const lines = stripVTControlCharacters(output).split('\n');
+  const start = lines.findIndex((line) => line.includes('[ERROR]'));
+  return lines
+    .slice(Math.max(start, 0))
+    .filter((line) => !line.includes('If you think this is a bug'))
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n');
 }
 
 function indented(text: string): string {

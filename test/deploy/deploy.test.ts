@@ -168,7 +168,7 @@ describe('npm run deploy', () => {
 
   test('registers the workers.dev subdomain of an account that has none', async () => {
     trial.cloudflare.subdomain = null;
-    await expect(trial.deploy()).rejects.toThrow(/--subdomain leash-[0-9a-f]{6}$/);
+    await expect(trial.deploy()).rejects.toThrow(/--subdomain leash-[0-9a-f]{6}\n/);
     expect(await trial.deploy([], { ask: async () => 'chosen' })).toContain('https://leash.chosen.workers.dev');
   });
 });
@@ -176,7 +176,7 @@ describe('npm run deploy', () => {
 describe('refuses, in words that say what to do, and changes nothing:', () => {
   type Prepare = () => unknown;
   const cases: [what: string, prepare: Prepare, flags: string[], env: Record<string, string>, words: RegExp][] = [
-    ['a wrong token', () => 0, [], { CLOUDFLARE_API_TOKEN: 'wrong' }, /refused to list your accounts .*Authentication/],
+    ['a wrong token', () => 0, [], { CLOUDFLARE_API_TOKEN: 'wrong' }, /refused to list your accounts: Authentication error.*“Account Settings: Read”/],
     ['no token', () => 0, [], { CLOUDFLARE_API_TOKEN: '' }, /npx wrangler login.*CLOUDFLARE_API_TOKEN/],
     ['an unknown account', () => 0, [], { CLOUDFLARE_ACCOUNT_ID: 'ffff' }, /Could not route/],
     [
