@@ -28,7 +28,7 @@ const context: DeployContext = {
     console.log(line);
   },
   progress: (line) => {
-    if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
+    if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line.slice(0, (process.stdout.columns || 80) - 1)}`);
   },
   build: async () => {
     const { status, output } = await run(process.execPath, [join(ROOT, 'scripts', 'build.ts')], 'pipe');

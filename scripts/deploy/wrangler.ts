@@ -29,6 +29,8 @@ export const runWrangler: RunWrangler = (args, env = {}) =>
         WRANGLER_HIDE_BANNER: 'true',
         NO_COLOR: '1',
         WRANGLER_LOG: 'log',
+        // For our own calls: wrangler goes through a proxy by itself.
+        NODE_USE_ENV_PROXY: '0',
         ...env,
       },
     });
