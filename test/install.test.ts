@@ -1,17 +1,19 @@
 /** The install script that a control plane serves, from an empty home to the first kill, and all that can be in its way. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { basename, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { DIST } from '../scripts/local/paths.ts';
+import { DIST, ROOT } from '../scripts/local/paths.ts';
 import { type BareUser, useBareUser } from './support/bare-user.ts';
 import { useTestEnvironment } from './support/use-test-environment.ts';
 
 const environment = useTestEnvironment();
 const user = useBareUser();
+
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 
 /** What the machine has of leash. */
 function installed({ home }: BareUser): string[] {
@@ -123,6 +125,55 @@ test('again: what is there is kept, and what is new is exchanged', async () => {
     expect(await readFile(join(machine.home, '.config/leash/token'), 'utf8')).toBe('exchanged\n');
     await machine.sh(`echo other > .config/leash/token`);
   }
+});
+
+test('leash upgrade and leash uninstall: never half, and not while something needs what goes', async () => {
+  const { url, machineToken, admin } = environment();
+  const machine = user();
+  const installing = `curl -fsSL ${url}/install.sh | sh -s -- --no-test`;
+  expect((await machine.sh(installing, { env: { LEASH_TOKEN: machineToken } })).code).toBe(0);
+  const program = join(machine.home, '.local/bin/leash');
+  const served = await readFile(program, 'utf8');
+  const leash = (args: string, env: Record<string, string> = {}) => machine.sh(`~/.local/bin/leash ${args}`, { env });
+
+  // Of the same length: the program knows where it ends.
+  const old = served.replaceAll(`"${version}"`, `"${version.replace(/^\d/, '9')}"`);
+  expect(old).not.toBe(served);
+  await machine.write('.local/bin/leash', old, 0o755);
+  const job = leash(`run --job install-upgrade -- sh -c 'sleep 600'`);
+  await waitFor('the job', async () => (await admin.runs({ job: 'install-upgrade', state: 'running' })).length === 1);
+
+  const check = await leash('upgrade --check');
+  expect(check).toEqual({
+    code: 1,
+    printed: `${url} serves leash ${version}; ${program} is leash ${version.replace(/^\d/, '9')}: run leash upgrade\n`,
+  });
+  const unreachable = await leash('upgrade --url http://127.0.0.1:1');
+  expect(unreachable.printed).toMatch(/^leash: not upgraded: cannot reach http:\/\/127.0.0.1:1: /);
+  expect(unreachable.code).toBe(6);
+  expect(await readFile(program, 'utf8')).toBe(old);
+
+  expect(await leash('upgrade')).toMatchObject({
+    code: 0,
+    printed: expect.stringContaining('running jobs are not affected'),
+  });
+  expect(await readFile(program, 'utf8')).toBe(served);
+  expect((await stat(program)).mode & 0o777).toBe(0o755);
+  expect(await leash('upgrade')).toMatchObject({
+    code: 0,
+    printed: expect.stringMatching(/is the one that .* serves/),
+  });
+
+  // The run goes on under the leash that has started it.
+  const refused = await leash('uninstall');
+  expect(refused.printed).toMatch(/^leash: not removed, .*\nleash: {3}1 run is running: install-upgrade \(\w{26}\)\n$/);
+  expect(refused.code).toBe(1);
+  expect(installed(machine)).toHaveLength(3);
+  await admin.kill('install-upgrade', {}, 30);
+  expect((await job).code).toBe(143);
+  expect(await leash('uninstall')).toMatchObject({ code: 0 });
+  expect(installed(machine)).toEqual([]);
+  expect(existsSync(join(machine.home, '.config/leash'))).toBe(false);
 });
 
 const UNTOUCHED: readonly (readonly [string, (url: string) => string, RegExp])[] = [

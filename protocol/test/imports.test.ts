@@ -43,6 +43,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['link'],
     ['guardian'],
     ['orphans'],
+    ['install'],
     ['flush'],
     ['run'],
     ['adopt'],

@@ -632,6 +632,8 @@ say_what_next() {
   say 'Then put leash in front of the commands in a crontab:'
   say ''
   say "  0 3 * * *  $program run --job ${only_job:-backup} -- /path/to/command"
+  say ''
+  say "$program crontab does that for a whole crontab, and $program doctor checks this machine."
 }
 
 # A token that follows the script on stdin is the body of the here-document, whichever shell reads it; its end is the end

@@ -57,6 +57,13 @@ export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
   register('whoami', 'Set up', 'print what your token may do', () => import('./subcommands/whoami.ts')),
   register('doctor', 'Set up', 'check this machine and say what to mend', () => import('./subcommands/doctor.ts')),
   register('crontab', 'Set up', 'put the lines of a crontab on the leash', () => import('./subcommands/crontab.ts')),
+  register(
+    'upgrade',
+    'Set up',
+    'replace leash by the one of the control plane',
+    () => import('./subcommands/upgrade.ts'),
+  ),
+  register('uninstall', 'Set up', 'remove leash from this machine', () => import('./subcommands/uninstall.ts')),
   register('cost', 'Set up', 'estimate what a fleet costs a month', () => import('./subcommands/cost.ts'), OLD),
 ];
 
