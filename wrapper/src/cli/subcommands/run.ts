@@ -76,12 +76,12 @@ Log and help:
 DURATION is a number with ms, s, m, h or d (90s, 5m, 500ms); a number without a unit is in seconds;
 0 means no limit. SIZE is a number with K, M or G.
 
-Settings come from flags, then the environment, then /etc/leash.conf (KEY=VALUE lines; another file
-with $LEASH_CONFIG): LEASH_URL, LEASH_TOKEN, LEASH_TOKEN_FILE, LEASH_CA_FILE (additional
-certificates to trust), LEASH_MACHINE, LEASH_STATE_DIR (the spool; default /var/lib/leash, or
-~/.local/state/leash), LEASH_LOG, LEASH_REDACT, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY. The
-token is not passed on to the command. Without a URL or a token the command runs unsupervised, and
-a line on stderr says so.
+Settings come from flags, then the environment, then a file of KEY=VALUE lines: the one that
+$LEASH_CONFIG names, else ~/.config/leash/leash.conf (not for root), else /etc/leash.conf. They are
+LEASH_URL, LEASH_TOKEN, LEASH_TOKEN_FILE, LEASH_CA_FILE (additional certificates to trust),
+LEASH_MACHINE, LEASH_STATE_DIR (the spool; default /var/lib/leash, or ~/.local/state/leash),
+LEASH_LOG, LEASH_REDACT, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY. The token is not passed on to
+the command. Without a URL or a token the command runs unsupervised, and a line on stderr says so.
 
 In the place of Saltpeter's wrapper: with $SP_COMMAND and without -- COMMAND, the variables
 SP_JOB_NAME, SP_JOB_INSTANCE, SP_MACHINE_ID, SP_CWD, SP_USER, SP_TIMEOUT, SP_ALLOW_OVERLAP,
