@@ -54,13 +54,20 @@ async function ownCrontab(): Promise<string> {
   );
 }
 
-/** Processes of any user that run the program, other than this one. Only on Linux, and only those that can be seen. */
+const SUPERVISING: ReadonlySet<string | undefined> = new Set(['run', 'adopt', 'flush']);
+
+/** Not `sudo leash uninstall`, which has the program among its arguments, too. @param words a process's arguments */
+export function isSupervising(words: readonly string[], program: string): boolean {
+  return words.some((word, index) => word === program && SUPERVISING.has(words[index + 1]));
+}
+
+/** Processes of any user that supervise something by the program, other than this one. Only on Linux, and only those that can be seen. */
 export async function processesThatRun(program: string): Promise<number[]> {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid) => {
       const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
-      return words.slice(0, 4).includes(program) ? [Number(pid)] : [];
+      return isSupervising(words, program) ? [Number(pid)] : [];
     }),
   );
   return found.flat().filter((pid) => pid !== process.pid);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runsIt } from '../../src/install/leash-users.ts';
+import { isSupervising, runsIt } from '../../src/install/leash-users.ts';
 
 const PROGRAM = '/home/ana/.local/bin/leash';
 
@@ -15,4 +15,11 @@ test.each([
   ['', false],
 ])('%s: %s', (line, isUser) => {
   expect(runsIt(`MAILTO=root\n${line}\n`, PROGRAM)).toBe(isUser);
+});
+
+test('a process that supervises is told from one that only names the program', () => {
+  expect(isSupervising(['/usr/bin/node', PROGRAM, 'run', '--job', 'backup'], PROGRAM)).toBe(true);
+  expect(isSupervising(['/usr/bin/node', '--max-old-space-size=64', PROGRAM, 'adopt', ''], PROGRAM)).toBe(true);
+  expect(isSupervising(['sudo', PROGRAM, 'uninstall', ''], PROGRAM)).toBe(false);
+  expect(isSupervising(['vi', PROGRAM, ''], PROGRAM)).toBe(false);
 });
