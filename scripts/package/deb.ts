@@ -18,8 +18,8 @@ const LIBRARIES = 'libc6 (>= 2.28), libstdc++6 (>= 8.3), libgcc-s1 | libgcc1';
 const POSTRM = `#!/bin/sh
 set -e
 if [ "$1" = purge ]; then
-  rm -rf /var/lib/leash
-  rm -f /etc/leash.token
+  rm -rf "\${DPKG_ROOT:-}/var/lib/leash"
+  rm -f "\${DPKG_ROOT:-}/etc/leash.token"
 fi
 `;
 

@@ -1,3 +1,4 @@
+/// <reference path="./postject.d.ts" />
 /**
  * `leash` with its Node.js in one file, as Node's single executable application.
  *
