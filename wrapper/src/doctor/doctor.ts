@@ -20,7 +20,7 @@ import { judgeHealth, judgeNames, judgeTransport, judgeUpgrade, type Upgrade } f
 import { type Finding, isProblem, note, problem, type Section, type SectionId } from './finding.ts';
 import { tryUpgrade } from './probe-upgrade.ts';
 import { type Answer, healthOf, parseJson, problemIn, Way } from './probe-way.ts';
-import { type Killer, tryRun } from './trial.ts';
+import { type Killer, type Operator, tryRun } from './trial.ts';
 
 export interface Examination {
   readonly version: string;
@@ -34,8 +34,8 @@ export interface Examination {
   readonly flags: readonly string[];
   readonly isOffline: boolean;
   readonly withTrial: boolean;
-  /** The token of an operator who may kill; null: the machine's own, if it may. */
-  readonly operator: Killer | null;
+  /** Who may kill the test run; without one the machine's own token is used, if it can. */
+  readonly operator: Operator;
 }
 
 /** More than all steps of a section may take: a bound for a disk that hangs. */
@@ -194,16 +194,17 @@ class Online {
       job,
       instance: `${job}_${uniqueUlid()}`,
       way,
-      killer: operator ?? this.#ownKiller(),
+      killer: operator.kind === 'signed_in' ? operator.killer : this.#ownKiller(),
     });
-    return judgeTrial(trial, job);
+    const findings = judgeTrial(trial, job);
+    return operator.kind === 'unusable' ? [...findings, note('trial.login', operator.why)] : findings;
   }
 
   #ownKiller(): Killer | null {
     const rights = this.#rights;
     if (rights === null || this.#token === null) return null;
     const canKill = rights.scopes.some((scope) => scope === 'kill' || scope === 'admin');
-    return canKill ? { token: this.#token, name: `“${rights.name}”` } : null;
+    return canKill ? { token: this.#token, name: `the token “${rights.name}”` } : null;
   }
 }
 

@@ -1,5 +1,7 @@
 /** Shows what was found: as text for people, as JSON for programs, and as an exit code. */
 import { printable } from '../logging/log.ts';
+import { EXIT, type ExitCode } from '../operator/exit-codes.ts';
+import { type Style, styled, type Terminal } from '../operator/terminal.ts';
 import { type Finding, isProblem, type Section, type SectionId, type Status } from './finding.ts';
 
 export const TITLES: Readonly<Record<SectionId, string>> = {
@@ -18,12 +20,6 @@ export const TITLES: Readonly<Record<SectionId, string>> = {
   trial: 'Test run',
 };
 
-export interface Style {
-  /** Columns of the terminal. */
-  readonly width: number;
-  readonly colours: boolean;
-}
-
 const LABELS: Readonly<Record<Status, string>> = { ok: 'ok', note: 'note', warning: 'warning', problem: 'PROBLEM' };
 /** `PROBLEM`, and the space around it. */
 const INDENT = 11;
@@ -31,28 +27,29 @@ const INDENT = 11;
 const MAX_WIDTH = 100;
 const MIN_WIDTH = 40;
 
-/** SGR. The terminal's own palette, so that it can be read on light and on dark. */
-const COLOURS: Readonly<Record<Status, string>> = { ok: '32', note: '2', warning: '33', problem: '1;31' };
+const STYLE_OF: Readonly<Record<Status, Style>> = { ok: 'green', note: 'dim', warning: 'yellow', problem: 'red' };
+/** Where the output is no terminal. */
+const DEFAULT_WIDTH = 80;
 
-export function sectionText({ id, findings }: Section, style: Style): string {
-  const title = paint(TITLES[id], '1', style);
-  return `\n${title}\n${findings.map((finding) => findingText(finding, style)).join('')}`;
+export function sectionText({ id, findings }: Section, terminal: Terminal): string {
+  const title = styled(terminal, 'bold', TITLES[id]);
+  return `\n${title}\n${findings.map((finding) => findingText(finding, terminal)).join('')}`;
 }
 
-function findingText(finding: Finding, style: Style): string {
+function findingText(finding: Finding, terminal: Terminal): string {
   const label = `  ${LABELS[finding.status]}`.padEnd(INDENT);
-  const [first = '', ...rest] = wrap(printable(finding.what), style);
-  const remedy = 'remedy' in finding ? wrap(`→ ${printable(finding.remedy)}`, style) : [];
+  const [first = '', ...rest] = wrap(printable(finding.what), terminal);
+  const remedy = 'remedy' in finding ? wrap(`→ ${printable(finding.remedy)}`, terminal) : [];
   const lines = [
-    paint(label, COLOURS[finding.status], style) + first,
+    styled(terminal, STYLE_OF[finding.status], label) + first,
     ...[...rest, ...remedy].map((line) => ' '.repeat(INDENT) + line),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
 
 /** Words on lines; a word that is longer than a line keeps its own. */
-export function wrap(text: string, { width }: Pick<Style, 'width'>): string[] {
-  const room = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, width)) - INDENT;
+export function wrap(text: string, { columns }: Pick<Terminal, 'columns'>, indent = INDENT): string[] {
+  const room = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, columns ?? DEFAULT_WIDTH)) - indent;
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
@@ -64,21 +61,17 @@ export function wrap(text: string, { width }: Pick<Style, 'width'>): string[] {
   return [...lines, line];
 }
 
-function paint(text: string, sgr: string, { colours }: Style): string {
-  return colours ? `\x1b[${sgr}m${text}\x1b[0m` : text;
-}
-
-export function summaryText(sections: readonly Section[], style: Style): string {
+export function summaryText(sections: readonly Section[], terminal: Terminal): string {
   const problems = countOf('problem', sections);
   const warnings = countOf('warning', sections);
-  if (problems + warnings === 0) return `\n${paint('All is well.', '32', style)}\n`;
+  if (problems + warnings === 0) return `\n${styled(terminal, 'green', 'All is well.')}\n`;
   const parts = [
-    ...(problems > 0 ? [paint(plural(problems, 'problem'), COLOURS.problem, style)] : []),
-    ...(warnings > 0 ? [paint(plural(warnings, 'warning'), COLOURS.warning, style)] : []),
+    ...(problems > 0 ? [styled(terminal, 'red', plural(problems, 'problem'))] : []),
+    ...(warnings > 0 ? [styled(terminal, 'yellow', plural(warnings, 'warning'))] : []),
   ];
-  const first =
-    problems > 0 ? `, the first in “${firstProblem(sections)}”: mend that one first, it may cause others` : '';
-  return `\n${wrap(`${parts.join(' and ')}${problems > 1 ? first : ''}.`, { width: style.width }).join('\n')}\n`;
+  // One of them often is the cause of those after it.
+  const first = problems > 1 ? ` Begin with the first, in “${firstProblem(sections)}”.` : '';
+  return `\n${parts.join(' and ')}.${first}\n`;
 }
 
 function firstProblem(sections: readonly Section[]): string {
@@ -120,12 +113,8 @@ export function reportJson({ version, machine, url }: Subject, sections: readonl
   };
 }
 
-const EXIT_OK = 0;
-const EXIT_FAILED = 1;
-const EXIT_UNREACHABLE = 6;
-
-export function exitCodeFor(sections: readonly Section[]): number {
+export function exitCodeFor(sections: readonly Section[]): ExitCode {
   const broken = sections.filter(({ findings }) => findings.some(isProblem));
-  if (broken.some(({ id }) => id === 'way')) return EXIT_UNREACHABLE;
-  return broken.length === 0 ? EXIT_OK : EXIT_FAILED;
+  if (broken.some(({ id }) => id === 'way')) return EXIT.outOfReach;
+  return broken.length === 0 ? EXIT.done : EXIT.failed;
 }

@@ -29,9 +29,15 @@ export interface TrialOptions {
 /** Who may kill. */
 export interface Killer {
   readonly token: string;
-  /** Whose it is, for a person. */
+  /** Which it is, for a person. */
   readonly name: string;
 }
+
+/** The operator who has signed in on this machine, if any. */
+export type Operator =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unusable'; readonly why: string }
+  | { readonly kind: 'signed_in'; readonly killer: Killer };
 
 export type Trial =
   /** It exited before it had connected, or did not connect. */

@@ -30,7 +30,7 @@ async function diagnose(
     flags: [],
     isOffline: false,
     withTrial: false,
-    operator: null,
+    operator: { kind: 'none' } as const,
   };
   for await (const section of examine(examination)) sections.push(section);
   const lines = sections.flatMap(({ findings }) =>

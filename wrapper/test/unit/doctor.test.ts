@@ -291,7 +291,7 @@ test('the test run: what could not be tried is said', () => {
   ]);
 });
 
-const PLAIN = { width: 80, colours: false };
+const PLAIN = { columns: 80, hasColour: false };
 const SECTIONS = [
   { id: 'settings', findings: [ok('settings.url', 'fine'), warning('settings.file', 'odd', 'Mend it.')] },
   { id: 'way', findings: [problem('way.tcp', `no way ${'word '.repeat(20)}end`, 'Ask who runs the firewall.')] },
@@ -303,9 +303,9 @@ test('the report as text: within 80 columns, colours only where asked for, nothi
   expect(shown).toContain('  warning  odd\n           → Mend it.\n');
   expect(shown).toContain('\n1 problem and 1 warning.\n');
   expect(shown).not.toContain('\x1b');
-  expect(sectionText(SECTIONS[0], { ...PLAIN, colours: true })).toContain('\x1b[');
+  expect(sectionText(SECTIONS[0], { ...PLAIN, hasColour: true })).toContain('\x1b[');
   expect(sectionText({ id: 'way', findings: [ok('x', '\x1b[31mred')] }, PLAIN)).not.toContain('\x1b');
-  expect(wrap(`${'x'.repeat(200)} y`, { width: 80 })).toEqual(['x'.repeat(200), 'y']);
+  expect(wrap(`${'x'.repeat(200)} y`, { columns: 80 })).toEqual(['x'.repeat(200), 'y']);
 });
 
 test('the report as JSON, and its exit code', () => {

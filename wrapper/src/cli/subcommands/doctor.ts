@@ -4,11 +4,15 @@ import { JobName } from '#protocol/names';
 import { readSettings } from '../../doctor/checks/settings.ts';
 import { examine } from '../../doctor/doctor.ts';
 import type { Section } from '../../doctor/finding.ts';
-import { exitCodeFor, reportJson, type Style, sectionText, summaryText } from '../../doctor/report.ts';
+import { exitCodeFor, reportJson, sectionText, summaryText } from '../../doctor/report.ts';
+import type { Operator } from '../../doctor/trial.ts';
 import { hostFacts } from '../../host/host-facts.ts';
 import { hostName } from '../../host/host-name.ts';
 import { isSingleExecutable } from '../../host/own-program.ts';
-import { printable } from '../../logging/log.ts';
+import { describeError, printable } from '../../logging/log.ts';
+import { loginPath, readLogin } from '../../operator/login-file.ts';
+import { OperatorError } from '../../operator/operator-error.ts';
+import { openTerminal } from '../../operator/terminal.ts';
 import { machineName } from '../../run/identity.ts';
 import { name, readFlags } from '../flags.ts';
 import { defineSubcommand, type Program } from '../subcommand.ts';
@@ -86,7 +90,8 @@ async function doctor(options: DoctorOptions, { version, env }: Program): Promis
   const { url, tokenFile, job, withTrial, isOffline, asJson } = options;
   const settings = readSettings({ url, tokenFile }, env, (read) => machineName(read.LEASH_MACHINE ?? hostName()));
   const { machine } = settings.facts;
-  const style: Style = { width: process.stdout.columns ?? 80, colours: hasColours(env) };
+  const terminal = openTerminal(process.stdout, env);
+  const controlPlane = settings.controlPlane?.baseUrl.replace(/^ws/, 'http') ?? null;
   const print = (printed: string) => {
     if (!asJson) process.stdout.write(printed);
   };
@@ -102,15 +107,14 @@ async function doctor(options: DoctorOptions, { version, env }: Program): Promis
     flags,
     isOffline,
     withTrial,
-    operator: null,
+    operator: await findOperator(controlPlane, env),
   })) {
     sections.push(section);
-    print(sectionText(section, style));
+    print(sectionText(section, terminal));
   }
-  const controlPlane = settings.controlPlane?.baseUrl.replace(/^ws/, 'http') ?? null;
   if (asJson) {
     process.stdout.write(`${JSON.stringify(reportJson({ version, machine, url: controlPlane }, sections), null, 2)}\n`);
-  } else print(summaryText(sections, style));
+  } else print(summaryText(sections, terminal));
   return exitCodeFor(sections);
 }
 
@@ -120,7 +124,14 @@ function programPath(): string | null {
   return program.endsWith('.ts') ? null : program;
 }
 
-/** Colours are for terminals (NO_COLOR: https://no-color.org). */
-function hasColours({ NO_COLOR, TERM }: NodeJS.ProcessEnv): boolean {
-  return process.stdout.isTTY && !NO_COLOR && TERM !== 'dumb';
+/** Whoever has signed in at this control plane on this machine: the token of the machine itself should not be able to kill. */
+async function findOperator(url: string | null, env: NodeJS.ProcessEnv): Promise<Operator> {
+  try {
+    const login = await readLogin(env);
+    if (login === null || url === null || new URL(login.url).href !== new URL(url).href) return { kind: 'none' };
+    return { kind: 'signed_in', killer: { token: login.token, name: 'the token of leash login' } };
+  } catch (error) {
+    if (error instanceof OperatorError) return { kind: 'unusable', why: error.message };
+    return { kind: 'unusable', why: `${loginPath(env)}: ${describeError(error)}` };
+  }
 }

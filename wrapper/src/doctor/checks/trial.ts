@@ -26,7 +26,7 @@ export function judgeTrial(trial: Trial, job: string): Finding[] {
 function killFinding(kill: KillOutcome): Finding {
   switch (kill.kind) {
     case 'done':
-      return ok('trial.kill', `a kill by ${kill.by} ended it within ${formatDuration(kill.ms)}`);
+      return ok('trial.kill', `a kill with ${kill.by} ended it within ${formatDuration(kill.ms)}`);
     case 'no_token':
       return note(
         'trial.kill',
@@ -36,13 +36,13 @@ function killFinding(kill: KillOutcome): Finding {
     case 'refused':
       return warning(
         'trial.kill',
-        `a kill by ${kill.by} was not accepted: ${kill.why}. A signal ended the run instead`,
+        `a kill with ${kill.by} was not accepted: ${kill.why}. A signal ended the run instead`,
         'Use leash login with a token that may kill this job.',
       );
     case 'no_effect':
       return problem(
         'trial.kill',
-        `a kill by ${kill.by} was accepted, and the command kept running`,
+        `a kill with ${kill.by} was accepted, and the command kept running`,
         'Report this, with the output of leash run --verbose.',
       );
   }
