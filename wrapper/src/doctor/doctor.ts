@@ -14,7 +14,7 @@ import { checkMemory } from './checks/memory.ts';
 import { checkProgram, judgeServed } from './checks/program.ts';
 import { judgeSettings, type Settings } from './checks/settings.ts';
 import { checkState } from './checks/state.ts';
-import { judgeRights, judgeToken, type Rights, type RightsAnswer, readToken } from './checks/token.ts';
+import { isSendable, judgeRights, judgeToken, type Rights, type RightsAnswer, readToken } from './checks/token.ts';
 import { judgeTrial } from './checks/trial.ts';
 import { judgeHealth, judgeNames, judgeTransport, judgeUpgrade, type Upgrade } from './checks/way.ts';
 import { type Finding, isProblem, note, problem, type Section, type SectionId } from './finding.ts';
@@ -49,7 +49,10 @@ export async function* examine(examination: Examination): AsyncGenerator<Section
   yield await section('settings', () => judgeSettings(settings.facts));
   const token = controlPlane === null ? null : await readToken(controlPlane.token);
   if (token !== null) yield await section('token', () => judgeToken(token));
-  const online = new Online(examination, token !== null && token.kind !== 'unreadable' ? token.text : null);
+  const online = new Online(
+    examination,
+    token !== null && token.kind !== 'unreadable' && isSendable(token.text) ? token.text : null,
+  );
   if (!isOffline && controlPlane !== null) yield* online.sections();
   yield await section('state', () => checkState(settings.settings, controlPlane));
   yield await section('memory', checkMemory);
@@ -139,7 +142,7 @@ class Online {
     yield [healthy];
     if (isProblem(healthy) || settings.controlPlane === null) return;
     if (this.#token === null) {
-      yield [note('way.upgrade', 'no WebSocket was opened: that needs a token')];
+      yield [note('way.upgrade', 'no WebSocket was opened: that needs a valid token')];
       return;
     }
     const run = uniqueUlid();
@@ -186,7 +189,8 @@ class Online {
     const { job, flags, operator, isOffline } = this.#examination;
     const way = this.#way;
     if (isOffline) return [note('trial', 'not tried: --offline')];
-    if (way === null || this.#token === null) return [note('trial', 'not tried: it needs a control plane and a token')];
+    if (way === null || this.#token === null)
+      return [note('trial', 'not tried: it needs a control plane and a valid token')];
     if (!this.#isReached) return [note('trial', 'not tried: the control plane was not reached')];
     const trial = await tryRun({
       program: ownProgram(),

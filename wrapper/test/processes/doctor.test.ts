@@ -191,6 +191,16 @@ test('a token that the control plane does not know', async () => {
   expect(lines.join('\n')).not.toContain(TOKEN);
 });
 
+test('a token that no header can hold is not sent, and not shown', async () => {
+  const { lines, exitCode } = await diagnose({ LEASH_URL: await doctorPlane(), LEASH_TOKEN: 'two words' });
+  expect(wrongIn(lines, /^(token|way|rights)/)).toEqual([
+    expect.stringContaining('token.text problem: it contains spaces'),
+  ]);
+  expect(lines).toContain('way.upgrade note: no WebSocket was opened: that needs a valid token');
+  expect(lines.join('\n')).not.toContain('two words');
+  expect(exitCode).toBe(1);
+});
+
 test('a token that may not run the job on this machine', async () => {
   const detail = 'This token may not run job leash-doctor on web1.';
   const { lines } = await diagnose({ LEASH_URL: await doctorPlane({ upgrade: { status: 403, detail } }) });

@@ -28,6 +28,11 @@ export async function readToken(source: TokenSource): Promise<TokenFacts> {
   }
 }
 
+/** Whether an HTTP header can hold it. */
+export function isSendable(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
+}
+
 /** As the control plane makes them: a prefix, 43 random characters, and 6 of a checksum. */
 const GENERATED = /^leash_[0-9A-Za-z]{49}$/;
 
@@ -62,7 +67,7 @@ function sourceFindings(token: Exclude<TokenFacts, { kind: 'unreadable' }>): Fin
 
 function textFindings(text: string): Finding[] {
   if (text === '') return [problem('token.text', 'it is empty', 'Create a token for this machine and write it there.')];
-  if (!/^[\x21-\x7e]+$/.test(text)) {
+  if (!isSendable(text)) {
     return [
       problem(
         'token.text',
