@@ -5,6 +5,8 @@ export interface NamedCommand {
   /** Entries with the same key run the same: they are one job. */
   readonly key: string;
   readonly parts: NameParts;
+  /** Who runs it, where that is not the same for all: tells apart what nothing else does. */
+  readonly user: string | null;
 }
 
 /**
@@ -20,10 +22,13 @@ export function nameJobs(commands: readonly NamedCommand[], taken: ReadonlyMap<s
   const unnamed = [...new Map(commands.map((each) => [each.key, each])).values()].filter(({ key }) => !names.has(key));
   for (const group of groupBy(unnamed, ({ parts }) => parts.base).values()) {
     const mustDiffer = group.length > 1 || used.has(group[0]?.parts.base ?? '');
-    for (const { key, parts } of group) {
-      const name = unusedName(mustDiffer ? withDetails(parts, group) : parts.base, used);
-      used.add(name);
-      names.set(key, name);
+    const chosen = group.map(({ parts }) => (mustDiffer ? withDetails(parts, group) : parts.base));
+    for (const [index, { key, user }] of group.entries()) {
+      const name = chosen[index] ?? '';
+      const isShared = used.has(name) || chosen.filter((each) => each === name).length > 1;
+      const unused = unusedName(isShared && user !== null ? `${name}-${user}` : name, used);
+      used.add(unused);
+      names.set(key, unused);
     }
   }
   return names;

@@ -184,8 +184,8 @@ function chooseNames(lines: readonly ReadLine[], options: PlanOptions, taken: Ta
 function namedCommand({ parsed, use, manager }: EntryLine): NamedCommand {
   const named = manager?.entry == null ? null : slug(manager.entry);
   const parts = namePartsOf(splitAtPercent(parsed.command).command);
-  const details = [...parts.details, ...(parsed.user === null ? [] : [parsed.user])];
-  return { key: keyOf(parsed, use), parts: { base: named ?? parts.base, details } };
+  const user = parsed.user === null ? null : slug(parsed.user);
+  return { key: keyOf(parsed, use), parts: { ...parts, base: named ?? parts.base }, user };
 }
 
 /** Whoever runs the same command runs the same job. */
