@@ -100,7 +100,7 @@ test('cron runs the same command on the leash as before, by the same shell, with
       dialect: fc.constantFrom(...PERCENT_DIALECTS),
       captureLogs: fc.boolean(),
     }),
-    trials(12, 400),
+    trials(8, 400),
   );
   const pairs = cases.flatMap(({ command, shell, dialect, captureLogs }, index) => {
     const before = `SHELL=${shell}\n0 3 * * * `;

@@ -21,12 +21,12 @@ Usage:
   leash crontab [options] FILE...      files; those of /etc/cron.d have a user field. - is stdin
   leash crontab [options] --all        all users' crontabs, /etc/crontab and /etc/cron.d; requires root
 
-Shows what would change as a diff. With --apply it changes it, and keeps a copy of what it was. Each
-line keeps its schedule, and cron runs the same command by the same shell as before: with \`leash run\`
-in front of a program, or with the whole line as one argument of \`leash run --shell\`.
+Shows what would change as a diff. With --apply it changes it, and keeps a copy of what it was.
+Each line keeps its schedule, and cron runs the same command by the same shell as before: with
+\`leash run\` in front of a program, or with the whole line as one argument of \`leash run --shell\`.
 
-What can't be converted with certainty is left alone, with the reason, and so is what Ansible, Puppet,
-Chef, Salt or another program manages. Lines that run leash already are not changed.
+What can't be converted with certainty is left alone, with the reason, and so is what Ansible,
+Puppet, Chef, Salt or another program manages. Lines that run leash already are not changed.
 
 Examples:
   leash crontab                        show what would change
@@ -43,7 +43,7 @@ Options:
   --only PATTERN         only jobs whose name matches, e.g. 'backup-*'; may be repeated
   --managed              also lines that another program manages
   --name LINE=NAME       the job name for a line, by its number; may be repeated
-  --capture-logs         show output that a line appends to a file (>> FILE): leash passes it on there
+  --capture-logs         show output that a line appends to a file (>> FILE), and pass it on there
   --program PATH         the leash that cron runs; default: this one
 
 Options for each line, as of \`leash run\`:
@@ -51,8 +51,8 @@ Options for each line, as of \`leash run\`:
 
   -h, --help             print this text
 
-A job is named after the script or program that its line runs. Two lines that run the same command are
-one job. The name is in the line from then on: edit it there, and change the schedule as you like.
+A job is named after the script or program that its line runs. Two lines that run the same command
+are one job. The name is in the line from then on: edit it there, and the schedule as you like.
 
 Exit code:
   0  done, also when there is nothing to change
