@@ -8,7 +8,7 @@ import { servePage } from './dev/page-server.ts';
 import { Rebuilder, WATCHED } from './dev/rebuilder.ts';
 import { greeting } from './local/greeting.ts';
 import { StartError } from './local/start-error.ts';
-import { readStartSettings, type StartSettings } from './local/start-settings.ts';
+import { type DevSettings, readDevSettings } from './local/start-settings.ts';
 import { chooseAdminToken, ensureRunToken, makeStateDir } from './local/state-dir.ts';
 import { onStopRequest } from './local/stop-request.ts';
 
@@ -27,7 +27,7 @@ LEASH_ADMIN_TOKEN sets the first admin token. Without it, one is created and sav
 npm start uses the same tokens.`;
 
 try {
-  const settings = readStartSettings(process.argv.slice(2), USAGE);
+  const settings = readDevSettings(process.argv.slice(2), USAGE);
   if (settings === 'help') console.log(HELP);
   else await develop(settings);
 } catch (error) {
@@ -36,7 +36,7 @@ try {
   process.exitCode = 1;
 }
 
-async function develop({ port, stateDir }: StartSettings): Promise<void> {
+async function develop({ port, stateDir }: DevSettings): Promise<void> {
   await makeStateDir(stateDir);
   const adminToken = await chooseAdminToken(stateDir);
   const stopRequested = onStopRequest();

@@ -3,21 +3,24 @@
  * directory, the tokens made here included.
  */
 import { spawnControlPlane } from './local/control-plane-child.ts';
-import { greeting } from './local/greeting.ts';
+import { greeting, greetingWithoutTokens } from './local/greeting.ts';
 import { StartError } from './local/start-error.ts';
 import { readStartSettings, type StartSettings } from './local/start-settings.ts';
 import { chooseAdminToken, ensureRunToken, makeStateDir } from './local/state-dir.ts';
 import { onStopRequest } from './local/stop-request.ts';
 
-const USAGE = 'usage: npm start -- [--port N] [--state DIR]';
+const USAGE = 'usage: npm start -- [--port N] [--state DIR] [--host ADDRESS] [--url URL] [--hide-tokens]';
 const HELP = `${USAGE}
 
 Starts the control plane on 127.0.0.1, and prints a link to the dashboard and a command line that runs a first job.
-Ctrl-C stops it.
+Ctrl-C or SIGTERM stops it.
 
-  --port N     listen on this port (8787)
-  --state DIR  keep tokens, runs and output there (.leash/state in the repository)
-  --help       print this help
+  --port N        listen on this port (8787)
+  --state DIR     keep tokens, runs and output there (.leash/state in the repository)
+  --host ADDRESS  listen on this address (127.0.0.1). It speaks HTTP: put a reverse proxy with TLS in front of it
+  --url URL       the address of that proxy, such as https://leash.example.com
+  --hide-tokens   print no tokens, because the output goes to a log
+  --help          print this help
 
 LEASH_ADMIN_TOKEN sets the first admin token. Without it, one is created and saved in the state directory.
 The API is described in docs/protocol.md and, while the control plane runs, at /openapi.json.`;
@@ -32,14 +35,22 @@ try {
   process.exitCode = 1;
 }
 
-async function start({ port, stateDir }: StartSettings): Promise<void> {
+async function start({ port, stateDir, host, publicUrl, hidesTokens }: StartSettings): Promise<void> {
+  // A stop that is requested while it starts counts, too.
+  const stopRequested = onStopRequest();
   await makeStateDir(stateDir);
   const adminToken = await chooseAdminToken(stateDir);
-  const controlPlane = await spawnControlPlane({ port, stateDir, adminToken: adminToken.secret });
-  const stopRequested = onStopRequest();
+  const controlPlane = await spawnControlPlane({
+    port,
+    host,
+    stateDir,
+    adminToken: adminToken.secret,
+    ...(publicUrl === null ? {} : { publicUrl }),
+  });
   try {
     const runToken = await ensureRunToken(controlPlane.url, adminToken.secret, stateDir);
-    console.log(greeting({ url: controlPlane.url, stateDir, adminToken, runToken }));
+    const facts = { url: publicUrl ?? controlPlane.url, stateDir, adminToken, runToken };
+    console.log(hidesTokens ? greetingWithoutTokens(facts) : greeting(facts));
     console.log('Ctrl-C stops the control plane. Running jobs keep running, and reconnect once it is started again.\n');
   } catch (error) {
     await controlPlane.stop();

@@ -12,11 +12,16 @@ import { applyMigrations, isSchemaNoted, noteSchema } from './migrations.ts';
 import { DIST, deploymentFile, ROOT, workerBundle } from './paths.ts';
 import { describePortError } from './port-error.ts';
 import { StartError } from './start-error.ts';
+import { lockState, type StateLock } from './state-lock.ts';
 import { type OtherBuild, twoBuilds } from './two-builds.ts';
 
 export interface ControlPlaneOptions {
   /** 0 for any free one. */
   readonly port: number;
+  /** The address to listen on; loopback by default. */
+  readonly host?: string;
+  /** The origin that clients use, where a reverse proxy passes their requests on. */
+  readonly publicUrl?: string;
   /** Where everything that is stored is kept. */
   readonly stateDir: string;
   readonly adminToken: string;
@@ -44,6 +49,7 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
+const LOOPBACK = '127.0.0.1';
 const CRON_INTERVAL_MS = 60_000;
 
 /** Starts the control plane, with the database's schema up to date. */
@@ -51,7 +57,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { dist = DIST } = options;
   if (!existsSync(deploymentFile(dist)) || !existsSync(workerBundle(dist)))
     throw new StartError('Nothing is built yet: run `npm run build` first.');
-  await assertPortIsFree(options.port);
+  const lock = lockState(options.stateDir);
+  try {
+    return await startLocked(options, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function startLocked(options: ControlPlaneOptions, lock: StateLock): Promise<ControlPlane> {
+  const { dist = DIST, host = LOOPBACK } = options;
+  await assertPortIsFree(options.port, host);
   const deployment = await readDeployment(deploymentFile(dist));
   const resources = join(options.stateDir, 'resources');
   // The runtime opens its port before anyone can reach its database. A port that it chooses itself is known to nobody.
@@ -74,7 +91,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       CRON_INTERVAL_MS,
     );
     return {
-      url: url.origin,
+      // What listens on all addresses is reached on this one, too.
+      url: `http://${host === '0.0.0.0' || host === '::' ? LOOPBACK : url.hostname}:${url.port}`,
       sweep,
       query: async (sql, bindings) => {
         const { results } = await db
@@ -86,6 +104,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       stop: async () => {
         clearInterval(cron);
         await runtime.dispose();
+        lock.release();
       },
     };
   } catch (error) {
@@ -103,7 +122,7 @@ async function migrateUnreached(resources: string, { workerOptions, migrations }
       ...Object.fromEntries(Object.entries(workerOptions).filter(([name]) => OF_DATABASE.has(name))),
       modulesRoot: ROOT,
       modules: [{ type: 'ESModule', path: join(ROOT, 'nothing.js'), contents: 'export default {};' }],
-      host: '127.0.0.1',
+      host: LOOPBACK,
       port: 0,
       resourcePersistencePath: resources,
       log: new Log(LogLevel.WARN),
@@ -120,8 +139,10 @@ function createRuntime(options: ControlPlaneOptions, deployment: Deployment): Mi
   return new Miniflare(
     convertV4MiniflareOptions({
       ...scriptOptions(options, deployment),
-      host: '127.0.0.1',
+      host: options.host ?? LOOPBACK,
       port: options.port,
+      // The Worker compares a browser's Origin with it, and marks cookies Secure if it is https.
+      ...(options.publicUrl === undefined ? {} : { upstream: options.publicUrl }),
       // Through the proxy a debugger sees the Worker alone, and not the runtime's own as well.
       ...(options.inspectorPort === undefined
         ? {}
@@ -171,12 +192,12 @@ function withAssetsOf(directory: string | undefined, own: Deployment['workerOpti
 }
 
 /** The runtime's own words for a taken port name neither the port nor a way out. */
-function assertPortIsFree(port: number): Promise<void> {
+function assertPortIsFree(port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(new StartError(describePortError(port, error, 'npm start')));
     });
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+    server.listen(port, host, () => server.close(() => resolve()));
   });
 }

@@ -12,15 +12,10 @@ export interface GreetingFacts {
 /** Its address, a link to the dashboard with the admin token, and a command line that runs a first job. */
 export function greeting({ url, stateDir, adminToken, runToken }: GreetingFacts): string {
   const link = adminToken.origin === 'given' ? `${url}/` : `${url}/#token=${adminToken.secret}`;
-  const signIn = {
-    given: 'LEASH_ADMIN_TOKEN',
-    made: `just created, saved in ${shown(join(stateDir, 'admin-token'))}`,
-    kept: `saved in ${shown(join(stateDir, 'admin-token'))}`,
-  }[adminToken.origin];
   return `
 Leash is running at ${url}. Its state is in ${shown(stateDir)}.
 
-Dashboard, with the admin token (${signIn}):
+Dashboard, with the admin token (${whereToken(adminToken, stateDir)}):
 
   ${link}
 
@@ -30,6 +25,19 @@ To run a first job, paste this line into a terminal (Node.js 18 or later):
 
 To install leash on a machine that reaches this address, open ${url}/add-machine
 `;
+}
+
+/** The same without tokens, for a log. */
+export function greetingWithoutTokens({ url, stateDir, adminToken }: Omit<GreetingFacts, 'runToken'>): string {
+  return `
+Leash is running at ${url}. Its state is in ${shown(stateDir)}.
+Sign in to the dashboard with the admin token (${whereToken(adminToken, stateDir)}).
+`;
+}
+
+function whereToken({ origin }: AdminToken, stateDir: string): string {
+  const file = shown(join(stateDir, 'admin-token'));
+  return { given: 'LEASH_ADMIN_TOKEN', made: `just created, saved in ${file}`, kept: `saved in ${file}` }[origin];
 }
 
 /** Downloads the wrapper from this control plane, and runs a job that can be watched for some seconds. */

@@ -3,6 +3,8 @@ export function describePortError(port: number, error: NodeJS.ErrnoException, co
   switch (error.code) {
     case 'EADDRINUSE':
       return `Port ${port} is already in use. Is Leash running already? To use another port: ${command} -- --port ${port + 1}`;
+    case 'EADDRNOTAVAIL':
+      return `This machine does not have the address to listen on: ${error.message}`;
     case 'EACCES':
       return `Port ${port} requires privileges that this user lacks. To use another port: ${command} -- --port 8787`;
     default:
