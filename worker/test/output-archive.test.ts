@@ -226,3 +226,21 @@ test('without a bucket everything stays', async () => {
     bindings.OUTPUT_BUCKET = env.TEST_BUCKET;
   }
 });
+
+test('output waits for the removal of what a removed run with its id has in the bucket, and then moves', async () => {
+  const who = newIdentity('archive-blocked');
+  await endedRun(who);
+  const later = Date.now() + 10 * DAY_MS;
+  await query(who.job, "INSERT INTO deadlines VALUES ('purge', ?, 0, ?)", who.run, later);
+  vi.setSystemTime(Date.now() + DAY_MS + 1_000);
+  await runDurableObjectAlarm(jobObject(who.job));
+  vi.setSystemTime(Date.now() + 60);
+  await runDurableObjectAlarm(jobObject(who.job));
+  expect(await bucketKeys(who.job)).toEqual([]);
+  expect(await deadlines(who.job, 'archive')).toBe(1);
+
+  await query(who.job, "DELETE FROM deadlines WHERE kind = 'purge'");
+  vi.setSystemTime(Date.now() + 11 * 60 * 1000);
+  await moved(who.job);
+  expect(await bucketKeys(who.job)).toEqual([`${who.job}/${who.run}/0`]);
+});

@@ -70,8 +70,9 @@ export class OutputArchive {
     // If the object is evicted meanwhile, or the bucket fails.
     deadlines.arm('archive', '', Date.now() + RETRY_MS);
     try {
-      if (await this.#moveSome(bucket)) deadlines.arm('archive', '', Date.now() + PAUSE_MS);
-      else deadlines.cancel('archive', '');
+      const left = await this.#moveSome(bucket);
+      if (left === 'more') deadlines.arm('archive', '', Date.now() + PAUSE_MS);
+      if (left === 'nothing') deadlines.cancel('archive', '');
     } catch (error) {
       log.error('archive_failed', error, { job: name });
     } finally {
@@ -79,17 +80,18 @@ export class OutputArchive {
     }
   }
 
-  /** @returns whether there is more to do */
-  async #moveSome(bucket: R2Bucket): Promise<boolean> {
+  /** @returns what is left to do: `blocked` until something is purged */
+  async #moveSome(bucket: R2Bucket): Promise<'more' | 'nothing' | 'blocked'> {
     const { runs } = this.#job;
     let bytes = 0;
     for (let count = 0; count < ARCHIVES_PER_STEP && bytes < ARCHIVE_BYTES; count += 1) {
       const run = runs.oldestToArchive(Date.now() - (this.#isFilling ? 0 : AFTER_MS));
+      if (run === null) return 'nothing';
       // What a removed run with the same id has in the bucket must be gone first.
-      if (run === null || this.#job.deadlines.has('purge', run.id)) return false;
+      if (this.#job.deadlines.has('purge', run.id)) return 'blocked';
       bytes += await this.#moveNext(bucket, run);
     }
-    return true;
+    return 'more';
   }
 
   /** @returns how many bytes were moved */
