@@ -3,6 +3,7 @@ import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { version } from '../../package.json';
+import alerts from '../../self-hosting/prometheus-alerts.yml?raw';
 import { countChanges } from '../shared/d1/counters.ts';
 import { hopTimes, killHops } from '../shared/d1/kill-hops.ts';
 import { METRIC_QUERIES } from '../shared/d1/metrics.ts';
@@ -63,6 +64,14 @@ async function inState(who: { run: string }, state: string): Promise<void> {
 }
 
 describe('/metrics', () => {
+  test('has what the example alerts ask for', async () => {
+    const text = await (await scrape()).text();
+    const names = [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
+    const wanted = [...alerts.matchAll(/\bleash_\w+/g)].map(([name]) => name);
+    expect(wanted.length).toBeGreaterThan(5);
+    expect(names).toEqual(expect.arrayContaining(wanted));
+  });
+
   test('is in the text format, complete from the first scrape on', async () => {
     const response = await scrape();
     expect(response.headers.get('Content-Type')).toBe('text/plain; version=0.0.4; charset=utf-8');
