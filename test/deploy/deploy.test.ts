@@ -176,7 +176,13 @@ describe('npm run deploy', () => {
 describe('refuses, in words that say what to do, and changes nothing:', () => {
   type Prepare = () => unknown;
   const cases: [what: string, prepare: Prepare, flags: string[], env: Record<string, string>, words: RegExp][] = [
-    ['a wrong token', () => 0, [], { CLOUDFLARE_API_TOKEN: 'wrong' }, /refused to list your accounts: Authentication error.*“Account Settings: Read”/],
+    [
+      'a wrong token',
+      () => 0,
+      [],
+      { CLOUDFLARE_API_TOKEN: 'wrong' },
+      /refused to list your accounts: Authentication error.*“Account Settings: Read”/,
+    ],
     ['no token', () => 0, [], { CLOUDFLARE_API_TOKEN: '' }, /npx wrangler login.*CLOUDFLARE_API_TOKEN/],
     ['an unknown account', () => 0, [], { CLOUDFLARE_ACCOUNT_ID: 'ffff' }, /Could not route/],
     [
