@@ -19,11 +19,11 @@ const HELP = `leash crontab: put the lines of a crontab on the leash, and take t
 Usage:
   leash crontab [options]              your crontab
   leash crontab [options] FILE...      files; those of /etc/cron.d have a user field. - is stdin
-  leash crontab [options] --all        all users' crontabs, /etc/crontab and /etc/cron.d; requires root
+  leash crontab [options] --all        all users', /etc/crontab and /etc/cron.d; requires root
 
 Shows what would change as a diff. With --apply it changes it, and keeps a copy of what it was.
 Each line keeps its schedule, and cron runs the same command by the same shell as before: with
-\`leash run\` in front of a program, or with the whole line as one argument of \`leash run --shell\`.
+\`leash run\` in front of a program, or with the whole line as an argument of \`leash run --shell\`.
 
 What can't be converted with certainty is left alone, with the reason, and so is what Ansible,
 Puppet, Chef, Salt or another program manages. Lines that run leash already are not changed.
