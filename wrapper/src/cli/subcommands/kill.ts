@@ -57,8 +57,8 @@ General:
 ${OPERATOR_HELP.replace(
   '2 usage, 3 not found, 4 not allowed, 6 out of reach',
   `2 usage, 3 nothing matches, 4 not allowed,
-5 not over in time, 6 out of reach, 130 Ctrl-C. 1 also means that a process survives or that a run is
-lost. After 5, 6 and 130 a kill that was stored is carried out all the same.`,
+5 not over in time, 6 out of reach, 130 Ctrl-C. 1 also means that a process survives or that a run
+is lost. After 5, 6 and 130 a kill that was stored is carried out all the same.`,
 )}`;
 
 const text = { type: 'string' } as const;

@@ -38,8 +38,8 @@ Lists kills, newest first. ID is a kill's id, or the end of it, as the list show
 
 Options:
   --job JOB              only kills of this job
-  --state STATE          only in this state: queued, delivered, settled, expired; may be repeated, or
-                         several with commas
+  --state STATE          only in this state: queued, delivered, settled, expired; may be repeated,
+                         or several with commas
   -n, --limit N          at most N; default ${DEFAULT_LIMIT}
 ${OPERATOR_HELP}`;
 

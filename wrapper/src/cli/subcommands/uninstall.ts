@@ -25,8 +25,8 @@ Usage:
 
 Removes the program, the settings and the token that install.sh has written: for all users when
 called by root, else those of the user who calls it. Refuses while something needs leash: runs that
-are running, ends and output that are not sent yet, crontabs and units that call it, whose jobs would
-no longer run. Deletes neither the token on the control plane nor runs that are stored there.
+are running, ends and output that are not sent yet, crontabs and units that call it, whose jobs
+would no longer run. Deletes neither the token on the control plane nor runs that are stored there.
 
 Options:
   --force                also if something needs it
