@@ -11,6 +11,9 @@ import { stepText } from './progress-text.ts';
 
 /** For the countdown to SIGKILL. */
 const TICK_MS = 250;
+/** Of a terminal that doesn't know its size, such as one on a serial line. */
+const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
 export interface KillView {
   steps(steps: readonly Step[]): void;
@@ -81,10 +84,10 @@ class KillTable implements KillView {
     const { stdout } = process;
     this.#region = new LiveRegion({
       get columns() {
-        return stdout.columns;
+        return stdout.columns || DEFAULT_COLUMNS;
       },
       get rows() {
-        return stdout.rows;
+        return stdout.rows || DEFAULT_ROWS;
       },
       write: (text) => void stdout.write(text),
     });
@@ -93,7 +96,7 @@ class KillTable implements KillView {
   }
 
   get #columns(): number {
-    return process.stdout.columns || this.#terminal.columns || 80;
+    return process.stdout.columns || this.#terminal.columns || DEFAULT_COLUMNS;
   }
 
   steps(): void {

@@ -60,7 +60,8 @@ export class KillProgress {
     const key = `${kill.id}/${target.run}`;
     const before = this.#targets.get(key);
     const signalledMs = target.timing?.first_signal_ms ?? null;
-    const isFirst = signalledMs !== null && (before?.times.signal ?? null) === null;
+    // Only of a report of this very step: one that was missed took longer.
+    const isFirst = signalledMs !== null && target.state === 'term' && (before?.times.signal ?? null) === null;
     const delayMs = isFirst ? Math.max(0, elapsedMs - signalledMs) : (before?.delayMs ?? 0);
     const times = timesOf(target, before?.times ?? NO_TIMES, elapsedMs - delayMs);
     const now = { ...target, kill: kill.id, job: kill.job, graceMs: kill.grace_ms, times, delayMs };
