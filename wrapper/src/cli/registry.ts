@@ -44,6 +44,7 @@ export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
 
   register('ps', 'Operate', 'list what runs', () => import('./subcommands/ps.ts')),
   register('jobs', 'Operate', 'list jobs, and how they ended last', () => import('./subcommands/jobs.ts')),
+  register('logs', 'Operate', 'print what runs have printed, and follow it', () => import('./subcommands/logs.ts')),
   register('kill', 'Operate', 'stop runs, and see each step on each machine', () => import('./subcommands/kill.ts')),
   register('history', 'Operate', 'list runs that have ended', () => import('./subcommands/history.ts')),
   register('show', 'Operate', 'show a run with its events, or a job', () => import('./subcommands/show.ts')),
