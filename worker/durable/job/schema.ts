@@ -26,8 +26,6 @@ const MIGRATIONS = [
     ended_at INTEGER,
     pid INTEGER,
     command_line TEXT NOT NULL,
-    -- The program that supervises it.
-    wrapper TEXT NOT NULL DEFAULT 'leash',
     wrapper_version TEXT NOT NULL,
     successor INTEGER NOT NULL DEFAULT 0,
     -- JSON; null for a wrapper that did not report it.
@@ -144,6 +142,20 @@ const MIGRATIONS = [
     PRIMARY KEY (kind, subject)
   ) STRICT, WITHOUT ROWID;
 
+  -- Runs and kills that were removed here, and not yet in D1.
+  CREATE TABLE tombstones (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+  ) STRICT, WITHOUT ROWID;
+
+  ${CREDENTIALS_TABLE}
+  `,
+  `
+  -- The program that supervises the run.
+  ALTER TABLE runs ADD COLUMN wrapper TEXT NOT NULL DEFAULT 'leash';
+
   -- The runs under a wrapper of Saltpeter, which are found by the names in each of its frames.
   CREATE TABLE saltpeter_runs (
     run TEXT PRIMARY KEY,
@@ -156,16 +168,6 @@ const MIGRATIONS = [
     note TEXT
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX saltpeter_runs_by_names ON saltpeter_runs (instance, machine, run);
-
-  -- Runs and kills that were removed here, and not yet in D1.
-  CREATE TABLE tombstones (
-    kind TEXT NOT NULL,
-    id TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    PRIMARY KEY (kind, id)
-  ) STRICT, WITHOUT ROWID;
-
-  ${CREDENTIALS_TABLE}
   `,
 ];
 
