@@ -1,5 +1,5 @@
 /** What a deploy brings together for a while: the last releases and this build. */
-import { copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ulid } from 'ulid';
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { Kill, Run } from '#protocol/api';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
+import { readDeployment } from '../scripts/local/deployment.ts';
 import { JobWatch } from '../scripts/local/job-watch.ts';
 import { DIST, deploymentFile, workerBundle } from '../scripts/local/paths.ts';
 import { listReleases, type Release } from '../scripts/local/releases.ts';
@@ -19,6 +20,8 @@ const LINES = 20;
 const PRINTS_AND_WAITS = numberedLines(LINES, 0);
 
 const releases = await listReleases();
+/** The local runtime derives the file's name from its id. */
+const RELEASED_DATABASE = { DB: { id: '00000000-0000-0000-0000-000000000000' } };
 
 let unpacked: string;
 beforeAll(async () => {
@@ -28,6 +31,11 @@ afterAll(() => rm(unpacked, { recursive: true, force: true }));
 
 test('the releases that are kept are the last two', () => {
   expect(releases).toHaveLength(2);
+});
+
+test('the local runtime finds the database of those releases', async () => {
+  const { workerOptions } = await readDeployment(deploymentFile(DIST));
+  expect(workerOptions.d1Databases).toEqual(RELEASED_DATABASE);
 });
 
 describe('with this control plane, a wrapper of', () => {
@@ -181,7 +189,9 @@ describe.runIf(IS_PROOF)('a state directory of the last release', () => {
     const { bundle } = await releaseAt(0).unpackWorker(join(dist, 'unpacked'));
     await mkdir(dirname(workerBundle(dist)), { recursive: true });
     await rename(bundle, workerBundle(dist));
-    await copyFile(deploymentFile(DIST), deploymentFile(dist));
+    const deployment = await readDeployment(deploymentFile(DIST));
+    const workerOptions = { ...deployment.workerOptions, d1Databases: RELEASED_DATABASE };
+    await writeFile(deploymentFile(dist), JSON.stringify({ ...deployment, workerOptions }));
     return { dist };
   });
 
@@ -199,6 +209,10 @@ describe.runIf(IS_PROOF)('a state directory of the last release', () => {
 
     expect(await environment().operator.run(ended.id, 'ended-before')).toMatchObject({ state: 'failed', exit_code: 3 });
     expect((await environment().operator.output(ended.id)).text).toBe('before\n');
+    await waitFor('the lists to have the run that has ended', async () => {
+      const [listed] = await environment().operator.runs({ job: 'ended-before' });
+      return listed?.state === 'failed';
+    });
     await environment().run(run.id, ({ connected }) => connected, 'the wrapper to be back');
     const kill = await environment().kill('taken-over');
     expect(kill.targets).toMatchObject([{ run: run.id, state: 'gone' }]);

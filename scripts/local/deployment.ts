@@ -15,6 +15,12 @@ const CONFIG = join(ROOT, 'wrangler.toml');
 const MIGRATIONS = join(ROOT, 'migrations');
 const SCHEMA = join(ROOT, 'schema.sql');
 
+/**
+ * The local runtime names the database's file by this id. It is that of 0.1.0, in whose wrangler.toml it was written: with
+ * another one, a state directory from before would seem to have lost its tokens and lists.
+ */
+const LOCAL_DATABASE = { DB: { id: '00000000-0000-0000-0000-000000000000' } };
+
 export interface Deployment {
   readonly workerOptions: ReturnType<typeof unstable_getMiniflareWorkerOptions>['workerOptions'];
   /** The paths that the Worker answers even where the page has a file, `*` at the end of one for all below it. */
@@ -59,7 +65,7 @@ export async function writeDeployment(file: string): Promise<void> {
   // Each of them is checked by being read.
   readSettings(bindings as unknown as SettingVars);
   const deployment: Deployment = {
-    workerOptions: { ...workerOptions, bindings },
+    workerOptions: { ...workerOptions, bindings, d1Databases: LOCAL_DATABASE },
     workerFirst,
     migrations,
     schema: unstable_splitSqlQuery(await readFile(SCHEMA, 'utf8')),
