@@ -378,6 +378,7 @@ export const Session = v.object({
   name: v.string(),
   scopes: v.array(Scope),
   jobs: v.string(),
+  machines: v.optional(v.string()),
   expires_at: v.nullable(Time),
 });
 export type Session = v.InferOutput<typeof Session>;

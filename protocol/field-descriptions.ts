@@ -127,6 +127,7 @@ const SESSION: Record<keyof Session, string> = {
   name: 'The name of the token.',
   scopes: 'What the token may do.',
   jobs: 'A glob: the jobs that it is valid for.',
+  machines: 'A glob: the machines that runs may report from; absent in old versions.',
   expires_at: 'When the token expires; null for never.',
 };
 

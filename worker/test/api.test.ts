@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { version } from '../../package.json';
 import { call, expiredToken, newToken, postKill, refusal, request } from './support/api.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -78,6 +79,13 @@ describe('a token', () => {
     }
     expect((await make(['run'])).status).toBe(201);
     expect((await make(['run', 'saltpeter'])).status).toBe(201);
+  });
+
+  test('can ask what it may do, and where', async () => {
+    const rights = { name: 'asks', scopes: ['run'], jobs: 'backup-*', machines: 'web*' } as const;
+    const { secret } = await newToken({ ...rights, scopes: [...rights.scopes] });
+    const answer = await call('GET', '/session', { token: secret });
+    expect(await answer.json()).toEqual({ session: { ...rights, expires_at: null } });
   });
 
   test.each([
@@ -254,6 +262,6 @@ describe('lists', () => {
   });
 });
 
-test('/healthz needs no token', async () => {
-  expect(await (await request('/healthz')).json()).toEqual({ status: 'ok' });
+test('/healthz needs no token, and says the version', async () => {
+  expect(await (await request('/healthz')).json()).toEqual({ status: 'ok', version });
 });

@@ -1,5 +1,6 @@
 /** `GET /healthz`: whether the control plane works. */
 import * as v from 'valibot';
+import { version } from '../../../../package.json';
 import { isAnswering } from '../../../shared/d1/health.ts';
 import { hasSchema } from '../../../shared/d1/schema-version.ts';
 import { readSettings } from '../../../shared/settings.ts';
@@ -7,7 +8,7 @@ import { ApiError, databaseUnavailable, schemaMissing } from '../../api-error.ts
 import type { AppContext } from '../context.ts';
 import { json, openOperation } from '../operation.ts';
 
-const Health = v.object({ status: v.literal('ok') });
+const Health = v.object({ status: v.literal('ok'), version: v.string() });
 
 export const healthOperations = [
   openOperation({
@@ -16,7 +17,7 @@ export const healthOperations = [
     path: '/healthz',
     summary: 'Check the health of the control plane',
     description:
-      'Also checks the settings and the schema of the database. If one is wrong, the status is 503 and `detail` says what to do. Each isolate of the Worker checks the schema once, not with each call. With `?deep` the database is asked with each call: 503 with `Retry-After` if it does not answer.',
+      'Says which version of Leash the control plane is. Also checks the settings and the schema of the database. If one is wrong, the status is 503 and `detail` says what to do. Each isolate of the Worker checks the schema once, not with each call. With `?deep` the database is asked with each call: 503 with `Retry-After` if it does not answer.',
     query: {
       deep: v.optional(v.pipe(v.literal(''), v.description('Give it without a value: ask the database, too.'))),
     },
@@ -25,7 +26,7 @@ export const healthOperations = [
       requireSettings(c);
       if (query.deep !== undefined && !(await isAnswering(c.env.DB))) throw databaseUnavailable();
       await requireSchema(c);
-      return c.json<v.InferOutput<typeof Health>>({ status: 'ok' });
+      return c.json<v.InferOutput<typeof Health>>({ status: 'ok', version });
     },
   }),
 ];

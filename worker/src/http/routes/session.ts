@@ -84,6 +84,7 @@ function sessionBody(token: TokenRecord): v.InferOutput<typeof SessionBody> {
       name: token.name,
       scopes: [...token.scopes],
       jobs: token.jobs,
+      machines: token.machines,
       expires_at: token.expiresAt === null ? null : new Date(token.expiresAt).toISOString(),
     },
   };
