@@ -33,6 +33,22 @@ export class Api {
     return this.#read(await this.getResponse(path, query), schema);
   }
 
+  /** The first pages of a list, at most `most`. The `next_cursor` of the last one says whether more follow. @throws ToolError */
+  async *pages<Page extends { readonly next_cursor: string | null }>(
+    path: string,
+    query: Query,
+    schema: v.GenericSchema<unknown, Page>,
+    most: number,
+  ): AsyncGenerator<Page> {
+    let cursor: string | undefined;
+    for (let count = 0; count < most; count += 1) {
+      const page = await this.get(path, { ...query, cursor }, schema);
+      yield page;
+      if (page.next_cursor === null) return;
+      cursor = page.next_cursor;
+    }
+  }
+
   /** A response that isn't JSON. @param headers of the request, besides those of all @throws ToolError */
   getResponse(path: string, query: Query, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
     const request = new Request(this.#url(path, query), { headers: this.#headers });

@@ -1,17 +1,18 @@
 /** Runs, kills and events as lines of text. */
 import type { Kill, Run, RunEvent, Target } from '#protocol/api';
+import { showInvisible } from '#protocol/invisible-characters';
 import { isLive } from '#protocol/run-state';
 import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
 
-/** A run in one line, with all that names it. */
+/** A run in one line, with all that names it. A line break in a command line would make what follows look like another run. */
 export function runLine(run: Run, now: number): string {
   return [
     `run=${run.id} job=${run.job} machine=${run.machine} instance=${run.instance}`,
     `state=${run.state}${run.exit_code === null ? '' : ` exit_code=${run.exit_code}`}`,
     `started=${run.started_at} ${runTime(run, now)}`,
     ...(isLive(run.state) && !run.connected ? ['(disconnected: its wrapper is out of reach)'] : []),
-    `command: ${run.command_line === '' ? '(unknown)' : run.command_line}`,
+    `command: ${run.command_line === '' ? '(unknown)' : showInvisible(run.command_line)}`,
   ].join(' ');
 }
 

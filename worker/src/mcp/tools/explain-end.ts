@@ -4,12 +4,15 @@ import { KIB } from '#protocol/limits';
 import { JobName, RunId } from '#protocol/names';
 import { isLive } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
+import type { Api } from '../api.ts';
 import { eventLine, outputSize, runLine } from '../describe.ts';
 import { tool } from '../tool.ts';
-import { outputTail, quoteOutput } from './read-output.ts';
+import { outputTail, quoteOutput, type RunRef } from './read-output.ts';
 
-/** The newest events say how it ended. */
+/** The newest events say how it ended. The API lists the oldest first. */
 const MAX_EVENTS = 100;
+const PAGE_EVENTS = 500;
+const MAX_PAGES = 20;
 const TAIL_BYTES = 4 * KIB;
 const EARLIER_RUNS = 10;
 
@@ -26,8 +29,8 @@ export const explainEnd = tool({
   }),
   call: async (api, { run: id, job }) => {
     const { run } = await api.get(`/runs/${id}`, { job }, RunBody);
-    const [{ events, next_cursor }, output, { runs }] = await Promise.all([
-      api.get(`/runs/${id}/events`, { job, limit: MAX_EVENTS }, EventList),
+    const [events, output, { runs }] = await Promise.all([
+      newestEvents(api, { run: id, job }),
       outputTail(api, { run: id, job }, TAIL_BYTES),
       api.get('/runs', { job, machine: run.machine, until: run.started_at, limit: EARLIER_RUNS }, RunList),
     ]);
@@ -38,8 +41,8 @@ export const explainEnd = tool({
       outputSize(run),
       '',
       'Events:',
+      ...((events[0]?.id ?? 1) > 1 ? ['(the oldest are left out)'] : []),
       ...events.map(eventLine),
-      ...(next_cursor === null ? [] : ['(more events follow)']),
       '',
       'The end of its output:',
       quoteOutput(output),
@@ -49,6 +52,14 @@ export const explainEnd = tool({
     ].join('\n');
   },
 });
+
+async function newestEvents(api: Api, { run, job }: RunRef): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const page of api.pages(`/runs/${run}/events`, { job, limit: PAGE_EVENTS }, EventList, MAX_PAGES)) {
+    events.push(...page.events);
+  }
+  return events.slice(-MAX_EVENTS);
+}
 
 function howItEnded(run: Run, events: readonly RunEvent[]): string {
   if (run.reason === null) return isLive(run.state) ? 'It has not ended.' : 'Why it ended is unknown.';

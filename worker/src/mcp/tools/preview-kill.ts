@@ -42,12 +42,10 @@ async function liveRuns(api: Api, jobs: string): Promise<{ runs: Run[]; isComple
   const job = jobs.includes('*') || jobs.includes('?') ? undefined : jobs;
   const query = { job, state: 'running,killing,lost', limit: PAGE_RUNS };
   const runs: Run[] = [];
-  let cursor: string | undefined;
-  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-    const page = await api.get('/runs', { ...query, cursor }, RunList);
+  let isComplete = false;
+  for await (const page of api.pages('/runs', query, RunList, MAX_PAGES)) {
     runs.push(...page.runs.filter((run) => !run.final));
-    if (page.next_cursor === null) return { runs, isComplete: true };
-    cursor = page.next_cursor;
+    isComplete = page.next_cursor === null;
   }
-  return { runs, isComplete: false };
+  return { runs, isComplete };
 }
