@@ -1,10 +1,9 @@
 /** The flags of `npm run deploy`, and the variables that say the same. */
 import { parseArgs } from 'node:util';
 import * as v from 'valibot';
+import { JURISDICTIONS } from '../../worker/shared/settings.ts';
 import { DeployError } from './deploy-error.ts';
 
-/** Where Durable Objects, D1 and R2 can all be restricted to. */
-export const JURISDICTIONS = ['eu', 'us', 'fedramp'] as const;
 export type Jurisdiction = (typeof JURISDICTIONS)[number];
 
 /** Where D1 can be created. */

@@ -1,8 +1,9 @@
 /** Where a deployment stores its data: decided by the first deployment, because neither objects nor databases move. */
+import { JURISDICTIONS } from '../../worker/shared/settings.ts';
 import type { DeployConfig } from './config.ts';
 import type { Database } from './database.ts';
 import { DeployError } from './deploy-error.ts';
-import { JURISDICTIONS, type Jurisdiction } from './options.ts';
+import type { Jurisdiction } from './options.ts';
 import type { DeployedWorker } from './worker-state.ts';
 
 /** @throws DeployError when another jurisdiction is wanted than what is there has */

@@ -9,26 +9,13 @@ const MAX_JOB_OUTPUT_BYTES = 9_000_000_000;
 const MAX_D1_BYTES = 10_000_000_000;
 
 /** Cloudflare's location hints; empty: an object is placed where it is first called from. */
-const D1_LOCATIONS = [
-  '',
-  'wnam',
-  'enam',
-  'sam',
-  'weur',
-  'eeur',
-  'apac',
-  'apac-ne',
-  'apac-se',
-  'oc',
-  'afr',
-  'me',
-] as const;
+const D1_LOCATIONS = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'apac-ne', 'apac-se', 'oc', 'afr', 'me'] as const;
 
-/** Where Durable Objects and D1 may run and store data; empty: anywhere. */
-const JURISDICTIONS = ['', 'eu', 'us', 'fedramp'] as const;
+/** Where Durable Objects, D1 and R2 can all be restricted to. */
+export const JURISDICTIONS = ['eu', 'us', 'fedramp'] as const;
 
-function oneOf<const Names extends readonly string[]>(names: Names) {
-  return v.picklist(names, `must be empty or one of ${names.filter((name) => name !== '').join(', ')}`);
+function emptyOrOneOf<const Names extends readonly string[]>(names: Names) {
+  return v.picklist(['', ...names], `must be empty or one of ${names.join(', ')}`);
 }
 
 function amount(unit: 'milliseconds' | 'bytes' | 'days', least: 0 | 1 = 1) {
@@ -56,8 +43,8 @@ const Vars = v.object({
     amount('bytes'),
     v.maxValue(MAX_JOB_OUTPUT_BYTES, `must be at most ${MAX_JOB_OUTPUT_BYTES}`),
   ),
-  D1_LOCATION: oneOf(D1_LOCATIONS),
-  LEASH_JURISDICTION: oneOf(JURISDICTIONS),
+  D1_LOCATION: emptyOrOneOf(D1_LOCATIONS),
+  LEASH_JURISDICTION: emptyOrOneOf(JURISDICTIONS),
   D1_MAX_BYTES: v.pipe(amount('bytes'), v.maxValue(MAX_D1_BYTES, `must be at most ${MAX_D1_BYTES}`)),
   RUN_DAYS: amount('days'),
   EVENT_DAYS: amount('days'),
