@@ -48,9 +48,12 @@ async function start({ port, stateDir, host, publicUrl, hidesTokens }: StartSett
     ...(publicUrl === null ? {} : { publicUrl }),
   });
   try {
-    const runToken = await ensureRunToken(controlPlane.url, adminToken.secret, stateDir);
-    const facts = { url: publicUrl ?? controlPlane.url, stateDir, adminToken, runToken };
-    console.log(hidesTokens ? greetingWithoutTokens(facts) : greeting(facts));
+    const facts = { url: publicUrl ?? controlPlane.url, stateDir, adminToken };
+    if (hidesTokens) console.log(greetingWithoutTokens(facts));
+    else {
+      const runToken = await ensureRunToken(controlPlane.url, adminToken.secret, stateDir);
+      console.log(greeting({ ...facts, runToken }));
+    }
     console.log('Ctrl-C stops the control plane. Running jobs keep running, and reconnect once it is started again.\n');
   } catch (error) {
     await controlPlane.stop();
