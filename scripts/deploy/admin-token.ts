@@ -3,11 +3,11 @@
  * its owner alone, and uploaded again by each deployment: so the token that is shown is the one that is deployed, wherever
  * an earlier deployment was interrupted.
  */
-import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
+import { givenAdminToken, makeAdminToken } from '../local/admin-token.ts';
 import { DeployError } from './deploy-error.ts';
 import { ADMIN_TOKEN } from './worker-state.ts';
 
@@ -57,7 +57,8 @@ export class AdminTokenFile {
   /** Makes the token if it is only planned. @returns it, and the file to upload; null where there is nothing to upload */
   async prepare(plan: AdminTokenPlan): Promise<{ readonly secret: string; readonly file: string } | null> {
     if (plan.kind === 'kept') return null;
-    const secret = plan.kind === 'given' ? plan.secret : ((plan.kind === 'made' ? plan.secret : null) ?? makeToken());
+    const secret =
+      plan.kind === 'given' ? plan.secret : ((plan.kind === 'made' ? plan.secret : null) ?? makeAdminToken());
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await chmod(this.#directory, 0o700);
     const content = `${JSON.stringify({ [ADMIN_TOKEN]: secret })}\n`;
@@ -87,13 +88,8 @@ export function planAdminToken(facts: {
 }): AdminTokenPlan {
   const { hasAdminToken, isNewWanted, pending, env } = facts;
   if (hasAdminToken && !isNewWanted && pending === null) return { kind: 'kept' };
-  const given = env[ADMIN_TOKEN];
-  if (given !== undefined && given !== '') {
-    if (given.length >= MIN_ADMIN_TOKEN_CHARS) return { kind: 'given', secret: given };
-    throw new DeployError(
-      `${ADMIN_TOKEN} has fewer than ${MIN_ADMIN_TOKEN_CHARS} characters. Set a longer, random one.`,
-    );
-  }
+  const given = givenAdminToken(env, DeployError);
+  if (given !== null) return { kind: 'given', secret: given };
   // The deploy button asks for the token and sets it itself, after the first deployment or before it.
   if (env.WORKERS_CI === '1') return hasAdminToken && !isNewWanted ? { kind: 'kept' } : { kind: 'unknown' };
   if (isCi(env)) {
@@ -106,8 +102,4 @@ export function planAdminToken(facts: {
 
 export function isCi(env: NodeJS.ProcessEnv): boolean {
   return env.CI !== undefined && env.CI !== '' && env.CI !== 'false' && env.CI !== '0';
-}
-
-function makeToken(): string {
-  return `leash_admin_${randomBytes(24).toString('base64url')}`;
 }

@@ -2,6 +2,7 @@
  * Brings the database's schema up to date. A new database gets schema.sql, an older one the migrations that it lacks; both are
  * noted in the table that `wrangler d1 migrations apply` uses, so that either can continue what the other began.
  */
+import { CREATE_RECORD } from '../local/migrations.ts';
 import type { CloudflareApi } from './cloudflare-api.ts';
 import { runStatements, type Statement } from './database.ts';
 import { DeployError } from './deploy-error.ts';
@@ -39,13 +40,6 @@ interface Target {
 }
 
 export const EMPTY_DATABASE: SchemaState = { tables: [], applied: [] };
-
-/** As wrangler creates it. */
-const CREATE_RECORD = `CREATE TABLE IF NOT EXISTS d1_migrations (
-  id         INTEGER PRIMARY KEY AUTOINCREMENT,
-  name       TEXT UNIQUE,
-  applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
-)`;
 
 export async function readSchemaState(api: CloudflareApi, target: Target): Promise<SchemaState> {
   const what = 'read the schema of the database';

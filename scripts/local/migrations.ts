@@ -10,7 +10,8 @@ import { StartError } from './start-error.ts';
 
 type D1Database = Awaited<ReturnType<Miniflare['getD1Database']>>;
 
-const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS d1_migrations (
+/** The table of applied migrations, as wrangler creates it. */
+export const CREATE_RECORD = `CREATE TABLE IF NOT EXISTS d1_migrations (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   name       TEXT UNIQUE,
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
@@ -22,7 +23,7 @@ const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS d1_migrations (
  * @throws StartError when the database has a migration that isn't among them: another version of Leash made it
  */
 export async function applyMigrations(db: D1Database, migrations: readonly Migration[]): Promise<void> {
-  await db.prepare(CREATE_TABLE).run();
+  await db.prepare(CREATE_RECORD).run();
   const { results } = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>();
   const applied = new Set(results.map((row) => row.name));
   const unknown = results.find((row) => !migrations.some(({ name }) => name === row.name));

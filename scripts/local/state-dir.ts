@@ -1,9 +1,8 @@
 /** The state directory of a control plane on this machine, and the tokens that are kept in it. */
-import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
+import { givenAdminToken, makeAdminToken } from './admin-token.ts';
 import { ApiClient } from './api-client.ts';
 import { StartError } from './start-error.ts';
 
@@ -29,19 +28,12 @@ export async function makeStateDir(stateDir: string): Promise<void> {
 
 /** The first admin token: LEASH_ADMIN_TOKEN, or one that is made and kept. */
 export async function chooseAdminToken(stateDir: string): Promise<AdminToken> {
-  const given = process.env.LEASH_ADMIN_TOKEN;
-  if (given !== undefined && given !== '') {
-    if (given.length < MIN_ADMIN_TOKEN_CHARS) {
-      throw new StartError(
-        `LEASH_ADMIN_TOKEN has fewer than ${MIN_ADMIN_TOKEN_CHARS} characters. Set a longer, random one.`,
-      );
-    }
-    return { secret: given, origin: 'given' };
-  }
+  const given = givenAdminToken(process.env, StartError);
+  if (given !== null) return { secret: given, origin: 'given' };
   const file = join(stateDir, 'admin-token');
   const kept = await readIfThere(file);
   if (kept !== null && kept.trim() !== '') return { secret: kept.trim(), origin: 'kept' };
-  const secret = `leash_admin_${randomBytes(24).toString('base64url')}`;
+  const secret = makeAdminToken();
   await writeFile(file, `${secret}\n`, { mode: 0o600 });
   return { secret, origin: 'made' };
 }
