@@ -59,7 +59,7 @@ async function specFile({ root, version, summary, arch }: Staged, architecture: 
   // What Node.js is linked with is found by rpmbuild; the script's interpreter is Node.js, although it says /bin/sh.
   const needs = arch === null ? 'Requires: nodejs >= 18\nRequires: /bin/sh' : 'AutoReq: yes';
   return `Name: leash
-Version: ${version.replaceAll('-', '~')}
+Version: ${version}
 Release: 1
 Summary: ${summary}
 License: MIT

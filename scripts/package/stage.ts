@@ -16,6 +16,7 @@ const run = promisify(execFile);
 export interface Staged {
   /** What is in here goes to `/`. */
   readonly root: string;
+  /** As both kinds of package compare them: with a tilde, 0.3.0~rc.1 comes before 0.3.0; with a dash it would come after. */
   readonly version: string;
   readonly summary: string;
   /** null: the package needs a Node.js, and runs on every architecture. */
@@ -41,7 +42,13 @@ export async function stagePackage(aside: string, arch: Arch | null): Promise<St
   await writeFile(await place(root, 'usr/share/man/man1/leash.1.gz'), page);
   await stageCompletions(root);
   await settle(root, time);
-  return { root, version, summary: 'see what runs on your machines, read its output live, and stop it', arch, time };
+  return {
+    root,
+    version: version.replaceAll('-', '~'),
+    summary: 'see what runs on your machines, read its output live, and stop it',
+    arch,
+    time,
+  };
 }
 
 /** Without the source map that is made beside it. */
