@@ -54,7 +54,8 @@ export function defaultInstance(job: string, startedAt: Date): string {
 
 /**
  * A valid name for any text, such as a job's name in another system. A valid name stays as it is. In any other, what is not
- * allowed becomes dashes, and a checksum of the whole text follows, so that two texts don't get the same name.
+ * allowed becomes dashes, and a checksum of the whole text follows, so that similar texts get different names. The checksum
+ * is short: texts that are made to collide do.
  */
 export function toValidName(text: string): string {
   if (NAME.test(text)) return text;
