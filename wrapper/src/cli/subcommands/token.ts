@@ -35,9 +35,10 @@ that is no terminal, so that it can go to a file:
   leash token create web-1 --scope run --machines 'web-1*' > token
 
 Options of create:
-  --scope SCOPES         what it may do: run (report runs), read, kill, admin; several with commas
+  --scope SCOPES         what it may do: run (report runs), saltpeter (report runs of Saltpeter's
+                         wrapper), read, kill, admin; several with commas
   --jobs GLOB            only for these jobs; default all
-  --machines GLOB        only for runs on these machines; requires the single scope run
+  --machines GLOB        only for runs on these machines; not with read, kill, admin
   --expires TIME         when it expires: 30d, 2026-12-31; default never
 
 Options of rotate:
