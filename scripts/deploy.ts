@@ -5,7 +5,6 @@
  * The schema goes up before the Worker: a new Worker must never meet an old schema; an old Worker bears a new one, because
  * migrations only add.
  */
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { isCi } from './deploy/admin-token.ts';
@@ -13,7 +12,8 @@ import { CloudflareError } from './deploy/cloudflare-api.ts';
 import { type DeployContext, deploy } from './deploy/deploy.ts';
 import { DeployError } from './deploy/deploy-error.ts';
 import { HELP, readOptions } from './deploy/options.ts';
-import { runWrangler } from './deploy/wrangler.ts';
+import { runProgram } from './deploy/run-program.ts';
+import { runWrangler, signInByBrowser } from './deploy/wrangler.ts';
 import { DIST, ROOT } from './local/paths.ts';
 
 const isInteractive = process.stdin.isTTY === true && process.stdout.isTTY === true && !isCi(process.env);
@@ -31,13 +31,16 @@ const context: DeployContext = {
     if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line.slice(0, (process.stdout.columns || 80) - 1)}`);
   },
   build: async () => {
-    const { status, output } = await run(process.execPath, [join(ROOT, 'scripts', 'build.ts')], 'pipe');
+    const { status, output } = await runProgram(process.execPath, [join(ROOT, 'scripts', 'build.ts')], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     if (status !== 0) throw new DeployError(`Nothing was deployed, because the build failed:\n\n${output.trim()}`);
   },
   signIn: async () => {
     if (!isInteractive) return false;
     console.log('Not signed in to Cloudflare. wrangler opens the browser for that …');
-    return (await run(join(ROOT, 'node_modules', '.bin', 'wrangler'), ['login'], 'inherit')).status === 0;
+    return signInByBrowser();
   },
   ask: async (question, suggestion) => {
     if (!isInteractive) return null;
@@ -60,24 +63,6 @@ try {
   clearProgress();
   console.error(`\n${error.message}`);
   process.exitCode = 1;
-}
-
-function run(
-  program: string,
-  args: readonly string[],
-  stdio: 'pipe' | 'inherit',
-): Promise<{ status: number; output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: ROOT, stdio: ['inherit', stdio, stdio] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        output += chunk.toString();
-      });
-    }
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ status: code ?? 1, output }));
-  });
 }
 
 function clearProgress(): void {

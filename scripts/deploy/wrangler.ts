@@ -1,51 +1,38 @@
 /** Runs wrangler, quietly: what it prints is shown only if it fails. */
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import * as v from 'valibot';
 import { ROOT } from '../local/paths.ts';
 import type { Credentials } from './cloudflare-api.ts';
 import { DeployError } from './deploy-error.ts';
+import { type ProgramResult, runProgram } from './run-program.ts';
 
-export interface WranglerResult {
-  readonly status: number;
-  readonly stdout: string;
-  /** All that it printed, in order. */
-  readonly output: string;
-}
+const WRANGLER = join(ROOT, 'node_modules', '.bin', 'wrangler');
 
-export type RunWrangler = (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<WranglerResult>;
+export type RunWrangler = (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<ProgramResult>;
 
 export const runWrangler: RunWrangler = (args, env = {}) =>
-  new Promise((resolve, reject) => {
-    const child = spawn(join(ROOT, 'node_modules', '.bin', 'wrangler'), args, {
-      cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // It asks no questions: what it would ask is decided before it starts.
-      env: {
-        ...process.env,
-        CI: '1',
-        WRANGLER_SEND_METRICS: 'false',
-        WRANGLER_HIDE_BANNER: 'true',
-        NO_COLOR: '1',
-        WRANGLER_LOG: 'log',
-        // For our own calls: wrangler goes through a proxy by itself.
-        NODE_USE_ENV_PROXY: '0',
-        ...env,
-      },
-    });
-    let stdout = '';
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-      output += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ status: code ?? 1, stdout, output }));
+  runProgram(WRANGLER, args, {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // It asks no questions: what it would ask is decided before it starts.
+    env: {
+      ...process.env,
+      CI: '1',
+      WRANGLER_SEND_METRICS: 'false',
+      WRANGLER_HIDE_BANNER: 'true',
+      NO_COLOR: '1',
+      WRANGLER_LOG: 'log',
+      // For our own calls: wrangler goes through a proxy by itself.
+      NODE_USE_ENV_PROXY: '0',
+      ...env,
+    },
   });
+
+/** Has the operator sign in by the browser. @returns whether that succeeded */
+export async function signInByBrowser(): Promise<boolean> {
+  return (await runProgram(WRANGLER, ['login'], { cwd: ROOT, stdio: 'inherit' })).status === 0;
+}
 
 const AuthToken = v.pipe(
   v.string(),
