@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import { KillsBody } from '#protocol/api';
-import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_WAIT_SECONDS } from '#protocol/limits';
+import { MAX_GRACE_MS, MAX_KILLED_RUNS } from '#protocol/limits';
 import { JobName, RunId } from '#protocol/names';
 import { killLines } from '../describe.ts';
 import { tool } from '../tool.ts';
+import { waitSeconds } from './inputs.ts';
 
 export const killRuns = tool({
   name: 'kill_runs',
@@ -35,16 +36,7 @@ export const killRuns = tool({
         ),
       ),
     ),
-    wait_seconds: v.optional(
-      v.pipe(
-        v.number(),
-        v.integer(),
-        v.minValue(0),
-        v.maxValue(MAX_WAIT_SECONDS),
-        v.description('How long to wait for the runs to end.'),
-      ),
-      20,
-    ),
+    wait_seconds: waitSeconds('How long to wait for the runs to end.'),
   }),
   call: async (api, { wait_seconds, ...body }) => {
     const { kills } = await api.post('/kills', { wait: wait_seconds }, body, KillsBody);

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { JobList } from '#protocol/api';
 import { tool } from '../tool.ts';
+import { PAGE } from './inputs.ts';
 
 export const listJobs = tool({
   name: 'list_jobs',
@@ -8,10 +9,7 @@ export const listJobs = tool({
   description: 'Lists jobs with how many of their runs are alive, and how each ended last on each machine.',
   scopes: ['read'],
   isDestructive: false,
-  input: v.object({
-    cursor: v.optional(v.pipe(v.string(), v.description('The cursor from the end of the previous page.'))),
-    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200)), 50),
-  }),
+  input: v.object(PAGE),
   call: async (api, { cursor, limit }) => {
     const { jobs, next_cursor } = await api.get('/jobs', { cursor, limit }, JobList);
     const lines = jobs.map(({ name, running_count, last_run, last_end_counts }) => {

@@ -4,6 +4,7 @@ import { JobName, MachineName } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
 import { runLine } from '../describe.ts';
 import { tool } from '../tool.ts';
+import { PAGE } from './inputs.ts';
 
 export const listRuns = tool({
   name: 'list_runs',
@@ -19,8 +20,7 @@ export const listRuns = tool({
     since: v.optional(
       v.pipe(InputTime, v.description('Only runs that ended after this RFC 3339 time, or have not ended.')),
     ),
-    cursor: v.optional(v.pipe(v.string(), v.description('The cursor from the end of the previous page.'))),
-    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200)), 50),
+    ...PAGE,
   }),
   call: async (api, { states, ...query }) => {
     const { runs, next_cursor } = await api.get('/runs', { ...query, state: states?.join(',') }, RunList);
