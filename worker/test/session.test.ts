@@ -22,7 +22,7 @@ describe('a dashboard session', () => {
     const { secret } = await newToken({ name: 'ops', scopes: ['read', 'kill'], jobs: 'web-*' });
     const { response, cookie } = await signIn(secret);
     expect(await response.json()).toEqual({
-      session: { name: 'ops', scopes: ['read', 'kill'], jobs: 'web-*', expires_at: null },
+      session: { name: 'ops', scopes: ['read', 'kill'], jobs: 'web-*', machines: '*', expires_at: null },
     });
     expect(response.headers.get('Set-Cookie')).toMatch(/^__Host-leash=/);
     for (const attribute of ['HttpOnly', 'Secure', 'SameSite=Strict', 'Path=/']) {
