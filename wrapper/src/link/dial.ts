@@ -1,16 +1,16 @@
 /** One WebSocket to the job object. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import * as v from 'valibot';
 import WebSocket from 'ws';
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { KIB, MIB } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
-import { Problem } from '#protocol/problem';
+import type { Problem } from '#protocol/problem';
 import { DISCONNECTED_HEADER, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { ownBusyMs, withinRunning } from '../clock/running-clock.ts';
 import type { ControlPlane, TokenSource } from '../config/control-plane.ts';
 import { readTokenFile } from '../config/token-file.ts';
+import { readProblem } from '../http/problem-response.ts';
 import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from '../http/proxy.ts';
 import { Refusal } from '../http/refusal.ts';
 import { describeStep, isNotHttp, openTransport, type Step } from '../http/transport.ts';
@@ -69,7 +69,6 @@ const MAX_FRAME_BYTES = 256 * KIB;
 const MAX_FRAGMENTS = 64;
 /** Before the response to the upgrade: there should be none. */
 const MAX_INTERIM_RESPONSES = 10;
-const MAX_PROBLEM_CHARS = 8_192;
 const MAX_DETAIL_CHARS = 300;
 /**
  * More than a window of output: a peer that reads nothing, but asks for replies or acks what it has not read, must not fill
@@ -263,36 +262,6 @@ export function describeWay({ baseUrl, proxy }: ControlPlane): string {
 function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): URL {
   const query = new URLSearchParams({ run, instance, machine });
   return new URL(`${controlPlane.baseUrl}/api/v1/jobs/${encodeURIComponent(job)}/connect?${query}`);
-}
-
-/** Reads a problem document, or null. `done` is called once, within a second, whatever the peer sends. */
-function readProblem(response: IncomingMessage, done: (problem: Problem | null) => void): void {
-  let body = '';
-  let isDone = false;
-  const finish = () => {
-    if (isDone) return;
-    isDone = true;
-    clearTimeout(timer);
-    done(problemIn(body));
-  };
-  const timer = setTimeout(finish, 1_000);
-  response.setEncoding('utf8');
-  response.on('data', (text: string) => {
-    body += text;
-    if (body.length > MAX_PROBLEM_CHARS) finish();
-  });
-  response.on('close', finish);
-  response.on('error', finish);
-}
-
-function problemIn(body: string): Problem | null {
-  try {
-    const problem = v.safeParse(Problem, JSON.parse(body));
-    return problem.success ? problem.output : null;
-  } catch {
-    // Not JSON: it isn't from a control plane.
-    return null;
-  }
 }
 
 const REFUSALS: Readonly<Record<number, string>> = {
