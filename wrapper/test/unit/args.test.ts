@@ -144,7 +144,7 @@ test('every option is in the help, and the help fits a terminal', async () => {
   }
   const loaded = await Promise.all(SUBCOMMANDS.map(({ load }) => load()));
   for (const text of [rootHelp(), ...loaded.map(({ subcommand }) => subcommand.help)]) {
-    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+    expect(text.split('\n').filter((line) => line.length > 100)).toEqual([]);
   }
 });
 

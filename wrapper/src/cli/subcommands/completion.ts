@@ -8,8 +8,8 @@ const HELP = `leash completion: print a script with which a shell completes leas
 Usage:
   leash completion SHELL
 
-SHELL is bash, zsh or fish. The script asks leash itself: it completes subcommands and flags, and the
-names of jobs and the ids of runs, as far as the control plane responds within a second.
+SHELL is bash, zsh or fish. The script asks leash itself: it completes subcommands and flags, and
+the names of jobs and the ids of runs, as far as the control plane responds within a second.
 
 Examples:
   eval "$(leash completion bash)"          in ~/.bashrc

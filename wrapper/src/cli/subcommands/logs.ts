@@ -30,7 +30,8 @@ Options:
   --since DURATION       with JOB: all its runs that ran within DURATION, the oldest first
   --stream stdout|stderr only what was printed there
   --job JOB              the job of RUN, if several jobs have a run with its id
-  --machine NAME         with JOB: only runs on this machine, or that match this glob; may be repeated
+  --machine NAME         with JOB: only on machines with this name, or that match this glob; may be
+                         repeated
   --raw                  send control sequences to the terminal: colours, and whatever else the job
                          prints. Without it they are removed or shown as text. A file or a program
                          always gets the exact bytes
