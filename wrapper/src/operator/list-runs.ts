@@ -1,7 +1,7 @@
 /** Runs that an operator selects: by names, which the control plane filters, and by globs, which it doesn't. */
 import { Run } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
-import type { RunState } from '#protocol/run-state';
+import { isLive, type RunState } from '#protocol/run-state';
 import type { ApiClient, Received } from './api-client.ts';
 
 export interface RunSelection {
@@ -15,16 +15,32 @@ export interface RunSelection {
   readonly since: string | null;
 }
 
+export interface ListOptions {
+  readonly pageSize?: number;
+  /** Fails at once when the control plane is busy. */
+  readonly isImpatient?: boolean;
+}
+
 /** Newest first, as they are asked for. */
 export async function* listRuns(
   api: ApiClient,
   { jobs, machines, instance, states, since }: RunSelection,
-  pageSize?: number,
+  { pageSize, isImpatient = false }: ListOptions = {},
 ): AsyncGenerator<Received<Run>, void, undefined> {
   const query = { job: onlyName(jobs), machine: onlyName(machines), instance, state: states.join(','), since };
-  for await (const run of api.list(Run, 'runs', { path: '/runs', query }, pageSize)) {
+  for await (const run of api.list(Run, 'runs', { path: '/runs', query, isImpatient }, pageSize)) {
     if (matchesAny(jobs, run.value.job) && matchesAny(machines, run.value.machine)) yield run;
   }
+}
+
+/** Whether a run that the control plane has not filtered is on such a list, whatever its state. */
+export function isSelected(
+  { jobs, machines, instance }: Pick<RunSelection, 'jobs' | 'machines' | 'instance'>,
+  run: Pick<Run, 'job' | 'machine' | 'instance'>,
+): boolean {
+  return (
+    matchesAny(jobs, run.job) && matchesAny(machines, run.machine) && (instance === null || run.instance === instance)
+  );
 }
 
 export function matchesAny(globs: readonly string[], name: string): boolean {
@@ -40,21 +56,24 @@ function onlyName(globs: readonly string[]): string | null {
 /** A run that has been lost for longer will hardly return. */
 const LOST_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** What runs, or may: also runs that are lost and whose end is unknown. */
-export async function openRuns(
+/** Whether it runs, or may: also if it is lost and its end is unknown. */
+export function isOpen({ state, final }: Pick<Run, 'state' | 'final'>): boolean {
+  return isLive(state) || !final;
+}
+
+/** The runs that are open, the newest first. */
+export async function* openRuns(
   api: ApiClient,
   selection: Pick<RunSelection, 'jobs' | 'machines' | 'instance'>,
-): Promise<Received<Run>[]> {
+  options: ListOptions = {},
+): AsyncGenerator<Received<Run>, void, undefined> {
   const since = new Date(api.now() - LOST_MS).toISOString();
-  const runs: Received<Run>[] = [];
-  for await (const run of listRuns(api, { ...selection, states: ['running', 'killing', 'lost'], since })) {
-    if (!run.value.final) runs.push(run);
-  }
-  return runs;
+  const listed = listRuns(api, { ...selection, states: ['running', 'killing', 'lost'], since }, options);
+  for await (const run of listed) if (isOpen(run.value)) yield run;
 }
 
 /** The first of them. */
-export async function take<Item>(items: AsyncIterable<Item>, most: number): Promise<Item[]> {
+export async function take<Item>(items: AsyncIterable<Item>, most = Number.POSITIVE_INFINITY): Promise<Item[]> {
   const taken: Item[] = [];
   for await (const item of items) {
     taken.push(item);

@@ -44,6 +44,24 @@ export function liveColumns(nowMs: number, terminal: Terminal): readonly Column<
   return [id, state, job, machine, age, instance, command];
 }
 
+/** As wide as `59m 59s` and `succeeded`: what ticks and what ends doesn't move the columns after it. */
+const STEADY_AGE = 7;
+const STEADY_STATE = 9;
+
+/** For runs that are shown while they change: also those that have just ended. */
+export function watchedColumns(nowMs: number, terminal: Terminal): readonly Column<Run>[] {
+  return liveColumns(nowMs, terminal).map((column) => {
+    if (column.header === 'AGE') return { ...column, text: (run) => column.text(run).padStart(STEADY_AGE) };
+    if (column.header === 'STATE') return { ...column, text: (run) => stateAndExitText(run).padEnd(STEADY_STATE) };
+    return column;
+  });
+}
+
+/** `failed (exit 3)`. */
+export function stateAndExitText(run: Pick<Run, 'state' | 'connected' | 'final' | 'exit_code'>): string {
+  return run.state === 'failed' && run.exit_code !== null ? `failed (exit ${run.exit_code})` : stateText(run);
+}
+
 /** For runs that have ended; also where some have not. */
 export function endedColumns(nowMs: number, terminal: Terminal): readonly Column<Run>[] {
   const { id, state, job, machine, instance, command } = common(terminal);

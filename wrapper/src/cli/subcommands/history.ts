@@ -76,7 +76,7 @@ export const subcommand = defineSubcommand({
         since: options.since === null ? null : momentText(options.since, api.now()),
       };
       const isGlob = [...options.jobs, ...options.machines].some((glob) => glob.includes('*'));
-      const runs = await take(listRuns(api, selection, isGlob ? undefined : options.limit), options.limit);
+      const runs = await take(listRuns(api, selection, isGlob ? {} : { pageSize: options.limit }), options.limit);
       if (options.asJson) output.json(runs.map(({ raw }) => raw));
       else if (runs.length === 0) output.note('no runs have ended that match');
       else

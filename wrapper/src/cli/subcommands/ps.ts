@@ -24,12 +24,18 @@ const HELP = `leash ps: list what runs.
 
 Usage:
   leash ps [options]
+  leash ps --watch [options]
 
 Prints the runs that have not ended, newest first: also those that are disconnected, and those that
 are lost but may return. A run's id is shown by its last 8 characters on a terminal, which the
 other subcommands accept; whole in a pipe.
 
+With --watch it shows them as they change, until Ctrl-C (exit code 0): on a terminal in a table, a
+run that ends for 10 more seconds; in a pipe a line for each change of a run's state, with --json
+the whole run for each change.
+
 Options:
+  -w, --watch            go on, and show what changes
   --job GLOB             only these jobs; may be repeated, or several with commas
   --machine GLOB         only these machines; the same
   --instance NAME        only this instance
@@ -45,6 +51,7 @@ interface PsOptions extends OperatorOptions {
   readonly states: readonly RunState[];
   readonly all: boolean;
   readonly limit: number;
+  readonly watch: boolean;
 }
 
 const texts = { type: 'string', multiple: true } as const;
@@ -60,6 +67,7 @@ export function parsePs(argv: readonly string[]): PsOptions | null {
       state: texts,
       all: { type: 'boolean', short: 'a' },
       limit: { type: 'string' },
+      watch: { type: 'boolean', short: 'w' },
     },
     'leash ps takes no arguments: use --job, or leash show JOB',
   );
@@ -72,6 +80,7 @@ export function parsePs(argv: readonly string[]): PsOptions | null {
     states: listed(flags.state).flatMap((state) => oneOf('--state', RUN_STATES, state) ?? []),
     all: flags.all ?? false,
     limit: count('--limit', flags.limit, DEFAULT_LIMIT),
+    watch: flags.watch ?? false,
   };
 }
 
@@ -80,8 +89,12 @@ export const subcommand = defineSubcommand({
   parse: parsePs,
   run: (options, program) =>
     runOperator(options, program, async (context) => {
+      if (options.watch) {
+        const { watchRuns } = await import('../../operator/ps/watch-runs.ts');
+        return watchRuns(options, options.asJson, context);
+      }
       const isOpen = !options.all && options.states.length === 0;
-      const runs = isOpen ? await openRuns(context.api, options) : await someRuns(options, context);
+      const runs = isOpen ? await take(openRuns(context.api, options)) : await someRuns(options, context);
       show(runs, options, context);
       return EXIT.done;
     }),

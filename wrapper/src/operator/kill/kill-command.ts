@@ -8,6 +8,7 @@ import { ApiError, OperatorError } from '../operator-error.ts';
 import type { Output } from '../output.ts';
 import { liveColumns } from '../run-table.ts';
 import { ask } from '../screen/ask.ts';
+import { untilInterrupted } from '../screen/interruption.ts';
 import { type Column, tableLines } from '../table.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
 import { findRuns } from './find-runs.ts';
@@ -154,7 +155,7 @@ function showPlan({ runs }: Plan, args: KillArguments, { api, output }: Operator
 }
 
 async function carryOut(plan: Plan, args: KillArguments, context: OperatorContext): Promise<ExitCode> {
-  const { api, output } = context;
+  const { api, output, env } = context;
   const isShown = args.waitMs !== 0 && !args.asJson;
   let view: KillView | null = null;
   const follower = new KillFollower(api, plan.jobs, {
@@ -166,7 +167,8 @@ async function carryOut(plan: Plan, args: KillArguments, context: OperatorContex
     const heading = plan.runs.length === 0 ? 'Killing' : `Killing ${runsText(plan.runs)}`;
     // Otherwise the list has just said so.
     if (isShown && args.isConfirmed) output.line(`${heading}: ${mannerText(plan.runs, args.options)}.`);
-    if (isShown) view = openKillView({ output, follower, expected: plan.runs.map((run) => rowOf(run, args.options)) });
+    const expected = plan.runs.map((run) => rowOf(run, args.options));
+    if (isShown) view = openKillView({ output, follower, expected, env });
     const requested = request(plan.calls, follower, context);
     const end = await Promise.race([requested.then(() => waitForEnd(follower, plan, args)), interruption.promise]);
     view?.close();
@@ -264,20 +266,3 @@ function rowOf(
     target: null,
   };
 }
-
-/** Ctrl-C and other requests to end. Without this they would leave the terminal without a cursor. */
-function untilInterrupted(): { readonly promise: Promise<'interrupted'>; stop(): void } {
-  let interrupt: () => void = () => {};
-  const promise = new Promise<'interrupted'>((resolve) => {
-    interrupt = () => resolve('interrupted');
-  });
-  for (const signal of INTERRUPTIONS) process.once(signal, interrupt);
-  return {
-    promise,
-    stop: () => {
-      for (const signal of INTERRUPTIONS) process.removeListener(signal, interrupt);
-    },
-  };
-}
-
-const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

@@ -1,8 +1,10 @@
 /** Shows kills on their way: on a terminal as a table that fills in place, elsewhere a line for each step. */
 import { formatDuration } from '#shared/format-duration';
+import type { Environment } from '../../config/config-file.ts';
 import { printable } from '../../logging/log.ts';
 import type { Output } from '../output.ts';
 import { LiveRegion } from '../screen/live-region.ts';
+import { canRedraw, stdoutScreen } from '../screen/stdout-screen.ts';
 import type { Terminal } from '../terminal.ts';
 import type { KillFollower } from './kill-follower.ts';
 import { outcomeOf, type Step, type TargetProgress } from './progress.ts';
@@ -11,10 +13,6 @@ import { stepText } from './progress-text.ts';
 
 /** For the countdown to SIGKILL. */
 const TICK_MS = 250;
-/** Of a terminal that doesn't know its size, such as one on a serial line. */
-const DEFAULT_COLUMNS = 80;
-const DEFAULT_ROWS = 24;
-
 export interface KillView {
   steps(steps: readonly Step[]): void;
   /** @param why progress doesn't arrive at the moment; null: it does again */
@@ -28,10 +26,11 @@ export interface KillViewOptions {
   /** The runs that are to be killed. Others may follow. */
   readonly expected: readonly ProgressRow[];
   readonly follower: Pick<KillFollower, 'elapsedMs' | 'progress'>;
+  readonly env: Environment;
 }
 
 export function openKillView(options: KillViewOptions): KillView {
-  return options.output.terminal.columns === null ? new KillLines(options) : new KillTable(options);
+  return canRedraw(options.env) ? new KillTable(options) : new KillLines(options);
 }
 
 /** A line for each step. */
@@ -68,6 +67,7 @@ class KillLines implements KillView {
 class KillTable implements KillView {
   readonly #terminal: Terminal;
   readonly #follower: KillViewOptions['follower'];
+  readonly #screen = stdoutScreen();
   readonly #region: LiveRegion;
   readonly #rows: Map<string, ProgressRow>;
   readonly #printed = new Set<string>();
@@ -81,22 +81,13 @@ class KillTable implements KillView {
     this.#follower = follower;
     this.#rows = new Map(expected.map((row) => [`${row.job}/${row.run}`, row]));
     this.#layout = layoutTable(expected, this.#columns);
-    const { stdout } = process;
-    this.#region = new LiveRegion({
-      get columns() {
-        return stdout.columns || DEFAULT_COLUMNS;
-      },
-      get rows() {
-        return stdout.rows || DEFAULT_ROWS;
-      },
-      write: (text) => void stdout.write(text),
-    });
+    this.#region = new LiveRegion(this.#screen);
     this.#timer = setInterval(() => this.#draw(), TICK_MS);
     this.#draw();
   }
 
   get #columns(): number {
-    return process.stdout.columns || this.#terminal.columns || DEFAULT_COLUMNS;
+    return this.#screen.columns;
   }
 
   steps(): void {

@@ -43,7 +43,8 @@ export interface WatchRefusal {
 export interface WatchHandlers {
   /** Connected, for the first time or again: what was missed has to be fetched now. */
   opened(): void;
-  message(message: WatchMessage): void;
+  /** @param text as it was received: it may have more fields */
+  message(message: WatchMessage, text: string): void;
   output?(frame: OutputFrame): void;
   /** The link is down, and is being opened again. */
   down(why: string): void;
@@ -172,7 +173,7 @@ export class WatchLink {
     // A newer control plane may send unknown types: they are ignored.
     if (read.kind !== 'message') return;
     if (read.message.type === 'ping') this.send({ type: 'pong', sent: read.message.sent });
-    else this.#handlers.message(read.message);
+    else this.#handlers.message(read.message, text);
   }
 
   /** The response to the upgrade was another than 101. */
