@@ -17,7 +17,7 @@ afterEach(() => {
 function operate(args: readonly string[], { inTerminal = false } = {}) {
   const line = [process.execPath, LEASH_PROGRAM, ...args];
   const child = inTerminal
-    ? spawn('script', ['-qefc', line.map((word) => `'${word}'`).join(' '), '/dev/null'], options())
+    ? spawn('script', ['-qefc', `exec ${line.map((word) => `'${word}'`).join(' ')}`, '/dev/null'], options())
     : spawn(process.execPath, line.slice(1), options());
   started.push(child);
   const operated = {
@@ -114,6 +114,30 @@ test('logs -f prints a run to its end, bytes as they are', async () => {
   const logs = operate(['logs', '-f', 'cli-logs']);
   expect(await logs.exit).toBe(0);
   expect(logs.printed).toContain('ready\n\u001b[2J\u0001x\nend\n');
+});
+
+test.runIf(hasScript)('ps --watch shows what changes, on a terminal and in a pipe, until Ctrl-C', async () => {
+  const first = await environment().simulate('cli-watched-1', { machine: 'cli-watched-machine' });
+  const args = ['ps', '--watch', '--job', 'cli-watched-*'];
+  const table = operate(args, { inTerminal: true });
+  const json = operate([...args, '--json']);
+  const machine = 'cli-watched-m';
+  await waitFor('the list', () => table.printed.includes(machine) && json.stdout.includes('\n'));
+  await first.end(3, 0);
+  await waitFor('the end', () => table.printed.includes('failed (exit 3)') && json.stdout.includes('"failed"'));
+
+  table.child.stdin?.write('\u0003');
+  json.child.kill('SIGINT');
+  expect(await table.exit).toBe(0);
+  expect(await json.exit).toBe(0);
+  expect(table.printed).toContain('Ctrl-C ends');
+  expect(table.printed.lastIndexOf('\u001b[?25h')).toBeGreaterThan(table.printed.lastIndexOf('\u001b[?25l'));
+  const runs = json.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line));
+  expect(runs.at(0)).toMatchObject({ id: first.id, state: 'running', connected: true });
+  expect(runs.at(-1)).toMatchObject({ id: first.id, state: 'failed', exit_code: 3 });
 });
 
 test('bash completes subcommands, flags and jobs', async () => {
