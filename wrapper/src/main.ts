@@ -11,7 +11,7 @@ declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-void main(readInvocation(ownArguments())).catch(fail).then(exitProcess);
+void main(readInvocation(ownArguments())).catch((error: unknown) => fail(error)).then(exitProcess);
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {
@@ -35,20 +35,20 @@ async function helpOn(registered: RegisteredSubcommand | null): Promise<string> 
   return (await registered.load()).subcommand.help;
 }
 
-async function start({ name, group, usageExitCode, load }: RegisteredSubcommand, argv: readonly string[]) {
+async function start({ name, group, failureCodes, load }: RegisteredSubcommand, argv: readonly string[]) {
   const { subcommand } = await load();
   try {
     return await subcommand.start(argv, { version: VERSION, env: process.env });
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!(error instanceof UsageError)) return fail(error, failureCodes.failure);
     const help = group === null ? 'leash --help' : `leash ${name} --help`;
     process.stderr.write(ownLine(`${error.message} (see ${help})`));
-    return usageExitCode;
+    return failureCodes.usage;
   }
 }
 
 /** Nothing has been started, or it would not have come to this. */
-function fail(error: unknown): number {
+function fail(error: unknown, exitCode = EXIT_ERRORED): number {
   process.stderr.write(ownLine(`failed: ${describeError(error)}`));
-  return EXIT_ERRORED;
+  return exitCode;
 }

@@ -16,15 +16,17 @@ export interface LocalOptions {
   readonly name: string;
   readonly logFile: string | null;
   readonly verbose: boolean;
+  /** When the work fails unexpectedly; default 255. */
+  readonly failureCode?: number;
 }
 
 /**
  * Does `work`, and waits until all its output is written.
  *
- * @returns the exit code that `work` returns; 255 when it fails
+ * @returns the exit code that `work` returns, or that of a failure
  */
 export async function runLocally(
-  { name, logFile, verbose }: LocalOptions,
+  { name, logFile, verbose, failureCode = EXIT_ERRORED }: LocalOptions,
   work: (operation: LocalContext) => Promise<number>,
 ): Promise<number> {
   const { sinks, lines } = openOwnOutput(false);
@@ -35,7 +37,7 @@ export async function runLocally(
   const print = (line: string) => sinks.stdout.write(Buffer.from(`${printable(line)}\n`));
   const exitCode = await work({ settings, log, print }).catch((error: unknown) => {
     log.warn(`leash ${name} failed: ${describeError(error)}`);
-    return EXIT_ERRORED;
+    return failureCode;
   });
   await Promise.all([sinks.stdout.drained(), lines.drained(), log.drained()]);
   return exitCode;

@@ -4,13 +4,25 @@
  * Each is loaded when it is asked for: the command of `leash run` waits for what is loaded before it is started.
  */
 import { EXIT_ERRORED } from '#protocol/run-state';
+import { EXIT } from '../operator/exit-codes.ts';
 import type { Subcommand } from './subcommand.ts';
 
 export const GROUPS = ['Run jobs', 'Operate', 'Set up'] as const;
 export type Group = (typeof GROUPS)[number];
 
-/** What subcommands for operators and for setting up exit with when an argument is invalid. */
-const EXIT_USAGE = 2;
+/** What a subcommand exits with when it can't do what it is for. */
+interface FailureCodes {
+  /** An argument is invalid. */
+  readonly usage: number;
+  /** It failed unexpectedly. */
+  readonly failure: number;
+}
+
+/** Of subcommands for operators and for setting up. */
+const DEFAULT_CODES: FailureCodes = { usage: EXIT.usage, failure: EXIT.failed };
+
+/** Of `run`, whose exit code else stands for a command's, and of what is as old as it. */
+const CODES_OF_RUN: FailureCodes = { usage: EXIT_ERRORED, failure: EXIT_ERRORED };
 
 export interface RegisteredSubcommand {
   readonly name: string;
@@ -18,29 +30,37 @@ export interface RegisteredSubcommand {
   readonly summary: string;
   /** Where `leash --help` lists it; null: it isn't for people. */
   readonly group: Group | null;
-  /** What it exits with when an argument is invalid. */
-  readonly usageExitCode: number;
+  readonly failureCodes: FailureCodes;
   readonly load: () => Promise<{ readonly subcommand: Subcommand }>;
 }
 
-/** @param usageExitCode 255 for `run`, whose exit code else stands for a command's, and for what is as old as it */
 function register(
   name: string,
   group: Group | null,
   summary: string,
   load: RegisteredSubcommand['load'],
-  usageExitCode = EXIT_USAGE,
+  failureCodes = DEFAULT_CODES,
 ): RegisteredSubcommand {
-  return { name, summary, group, usageExitCode, load };
+  return { name, summary, group, failureCodes, load };
 }
 
-const OLD = EXIT_ERRORED;
-
 export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
-  register('run', 'Run jobs', 'run a command under supervision', () => import('./subcommands/run.ts'), OLD),
-  register('flush', 'Run jobs', 'send what earlier runs could not send', () => import('./subcommands/flush.ts'), OLD),
-  register('orphans', 'Run jobs', 'find commands without wrappers', () => import('./subcommands/orphans.ts'), OLD),
-  register('adopt', null, 'take a run over', () => import('./subcommands/adopt/adopt.ts'), OLD),
+  register('run', 'Run jobs', 'run a command under supervision', () => import('./subcommands/run.ts'), CODES_OF_RUN),
+  register(
+    'flush',
+    'Run jobs',
+    'send what earlier runs could not send',
+    () => import('./subcommands/flush.ts'),
+    CODES_OF_RUN,
+  ),
+  register(
+    'orphans',
+    'Run jobs',
+    'find commands without wrappers',
+    () => import('./subcommands/orphans.ts'),
+    CODES_OF_RUN,
+  ),
+  register('adopt', null, 'take a run over', () => import('./subcommands/adopt/adopt.ts'), CODES_OF_RUN),
 
   register('ps', 'Operate', 'list what runs', () => import('./subcommands/ps.ts')),
   register('jobs', 'Operate', 'list jobs, and how they ended last', () => import('./subcommands/jobs.ts')),
@@ -68,6 +88,13 @@ export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
   register('completion', 'Set up', 'complete command lines in a shell', () => import('./subcommands/completion.ts')),
   register('__complete', null, 'complete a command line', () => import('./subcommands/complete.ts')),
   register('cost', 'Set up', 'estimate what a fleet costs a month', () => import('./subcommands/cost.ts'), OLD),
+  register(
+    'cost',
+    'Set up',
+    'estimate what a fleet costs a month',
+    () => import('./subcommands/cost.ts'),
+    CODES_OF_RUN,
+  ),
 ];
 
 export function findSubcommand(name: string | undefined): RegisteredSubcommand | null {

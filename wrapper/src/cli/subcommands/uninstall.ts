@@ -7,6 +7,7 @@ import { hasCode } from '../../host/error-code.ts';
 import { type InstalledProgram, installedProgram } from '../../install/installed-program.ts';
 import { placesThatRun, processesThatRun } from '../../install/leash-users.ts';
 import { describeError } from '../../logging/log.ts';
+import { EXIT } from '../../operator/exit-codes.ts';
 import { stateRoots } from '../../state/fallback-directory.ts';
 import { listNames } from '../../state/files.ts';
 import { type ListedRun, listRuns } from '../../state/run-listing.ts';
@@ -15,7 +16,6 @@ import { readFlags } from '../flags.ts';
 import { type LocalContext, runLocally } from '../local-operation.ts';
 import { defineSubcommand } from '../subcommand.ts';
 
-const EXIT_FAILED = 1;
 const MOST_LISTED = 10;
 
 const HELP = `leash uninstall: remove leash from this machine.
@@ -57,14 +57,16 @@ export const subcommand = defineSubcommand({
   help: HELP,
   parse: parseUninstall,
   run: (options) =>
-    runLocally({ name: 'uninstall', logFile: null, verbose: false }, (context) => uninstall(options, context)),
+    runLocally({ name: 'uninstall', logFile: null, verbose: false, failureCode: EXIT.failed }, (context) =>
+      uninstall(options, context),
+    ),
 });
 
 async function uninstall(options: UninstallOptions, { settings, log, print }: LocalContext): Promise<number> {
   const installed = await installedProgram();
   if (installed.kind === 'packaged') {
     log.warn(`not removed: ${installed.path} belongs to a package; ${installed.removeHint}`);
-    return EXIT_FAILED;
+    return EXIT.failed;
   }
   const state = await openStateOrFallback(settings);
   const usable = state.kind === 'unusable' ? null : state;
@@ -72,7 +74,7 @@ async function uninstall(options: UninstallOptions, { settings, log, print }: Lo
   if (needs.length > 0 && !options.isForced) {
     log.warn('not removed, because it is needed (--force removes it all the same):');
     for (const line of needs) log.warn(`  ${line}`);
-    return EXIT_FAILED;
+    return EXIT.failed;
   }
   for (const line of needs) log.warn(`removed although ${line}`);
 
@@ -88,7 +90,7 @@ async function uninstall(options: UninstallOptions, { settings, log, print }: Lo
   }
   await Promise.all(ownDirectories(installed.path).map((path) => rmdir(path).catch(() => undefined)));
   if (usable !== null) await removeState(options, usable, print);
-  return isLeft ? EXIT_FAILED : 0;
+  return isLeft ? EXIT.failed : EXIT.done;
 }
 
 /** Settings, token, and the link to a Node.js, where install.sh writes them. */

@@ -12,12 +12,10 @@ import {
   versionOf,
 } from '../../install/served-program.ts';
 import { describeError } from '../../logging/log.ts';
+import { EXIT } from '../../operator/exit-codes.ts';
 import { readFlags } from '../flags.ts';
 import { type LocalContext, runLocally } from '../local-operation.ts';
 import { defineSubcommand } from '../subcommand.ts';
-
-const EXIT_FAILED = 1;
-const EXIT_OUT_OF_REACH = 6;
 
 const HELP = `leash upgrade: replace leash on this machine by the one that the control plane serves.
 
@@ -67,15 +65,18 @@ export const subcommand = defineSubcommand({
   help: HELP,
   parse: parseUpgrade,
   run: (options, { version }) =>
-    runLocally({ name: 'upgrade', logFile: null, verbose: options.verbose }, async (context) => {
-      try {
-        return await upgrade(options, version, context);
-      } catch (error) {
-        if (!(error instanceof ServedProgramError)) throw error;
-        context.log.warn(`not upgraded: ${error.message}`);
-        return error.kind === 'out_of_reach' ? EXIT_OUT_OF_REACH : EXIT_FAILED;
-      }
-    }),
+    runLocally(
+      { name: 'upgrade', logFile: null, verbose: options.verbose, failureCode: EXIT.failed },
+      async (context) => {
+        try {
+          return await upgrade(options, version, context);
+        } catch (error) {
+          if (!(error instanceof ServedProgramError)) throw error;
+          context.log.warn(`not upgraded: ${error.message}`);
+          return error.kind === 'out_of_reach' ? EXIT.outOfReach : EXIT.failed;
+        }
+      },
+    ),
 });
 
 async function upgrade(
@@ -85,7 +86,7 @@ async function upgrade(
 ): Promise<number> {
   const refuse = (why: string) => {
     log.warn(`not upgraded: ${why}`);
-    return EXIT_FAILED;
+    return EXIT.failed;
   };
   const source = sourceOf(url, settings);
   if (source === null) return refuse('no control plane is configured; set LEASH_URL, or give --url https://…');
@@ -98,7 +99,7 @@ async function upgrade(
   const isSame = installed.kind === 'script' && installed.digest === digest;
   if (isSame) {
     print(`leash ${version} is the one that ${source.url} serves (${installed.path})`);
-    return 0;
+    return EXIT.done;
   }
   log.info(`downloading ${source.url}/leash.cjs`);
   const program = await servedProgram(source, digest);
@@ -106,7 +107,7 @@ async function upgrade(
   const change = served === version ? `another build of leash ${version}` : `leash ${served}`;
   if (isCheck) {
     print(`${source.url} serves ${change}; ${installed.path} is leash ${version}: run leash upgrade`);
-    return EXIT_FAILED;
+    return EXIT.failed;
   }
   try {
     await replaceFile(installed.path, program);
@@ -114,7 +115,7 @@ async function upgrade(
     return refuse(`cannot replace ${installed.path}: ${describeError(error)}`);
   }
   print(`${installed.path} was leash ${version} and is now ${change}; running jobs are not affected`);
-  return 0;
+  return EXIT.done;
 }
 
 function sourceOf(flag: string | null, settings: Environment): Source | null {
