@@ -1,6 +1,7 @@
 /** `leash crontab`. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { matchesGlob } from '#protocol/glob';
 import { JobName } from '#protocol/names';
 import { type Environment, readConfigFile, withConfig } from '../../config/config-file.ts';
 import { type CrontabSource, describeSource, formatOf, readCrontab, writeCrontab } from '../../crontab/cron-tables.ts';
@@ -222,19 +223,10 @@ function planAll(sources: readonly CrontabSource[], options: CrontabOptions) {
 }
 
 function planOf(before: string, source: CrontabSource, options: CrontabOptions, taken: TakenNames): CrontabPlan {
-  const patterns = options.only.map(globOf);
-  const isSelected = (job: string) => patterns.length === 0 || patterns.some((pattern) => pattern.test(job));
+  const { only } = options;
+  const isSelected = (job: string) => only.length === 0 || only.some((glob) => matchesGlob(glob, job));
   if (options.direction === 'undo') return planUndo(before, formatOf(source), isSelected);
   return planConversion(before, formatOf(source), { ...options, isSelected }, taken);
-}
-
-function globOf(glob: string): RegExp {
-  return new RegExp(
-    `^${glob
-      .split('*')
-      .map((part) => part.replaceAll(/[^\w-]/g, '\\$&'))
-      .join('.*')}$`,
-  );
 }
 
 function show(source: CrontabSource, plan: CrontabPlan, { direction }: CrontabOptions): void {
