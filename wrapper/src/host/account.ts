@@ -16,7 +16,7 @@ export type FoundAccount =
   | { readonly kind: 'unusable'; readonly why: string };
 
 /** How long a directory service (LDAP, SSSD) may take to answer. */
-const LOOKUP_MS = 10_000;
+export const LOOKUP_MS = 10_000;
 
 /**
  * Looks a user up, by name or number.
