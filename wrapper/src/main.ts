@@ -11,7 +11,9 @@ declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-void main(readInvocation(ownArguments())).catch((error: unknown) => fail(error)).then(exitProcess);
+void main(readInvocation(ownArguments()))
+  .catch((error: unknown) => fail(error))
+  .then(exitProcess);
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {

@@ -21,24 +21,36 @@ export function formatOfFile(file: string): CrontabFormat {
   return file === SYSTEM_CRONTAB || path.dirname(file) === SYSTEM_DIRECTORY ? 'system' : 'user';
 }
 
+export interface FoundCrontabs {
+  readonly sources: readonly CrontabSource[];
+  /** Files in /etc/cron.d that only some crons read. */
+  readonly disputed: readonly string[];
+}
+
 /**
- * All crontabs of this machine that cron reads: of users, /etc/crontab, and the files in /etc/cron.d.
+ * All crontabs of this machine: of users, /etc/crontab, and the files in /etc/cron.d.
  *
  * @param root where the tree begins; `/` but for tests
  * @throws what the file system says
  */
-export function findCrontabs(root = '/'): readonly CrontabSource[] {
-  const at = (directory: string) => path.join(root, directory);
-  const spool = SPOOLS.find((directory) => fs.existsSync(at(directory)));
-  const users = spool === undefined ? [] : listFiles(at(spool));
-  const files = listFiles(at(SYSTEM_DIRECTORY))
-    .filter(isReadByCron)
-    .map((name) => path.join(at(SYSTEM_DIRECTORY), name));
-  const system = fs.existsSync(at(SYSTEM_CRONTAB)) ? [at(SYSTEM_CRONTAB)] : [];
-  return [
-    ...users.map((user): CrontabSource => ({ kind: 'user', user })),
-    ...[...system, ...files].map((file): CrontabSource => ({ kind: 'file', path: file, format: 'system' })),
-  ];
+export function findCrontabs(root = '/'): FoundCrontabs {
+  const spool = SPOOLS.find((directory) => fs.existsSync(path.join(root, directory)));
+  const users = spool === undefined ? [] : listFiles(path.join(root, spool));
+  const { sources, disputed } = findSystemCrontabs(root);
+  return { sources: [...users.map((user): CrontabSource => ({ kind: 'user', user })), ...sources], disputed };
+}
+
+/** Those that every user may read. */
+export function findSystemCrontabs(root = '/'): FoundCrontabs {
+  const directory = path.join(root, SYSTEM_DIRECTORY);
+  const names = listFiles(directory).filter(isReadBySome);
+  const inDirectory = (name: string) => path.join(directory, name);
+  const crontab = path.join(root, SYSTEM_CRONTAB);
+  const files = [...(fs.existsSync(crontab) ? [crontab] : []), ...names.filter(isReadByAll).map(inDirectory)];
+  return {
+    sources: files.map((file) => ({ kind: 'file', path: file, format: 'system' })),
+    disputed: names.filter((name) => !isReadByAll(name)).map(inDirectory),
+  };
 }
 
 function listFiles(directory: string): string[] {
@@ -54,7 +66,12 @@ function listFiles(directory: string): string[] {
   }
 }
 
-/** Debian's cron reads no name with a dot, cronie none that ends like a backup. What only one of them reads is left out. */
-function isReadByCron(name: string): boolean {
+/** Debian's cron reads no name with a dot. */
+function isReadByAll(name: string): boolean {
   return /^[A-Za-z0-9_-]+$/.test(name);
+}
+
+/** cronie reads all but hidden files, and those that an editor or a package manager has left. */
+function isReadBySome(name: string): boolean {
+  return !/^\.|^#|~$|\.(?:rpm(?:save|orig|new)|dpkg-\w+|ucf-\w+|cfsaved|swp)$/.test(name);
 }

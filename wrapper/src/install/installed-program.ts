@@ -1,9 +1,8 @@
 /** The `leash` that is running, as a file of this machine. */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { isSingleExecutable } from '../host/own-program.ts';
+import { type PackageManager, packageManagerOf } from '../host/package-manager.ts';
 
 export type InstalledProgram =
   /** As install.sh installs it: one file that a shell and Node.js run. */
@@ -31,30 +30,20 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-const MANAGERS = [
-  {
-    query: ['dpkg-query', '-S'],
+const HINTS: Readonly<Record<PackageManager, { readonly upgradeHint: string; readonly removeHint: string }>> = {
+  dpkg: {
     upgradeHint: 'install the newer .deb package',
     removeHint: 'remove the package: apt-get remove leash',
   },
-  {
-    query: ['rpm', '-qf'],
+  rpm: {
     upgradeHint: 'install the newer .rpm package: rpm -U',
     removeHint: 'remove the package: rpm -e leash',
   },
-] as const;
+};
 
-async function packageOf(path: string): Promise<{ upgradeHint: string; removeHint: string } | null> {
+async function packageOf(path: string): Promise<(typeof HINTS)[PackageManager] | null> {
   // Packages leave these to others.
   if (path.startsWith('/usr/local/') || path.startsWith('/home/')) return null;
-  for (const { query, ...hints } of MANAGERS) {
-    const [program, option] = query;
-    // It fails if the file belongs to no package, or if this manager isn't there.
-    const isOwned = await promisify(execFile)(program, [option, path]).then(
-      () => true,
-      () => false,
-    );
-    if (isOwned) return hints;
-  }
-  return null;
+  const manager = await packageManagerOf(path);
+  return manager === null ? null : HINTS[manager];
 }

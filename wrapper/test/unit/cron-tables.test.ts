@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { readCrontab, writeCrontab } from '../../src/crontab/cron-tables.ts';
 import { findCrontabs } from '../../src/crontab/find-crontabs.ts';
 import { unreadableFor } from '../../src/crontab/token-access.ts';
+import { findUserField } from '../../src/crontab/user-field.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const isRoot = process.geteuid?.() === 0;
@@ -39,18 +40,36 @@ test('all crontabs of a machine are those that its cron reads', () => {
     'var/spool/cron/crontabs/ann',
     'etc/crontab',
     'etc/cron.d/backup',
+    'etc/cron.d/nightly.jobs',
     'etc/cron.d/x.dpkg-old',
+    'etc/cron.d/x~',
     'etc/cron.d/.placeholder',
   ]) {
     fs.mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
     fs.writeFileSync(path.join(root, file), '');
   }
-  expect(findCrontabs(root)).toEqual([
-    { kind: 'user', user: 'ann' },
-    { kind: 'file', path: path.join(root, 'etc/crontab'), format: 'system' },
-    { kind: 'file', path: path.join(root, 'etc/cron.d/backup'), format: 'system' },
-  ]);
-  expect(findCrontabs(path.join(root, 'nowhere'))).toEqual([]);
+  expect(findCrontabs(root)).toEqual({
+    sources: [
+      { kind: 'user', user: 'ann' },
+      { kind: 'file', path: path.join(root, 'etc/crontab'), format: 'system' },
+      { kind: 'file', path: path.join(root, 'etc/cron.d/backup'), format: 'system' },
+    ],
+    disputed: [path.join(root, 'etc/cron.d/nightly.jobs')],
+  });
+  expect(findCrontabs(path.join(root, 'nowhere'))).toEqual({ sources: [], disputed: [] });
+});
+
+test.each([
+  ['0 3 * * * root /usr/bin/backup', { user: 'root', line: 3 }],
+  ['0 3 * * * root backup --all', { user: 'root', line: 3 }],
+  ['@daily ann /usr/bin/backup', { user: 'ann', line: 3 }],
+  ['0 3 * * * ann --all', null],
+  ['0 3 * * * ann', null],
+  ['0 3 * * * annual report', null],
+  ['# 0 3 * * * root /usr/bin/backup', null],
+])('%s: a user where the program should be', (line, found) => {
+  const isUser = (name: string) => ['root', 'ann'].includes(name);
+  expect(findUserField(`MAILTO=ops\n0 2 * * * show root\n${line}\n`, isUser)).toEqual(found);
 });
 
 test.runIf(isRoot)('a user who cannot read the token is noticed', () => {

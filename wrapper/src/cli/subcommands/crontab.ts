@@ -10,6 +10,8 @@ import { findCrontabs, formatOfFile, isInSpool } from '../../crontab/find-cronta
 import { type CrontabPlan, planConversion, planUndo, type TakenNames } from '../../crontab/plan.ts';
 import { type Direction, diffText, linesText, summaryOf, usersOf } from '../../crontab/report.ts';
 import { unreadableFor } from '../../crontab/token-access.ts';
+import { findUserField } from '../../crontab/user-field.ts';
+import { packageManagerOf } from '../../host/package-manager.ts';
 import { describeError, printable } from '../../logging/log.ts';
 import { openState } from '../../state/state-directory.ts';
 import { duration, name, readFlagsAndWords, UsageError } from '../flags.ts';
@@ -187,16 +189,25 @@ async function convertCrontabs(options: CrontabOptions): Promise<number> {
   // EPIPE: a pager was left.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   if (options.sources === 'all' && process.geteuid?.() !== 0) throw new UsageError('--all requires root');
-  const sources = options.sources === 'all' ? findCrontabs() : options.sources;
-  const planned = planAll(sources, options);
+  const planned = planAll(sourcesIn(options.sources), options);
   let failures = planned.failures;
   for (const { source, plan } of planned.plans) {
     show(source, plan, options);
+    for (const line of await packageRemarks(source, plan)) say(line);
     if (options.isApplied && plan.after !== plan.before && !(await apply(source, plan))) failures += 1;
   }
   const isChanging = planned.plans.some(({ plan }) => plan.after !== plan.before);
   if (isChanging) for (const line of nextSteps(options, planned.plans)) say(line);
   return failures === 0 ? 0 : 1;
+}
+
+function sourcesIn(sources: CrontabOptions['sources']): readonly CrontabSource[] {
+  if (sources !== 'all') return sources;
+  const found = findCrontabs();
+  for (const file of found.disputed) {
+    say(`${file}: left alone, because not every cron reads a file of this name; give it as FILE to convert it`);
+  }
+  return found.sources;
 }
 
 interface Planned {
@@ -216,7 +227,13 @@ function planAll(sources: readonly CrontabSource[], options: CrontabOptions) {
     } else if (read.kind === 'none') {
       say(`${describeSource(source)}: there is none`);
     } else {
-      plans.push({ source, plan: planOf(read.text, source, options, taken) });
+      const field = source.kind !== 'user' && source.format === 'user' ? findUserField(read.text) : null;
+      if (field === null) plans.push({ source, plan: planOf(read.text, source, options, taken) });
+      else {
+        const { line, user } = field;
+        say(`${describeSource(source)}: the command of line ${line} begins with the user ${user}; is it --system?`);
+        failures += 1;
+      }
     }
   }
   return { plans, failures };
@@ -237,6 +254,14 @@ function show(source: CrontabSource, plan: CrontabPlan, { direction }: CrontabOp
   if (shown !== '') process.stdout.write(Buffer.from(shown, 'latin1'));
   for (const line of summaryOf(plan, name, direction)) say(line);
   if (direction === 'convert') for (const line of accessRemarks(source, plan)) say(line);
+}
+
+/** What a package has installed, its upgrades may write again, or ask about. */
+async function packageRemarks(source: CrontabSource, plan: CrontabPlan): Promise<string[]> {
+  if (source.kind !== 'file' || plan.after === plan.before) return [];
+  return (await packageManagerOf(source.path)) === null
+    ? []
+    : ['  the file belongs to a package: an upgrade of that may ask about the change, or undo it'];
 }
 
 /** For root, who can know. */
