@@ -71,6 +71,9 @@ export function writeCrontab(source: CrontabSource, before: string, after: strin
   }
 }
 
+/** How long it may take, where a directory service knows the users. */
+const CRONTAB_MS = 30_000;
+
 /** With this, the messages of `crontab` are those that we know. */
 const PLAIN_MESSAGES = { LC_ALL: 'C', LANGUAGE: '' };
 
@@ -81,6 +84,7 @@ function runCrontab(user: string | null, args: readonly string[], input: string)
     encoding: 'latin1',
     env: { ...process.env, ...PLAIN_MESSAGES },
     maxBuffer: 2 ** 26,
+    timeout: CRONTAB_MS,
   } as const;
   return spawnSync('crontab', [...ofUser, ...args], options);
 }

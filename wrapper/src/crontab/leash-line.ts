@@ -12,7 +12,6 @@
  */
 import { commandLine } from '../format/command-line.ts';
 import { splitAtPercent } from './percent.ts';
-import type { Word } from './shell-word.ts';
 import { readShellLine, type SimpleCommand } from './shell-words.ts';
 
 export interface LeashPrefix {
@@ -43,6 +42,12 @@ export function putOnLeash(command: string, placement: Placement, { program, job
 }
 
 const QUOTED_QUOTE = "'\\''";
+
+/** The programs named leash that a text calls with `run`, as they are written, whatever the quotes around them mean. */
+export function leashPrograms(text: string): readonly string[] {
+  const words = text.split(/[\s=;&|("']+/);
+  return words.filter((word, index) => words[index + 1] === 'run' && isLeash(word));
+}
 
 /** What a command has to do with Leash. */
 export type LeashUse =
@@ -81,7 +86,7 @@ function headOf({ words }: SimpleCommand): Head | null {
   const head = words.slice(0, separator === -1 ? undefined : separator + 1);
   const [program, run, ...options] = head;
   const last = head.at(-1);
-  if (program === undefined || last === undefined || run?.value !== 'run' || !isLeash(program)) return null;
+  if (program === undefined || last === undefined || run?.value !== 'run' || !isLeash(program.value)) return null;
   const flags = options.map(({ value }) => value);
   return {
     isMarked: separator !== -1 && flags.includes('--cron'),
@@ -92,8 +97,8 @@ function headOf({ words }: SimpleCommand): Head | null {
   };
 }
 
-function isLeash({ value }: Word): boolean {
-  return /(^|\/)leash[^/]*$/.test(value);
+function isLeash(word: string): boolean {
+  return /(^|\/)leash[^/]*$/.test(word);
 }
 
 function jobIn(flags: readonly string[]): string | null {

@@ -1,40 +1,33 @@
 /** What on this machine would stop working without `leash`: crontabs and units that name it, and processes that run it. */
-import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { leashPrograms } from '../crontab/leash-line.ts';
+import { readableCrontabs } from '../crontab/readable-crontabs.ts';
 
-/** Crontabs of the system and, for root, of all users; units of the administrator. Those that can't be read are left out. */
+/** Scripts that cron runs, and units of the administrator. Those that can't be read are left out. */
 const DIRECTORIES = [
-  '/etc/cron.d',
   '/etc/cron.hourly',
   '/etc/cron.daily',
   '/etc/cron.weekly',
   '/etc/cron.monthly',
-  '/var/spool/cron',
-  '/var/spool/cron/crontabs',
-  '/var/spool/cron/tabs',
   '/etc/systemd/system',
 ];
-const FILES = ['/etc/crontab'];
 
-/** Names the files that run the program, and `crontab -l` for the user's own crontab. */
+/** Names the crontabs and files that run the program. */
 export async function placesThatRun(program: string): Promise<string[]> {
-  const files = [...FILES, ...(await Promise.all(DIRECTORIES.map(filesIn))).flat()];
-  const found = await Promise.all(
-    files.map(async (file) => (runsIt(await readFile(file, 'utf8').catch(() => ''), program) ? [file] : [])),
+  const files = (await Promise.all(DIRECTORIES.map(filesIn))).flat();
+  const texts = await Promise.all(
+    files.map(async (name) => ({ name, text: await readFile(name, 'utf8').catch(() => '') })),
   );
-  const own = await ownCrontab();
-  return [...(runsIt(own, program) ? ['your crontab (crontab -l)'] : []), ...found.flat()];
+  return [...readableCrontabs(), ...texts].filter(({ text }) => runsIt(text, program)).map(({ name }) => name);
 }
 
 /** Whether a line that is no comment runs `leash run`, by its path or by its name. */
 export function runsIt(text: string, program: string): boolean {
-  return text.split('\n').some((line) => {
-    if (line.trimStart().startsWith('#')) return false;
-    const words = line.replace('~/', '').split(/[\s=;&|("']+/);
-    return words.some((word, index) => words[index + 1] === 'run' && isProgram(word, program));
-  });
+  return text
+    .split('\n')
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .some((line) => leashPrograms(line.replace('~/', '')).some((word) => isProgram(word, program)));
 }
 
 function isProgram(word: string, program: string): boolean {
@@ -44,14 +37,6 @@ function isProgram(word: string, program: string): boolean {
 async function filesIn(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isFile()).map((entry) => join(directory, entry.name));
-}
-
-async function ownCrontab(): Promise<string> {
-  // It fails if there is none, or no cron.
-  return promisify(execFile)('crontab', ['-l']).then(
-    ({ stdout }) => stdout,
-    () => '',
-  );
 }
 
 const SUPERVISING: ReadonlySet<string | undefined> = new Set(['run', 'adopt', 'flush']);

@@ -234,7 +234,7 @@ test('cron: its daemon, and lines that would not find leash', () => {
   const judged = (text: string, daemon: string | null = 'cron') =>
     judgeCron({
       daemon,
-      crontabs: [{ path: '/etc/crontab', text }],
+      crontabs: [{ name: '/etc/crontab', text, format: 'system' }],
       isInPath: (searchPath) => searchPath.split(':').includes('/usr/local/bin'),
       program: '/usr/local/bin/leash',
     });

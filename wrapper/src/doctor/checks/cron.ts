@@ -1,6 +1,10 @@
 /** cron: whether it runs here, and whether the lines that start leash would find it. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { parseLine } from '../../crontab/crontab-entry.ts';
+import { splitLines } from '../../crontab/crontab-lines.ts';
+import { leashPrograms } from '../../crontab/leash-line.ts';
+import { type ReadableCrontab, readableCrontabs } from '../../crontab/readable-crontabs.ts';
 import { type Finding, note, ok, problem } from '../finding.ts';
 
 /** What cron gives its jobs where a crontab sets nothing else (Debian, Fedora and Alpine alike). */
@@ -9,20 +13,15 @@ export const CRON_PATH = '/usr/bin:/bin';
 export interface CronFacts {
   /** The name of the cron daemon that runs here; null when none was found, undefined when processes can't be seen. */
   readonly daemon: string | null | undefined;
-  readonly crontabs: readonly Crontab[];
+  readonly crontabs: readonly ReadableCrontab[];
   /** Whether `leash` alone is found in this PATH. */
   isInPath(searchPath: string): boolean;
   /** The path of this program; null when it runs from its sources. */
   readonly program: string | null;
 }
 
-export interface Crontab {
-  readonly path: string;
-  readonly text: string;
-}
-
 export function checkCron(program: string | null): Finding[] {
-  return judgeCron({ daemon: findDaemon(), crontabs: readCrontabs(), isInPath: isLeashIn, program });
+  return judgeCron({ daemon: findDaemon(), crontabs: readableCrontabs(), isInPath: isLeashIn, program });
 }
 
 export function judgeCron({ daemon, crontabs, isInPath, program }: CronFacts): Finding[] {
@@ -41,18 +40,18 @@ export function judgeCron({ daemon, crontabs, isInPath, program }: CronFacts): F
   } else if (daemon === null) {
     findings.push(note('cron.daemon', 'no cron daemon is running here; systemd timers and other callers need none'));
   }
-  for (const { path: file, number, searchPath } of lost.slice(0, MAX_LINES)) {
+  for (const { crontab, number, searchPath } of lost.slice(0, MAX_LINES)) {
     findings.push(
       problem(
         'cron.path',
-        `${file}, line ${number} calls leash without its directory, and it is not in that line’s PATH (${searchPath})`,
+        `${crontab}, line ${number} calls leash without its directory, and it is not in that line’s PATH (${searchPath})`,
         `Write ${program ?? '/usr/local/bin/leash'} instead of leash there, or add a line PATH=${path.dirname(program ?? '/usr/local/bin/leash')}:${CRON_PATH} above it.`,
       ),
     );
   }
   if (lost.length > MAX_LINES) findings.push(note('cron.path', `and ${lost.length - MAX_LINES} more such lines`));
   if (lines.length > 0 && lost.length === 0) {
-    const files = new Set(lines.map((line) => line.path)).size;
+    const files = new Set(lines.map(({ crontab }) => crontab)).size;
     findings.push(
       ok(
         'cron.lines',
@@ -68,7 +67,8 @@ export function judgeCron({ daemon, crontabs, isInPath, program }: CronFacts): F
 const MAX_LINES = 3;
 
 interface LeashLine {
-  readonly path: string;
+  /** Its name. */
+  readonly crontab: string;
   readonly number: number;
   /** The PATH that is set above it. */
   readonly searchPath: string;
@@ -76,19 +76,14 @@ interface LeashLine {
   readonly isBareName: boolean;
 }
 
-const CALL = /(?:^|[\s;&|('"])((?:[^\s;&|('"]*\/)?leash)\s+run\s/;
-
-function leashLines({ path: file, text }: Crontab): LeashLine[] {
+function leashLines({ name, text, format }: ReadableCrontab): LeashLine[] {
   let searchPath = CRON_PATH;
-  return text.split('\n').flatMap((raw, index) => {
-    const line = raw.trim();
-    if (line.startsWith('#')) return [];
-    const set = /^PATH\s*=\s*(["']?)(.*)\1$/.exec(line)?.[2];
-    if (set !== undefined) searchPath = set;
-    const called = /^\w+\s*=/.test(line) ? undefined : CALL.exec(line)?.[1];
-    return called === undefined
-      ? []
-      : [{ path: file, number: index + 1, searchPath, isBareName: !called.includes('/') }];
+  return splitLines(text).flatMap((line, index) => {
+    const parsed = parseLine(line.text, format);
+    if (parsed.kind === 'variable' && parsed.name === 'PATH') searchPath = parsed.value;
+    const [program] = parsed.kind === 'entry' ? leashPrograms(parsed.command) : [];
+    if (program === undefined) return [];
+    return [{ crontab: name, number: index + 1, searchPath, isBareName: !program.includes('/') }];
   });
 }
 
@@ -114,29 +109,6 @@ function findDaemon(): string | null | undefined {
     if (name === 'busybox' && /(^|\/)crond\0|\0crond\0/.test(readQuietly(`/proc/${pid}/cmdline`) ?? '')) return 'crond';
   }
   return null;
-}
-
-/** Debian's, Fedora's and Alpine's places for users' crontabs. */
-const SPOOLS = ['/var/spool/cron/crontabs', '/var/spool/cron', '/etc/crontabs'];
-
-/** Those that may be read: root's and the system's; other users can't read their own (it belongs to crontab(1)). */
-function readCrontabs(): Crontab[] {
-  const files = ['/etc/crontab', ...inDirectory('/etc/cron.d'), ...SPOOLS.flatMap(inDirectory)];
-  return files.flatMap((file) => {
-    const text = readQuietly(file);
-    return text === null ? [] : [{ path: file, text }];
-  });
-}
-
-function inDirectory(directory: string): string[] {
-  try {
-    return fs
-      .readdirSync(directory, { withFileTypes: true })
-      .flatMap((entry) => (entry.isFile() ? [path.join(directory, entry.name)] : []));
-  } catch {
-    // ENOENT, EACCES.
-    return [];
-  }
 }
 
 function readQuietly(file: string): string | null {
