@@ -1,9 +1,8 @@
 /** Where crontabs are on this machine, read and written. */
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import path from 'node:path';
 import { hasCode } from '../host/error-code.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { describeError } from '../logging/log.ts';
 import type { CrontabFormat } from './crontab-entry.ts';
 
@@ -57,7 +56,7 @@ export function readCrontab(source: CrontabSource): ReadCrontab {
  * @param before what it was planned from: when that isn't there any more, nothing is written
  * @returns why it could not be written, or null
  */
-export function writeCrontab(source: CrontabSource, before: string, after: string): string | null {
+export async function writeCrontab(source: CrontabSource, before: string, after: string): Promise<string | null> {
   const now = readCrontab(source);
   if (now.kind === 'failed') return now.why;
   if (now.kind === 'none' || now.text !== before) return 'it was changed meanwhile; run this again';
@@ -65,9 +64,19 @@ export function writeCrontab(source: CrontabSource, before: string, after: strin
     case 'user':
       return installUserCrontab(source.user, after);
     case 'file':
-      return replaceFile(source.path, after);
+      return rewrite(source.path, after);
     case 'stdin':
       return 'stdin cannot be written';
+  }
+}
+
+async function rewrite(file: string, text: string): Promise<string | null> {
+  try {
+    await replaceFile(file, Buffer.from(text, 'latin1'));
+    return null;
+  } catch (error) {
+    // EACCES, EROFS, ENOSPC; EPERM for a file of another user.
+    return describeError(error);
   }
 }
 
@@ -113,29 +122,4 @@ function whyNoProgram(error: Error): string {
 
 function firstLine(text: string): string {
   return text.trim().split('\n')[0] || 'it gave no reason';
-}
-
-function replaceFile(file: string, text: string): string | null {
-  let aside: string | null = null;
-  try {
-    const real = fs.realpathSync(file);
-    const { mode, uid, gid } = fs.statSync(real);
-    // No cron reads a file whose name begins with a dot.
-    aside = path.join(path.dirname(real), `.${path.basename(real)}.${randomBytes(4).toString('hex')}`);
-    const descriptor = fs.openSync(aside, 'wx', 0o600);
-    try {
-      fs.writeFileSync(descriptor, text, 'latin1');
-      fs.fchownSync(descriptor, uid, gid);
-      fs.fchmodSync(descriptor, mode & 0o7777);
-      fs.fsyncSync(descriptor);
-    } finally {
-      fs.closeSync(descriptor);
-    }
-    fs.renameSync(aside, real);
-    return null;
-  } catch (error) {
-    // EACCES, EROFS, ENOSPC; EPERM for a file of another user.
-    if (aside !== null) fs.rmSync(aside, { force: true });
-    return describeError(error);
-  }
 }

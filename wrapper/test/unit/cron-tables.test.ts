@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const isRoot = process.geteuid?.() === 0;
 
-test('a file is replaced whole, by one of the same mode and owner, and bytes that are no UTF-8 stay', () => {
+test('a file is replaced whole, by one of the same mode and owner, and bytes that are no UTF-8 stay', async () => {
   const directory = temporaryDirectory();
   const file = path.join(directory, 'backup');
   fs.writeFileSync(file, Buffer.from([0xe9, 0x0a]), { mode: 0o640 });
@@ -18,7 +18,7 @@ test('a file is replaced whole, by one of the same mode and owner, and bytes tha
   fs.symlinkSync('backup', link);
   const source = { kind: 'file', path: link, format: 'system' } as const;
   expect(readCrontab(source)).toEqual({ kind: 'read', text: '\u00e9\n' });
-  expect(writeCrontab(source, '\u00e9\n', '\u00e9\u00e8\n')).toBeNull();
+  expect(await writeCrontab(source, '\u00e9\n', '\u00e9\u00e8\n')).toBeNull();
   expect([...fs.readFileSync(file)]).toEqual([0xe9, 0xe8, 0x0a]);
   const { mode, uid, gid } = fs.statSync(file);
   expect(mode & 0o7777).toBe(0o640);
@@ -27,10 +27,12 @@ test('a file is replaced whole, by one of the same mode and owner, and bytes tha
   expect(fs.readdirSync(directory).toSorted()).toEqual(['backup', 'link']);
 });
 
-test('a file that was changed after it was planned from is left as it is', () => {
+test('a file that was changed after it was planned from is left as it is', async () => {
   const file = path.join(temporaryDirectory(), 'backup');
   fs.writeFileSync(file, 'changed\n');
-  expect(writeCrontab({ kind: 'file', path: file, format: 'system' }, 'planned\n', 'new\n')).toContain('meanwhile');
+  expect(await writeCrontab({ kind: 'file', path: file, format: 'system' }, 'planned\n', 'new\n')).toContain(
+    'meanwhile',
+  );
   expect(fs.readFileSync(file, 'utf8')).toBe('changed\n');
 });
 

@@ -289,7 +289,7 @@ async function apply(source: CrontabSource, plan: CrontabPlan): Promise<boolean>
   }
   try {
     const backup = await backUpCrontab(state.directory, name, plan.before, new Date());
-    const why = writeCrontab(source, plan.before, plan.after);
+    const why = await writeCrontab(source, plan.before, plan.after);
     say(why === null ? `${name}: changed; what it was is in ${backup}` : `${name}: not changed: ${why}`);
     return why === null;
   } catch (error) {

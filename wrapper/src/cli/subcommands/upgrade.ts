@@ -2,8 +2,8 @@
 import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Environment } from '../../config/config-file.ts';
+import { replaceFile } from '../../host/replace-file.ts';
 import { type InstalledProgram, installedProgram } from '../../install/installed-program.ts';
-import { replaceFile } from '../../install/replace-file.ts';
 import {
   ServedProgramError,
   type Source,
