@@ -5,6 +5,8 @@ import * as v from 'valibot';
 import { withTimeout } from '#shared/with-timeout';
 import { isSingleExecutable, ownProgram } from '../host/own-program.ts';
 import { uniqueUlid } from '../host/unique-ulid.ts';
+import { parseJson } from '../http/json.ts';
+import { problemIn } from '../http/problem-response.ts';
 import { describeError } from '../logging/log.ts';
 import { checkCgroup } from './checks/cgroup.ts';
 import { judgeClock } from './checks/clock.ts';
@@ -19,7 +21,7 @@ import { judgeTrial } from './checks/trial.ts';
 import { judgeHealth, judgeNames, judgeTransport, judgeUpgrade, type Upgrade } from './checks/way.ts';
 import { type Finding, isProblem, note, problem, type Section, type SectionId } from './finding.ts';
 import { tryUpgrade } from './probe-upgrade.ts';
-import { type Answer, healthOf, parseJson, problemIn, Way } from './probe-way.ts';
+import { type Answer, healthOf, Way } from './probe-way.ts';
 import { type Killer, type Operator, tryRun } from './trial.ts';
 
 export interface Examination {

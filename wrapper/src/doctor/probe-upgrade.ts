@@ -5,11 +5,11 @@ import WebSocket from 'ws';
 import { HEARTBEAT } from '#protocol/limits';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane } from '../config/control-plane.ts';
+import { problemIn } from '../http/problem-response.ts';
 import { routeTo } from '../http/proxy.ts';
 import { openTransport } from '../http/transport.ts';
 import { describeError } from '../logging/log.ts';
 import type { Upgrade } from './checks/way.ts';
-import { problemIn } from './probe-way.ts';
 
 const OPEN_LIMIT_MS = 10_000;
 const REPLY_LIMIT_MS = 10_000;

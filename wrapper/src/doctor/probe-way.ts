@@ -3,9 +3,10 @@ import { isIP } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import * as v from 'valibot';
-import { Problem } from '#protocol/problem';
 import type { ControlPlane } from '../config/control-plane.ts';
+import { parseJson } from '../http/json.ts';
 import { lookup } from '../http/lookup.ts';
+import { problemIn } from '../http/problem-response.ts';
 import { bareHost, describeProxy, portOf, type Route, routeTo } from '../http/proxy.ts';
 import { type HttpResult, request } from '../http/request.ts';
 import { requestFailure, timeoutError } from '../http/request-failure.ts';
@@ -145,21 +146,6 @@ export function healthOf(answer: Answer): Health {
     detail: problemIn(text)?.detail ?? null,
     location: status >= 300 && status < 400 ? location : null,
   };
-}
-
-/** The problem document of a control plane; null for anything else. */
-export function problemIn(text: string): Problem | null {
-  return parseJson(Problem, text);
-}
-
-export function parseJson<Output>(schema: v.GenericSchema<unknown, Output>, text: string): Output | null {
-  try {
-    const parsed = v.safeParse(schema, JSON.parse(text));
-    return parsed.success ? parsed.output : null;
-  } catch {
-    // Not JSON.
-    return null;
-  }
 }
 
 function timeoutOf(aborting: AbortController, why: () => Error): { expired: Promise<never>; stop(): void } {

@@ -3,8 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
+import { parseJson } from '../http/json.ts';
+import { problemIn } from '../http/problem-response.ts';
 import { isAnybodyAt } from '../processes/process-ref.ts';
-import { parseJson, problemIn, type Way } from './probe-way.ts';
+import type { Way } from './probe-way.ts';
 
 const CONNECT_LIMIT_MS = 20_000;
 /** Its own patience (`?wait=`), and the way there and back. */

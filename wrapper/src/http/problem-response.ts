@@ -1,7 +1,7 @@
-/** Reads the problem document in the response to a refused WebSocket upgrade. */
+/** Reads the problem document in a response, such as that to a refused WebSocket upgrade. */
 import type { IncomingMessage } from 'node:http';
-import * as v from 'valibot';
 import { Problem } from '#protocol/problem';
+import { parseJson } from './json.ts';
 
 const MAX_PROBLEM_CHARS = 8_192;
 
@@ -25,12 +25,7 @@ export function readProblem(response: IncomingMessage, done: (problem: Problem |
   response.on('error', finish);
 }
 
-function problemIn(body: string): Problem | null {
-  try {
-    const problem = v.safeParse(Problem, JSON.parse(body));
-    return problem.success ? problem.output : null;
-  } catch {
-    // Not JSON: it isn't from a control plane.
-    return null;
-  }
+/** The problem document of a control plane; null for anything else. */
+export function problemIn(body: string): Problem | null {
+  return parseJson(Problem, body);
 }

@@ -1,8 +1,9 @@
 /** Calls the HTTPS API as an operator. What fails is thrown as an ApiError, with a sentence and an exit code. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
-import { Problem } from '#protocol/problem';
+import type { Problem } from '#protocol/problem';
 import { readTokenFile } from '../config/token-file.ts';
+import { problemIn } from '../http/problem-response.ts';
 import { Connections, type HttpResponse, RequestError, request } from '../http/request.ts';
 import { describeError } from '../logging/log.ts';
 import { EXIT } from './exit-codes.ts';
@@ -252,10 +253,9 @@ function secondsIn(header: string | undefined): number | null {
 
 async function problemOf(response: HttpResponse): Promise<Problem | null> {
   try {
-    const result = v.safeParse(Problem, JSON.parse((await readText(response)) ?? ''));
-    return result.success ? result.output : null;
+    return problemIn((await readText(response)) ?? '');
   } catch {
-    // Broken off, or not JSON: a proxy's page, say. The status has to do.
+    // Broken off. The status has to do.
     return null;
   }
 }
