@@ -87,7 +87,6 @@ export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
   register('uninstall', 'Set up', 'remove leash from this machine', () => import('./subcommands/uninstall.ts')),
   register('completion', 'Set up', 'complete command lines in a shell', () => import('./subcommands/completion.ts')),
   register('__complete', null, 'complete a command line', () => import('./subcommands/complete.ts')),
-  register('cost', 'Set up', 'estimate what a fleet costs a month', () => import('./subcommands/cost.ts'), OLD),
   register(
     'cost',
     'Set up',

@@ -36,10 +36,12 @@ export function configure(
       why: `set ${missing.filter((each) => each !== null).join(' and ')}, e.g. in ${DEFAULT_CONFIG_PATH}`,
     };
   }
-  const parsed = linkUrl(url);
+  const parsed = readBaseUrl(url);
   if (parsed === null) return { kind: 'unsupervised', why: `LEASH_URL is not an http(s) URL: ${url}` };
-  const controlPlane = { baseUrl: parsed.baseUrl, token, caFile: nonEmpty(env.LEASH_CA_FILE), proxy: env };
-  return { kind: 'supervised', controlPlane, warning: parsed.warning };
+  const { baseUrl } = parsed;
+  const controlPlane = { baseUrl, token, caFile: nonEmpty(env.LEASH_CA_FILE), proxy: env };
+  const warning = parsed.isUnencrypted ? `the token is sent unencrypted to ${new URL(baseUrl).host}; use https` : null;
+  return { kind: 'supervised', controlPlane, warning };
 }
 
 function tokenSource(flag: string | null, env: Environment): TokenSource | null {
@@ -52,7 +54,15 @@ function tokenSource(flag: string | null, env: Environment): TokenSource | null 
 
 const SCHEMES: Record<string, string> = { 'https:': 'wss:', 'wss:': 'wss:', 'http:': 'ws:', 'ws:': 'ws:' };
 
-function linkUrl(text: string): { baseUrl: string; warning: string | null } | null {
+export interface BaseUrl {
+  /** `ws:` or `wss:`, without a slash at the end. */
+  readonly baseUrl: string;
+  /** Whether others could read on the way what is sent there. */
+  readonly isUnencrypted: boolean;
+}
+
+/** Reads the address of a control plane, of which each of these schemes is allowed. Null for anything else. */
+export function readBaseUrl(text: string): BaseUrl | null {
   let url: URL;
   try {
     url = new URL(text);
@@ -63,15 +73,11 @@ function linkUrl(text: string): { baseUrl: string; warning: string | null } | nu
   const scheme = SCHEMES[url.protocol];
   if (scheme === undefined || url.host === '') return null;
   const path = url.pathname.replace(/\/+$/, '');
-  const plain = scheme === 'ws:' && !isLoopback(url.hostname);
-  return {
-    baseUrl: `${scheme}//${url.host}${path}`,
-    warning: plain ? `the token is sent unencrypted to ${url.host}; use https` : null,
-  };
+  return { baseUrl: `${scheme}//${url.host}${path}`, isUnencrypted: scheme === 'ws:' && !isLoopback(url.hostname) };
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127\./.test(host);
+  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127(\.\d+){3}$/.test(host);
 }
 
 function nonEmpty(text: string | undefined): string | null {

@@ -4,7 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import * as v from 'valibot';
 import { MIB } from '#protocol/limits';
+import { parseJson } from '../http/json.ts';
 import { request } from '../http/request.ts';
 import { describeError } from '../logging/log.ts';
 import { sha256 } from './installed-program.ts';
@@ -36,6 +38,13 @@ export async function servedDigest(source: Source): Promise<string> {
   const digest = /^[0-9a-f]{64}(?=\s|$)/.exec(text)?.[0];
   if (digest === undefined) throw unusable(`${source.url} does not look like a Leash control plane`);
   return digest;
+}
+
+const Health = v.object({ version: v.string() });
+
+/** What version the control plane has, which is also that of the program; null when it doesn't say. @throws {ServedProgramError} */
+export async function servedVersion(source: Source): Promise<string | null> {
+  return parseJson(Health, new TextDecoder().decode(await get(source, '/healthz')))?.version ?? null;
 }
 
 /** Downloads it and compares it with its digest. @throws {ServedProgramError} */

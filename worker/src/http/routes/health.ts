@@ -8,7 +8,10 @@ import { ApiError, databaseUnavailable, schemaMissing } from '../../api-error.ts
 import type { AppContext } from '../context.ts';
 import { json, openOperation } from '../operation.ts';
 
-const Health = v.object({ status: v.literal('ok'), version: v.string() });
+const Health = v.object({
+  status: v.literal('ok'),
+  version: v.pipe(v.string(), v.description('Of this control plane, and of the wrapper that it serves.')),
+});
 
 export const healthOperations = [
   openOperation({

@@ -1,7 +1,7 @@
 /** `leash upgrade`. */
 import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Environment } from '../../config/config-file.ts';
+import { readBaseUrl } from '../../config/control-plane.ts';
 import { replaceFile } from '../../host/replace-file.ts';
 import { type InstalledProgram, installedProgram } from '../../install/installed-program.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type Source,
   servedDigest,
   servedProgram,
+  servedVersion,
   versionOf,
 } from '../../install/served-program.ts';
 import { describeError } from '../../logging/log.ts';
@@ -28,7 +29,7 @@ keep running under the leash that has started them; the next ones run under the 
 happens by itself, and nothing that a control plane sends can start it.
 
 Options:
-  --check                only say whether there is another one
+  --check                only say whether there is another one, without downloading it
   --url URL              the control plane; default $LEASH_URL, then the settings
   -v, --verbose          print on stderr what is done
   -h, --help             print this text
@@ -79,61 +80,78 @@ export const subcommand = defineSubcommand({
     ),
 });
 
-async function upgrade(
-  { isCheck, url }: UpgradeOptions,
-  version: string,
-  { settings, log, print }: LocalContext,
-): Promise<number> {
+async function upgrade({ isCheck, url }: UpgradeOptions, version: string, context: LocalContext): Promise<number> {
+  const { settings, log } = context;
   const refuse = (why: string) => {
     log.warn(`not upgraded: ${why}`);
     return EXIT.failed;
   };
-  const source = sourceOf(url, settings);
-  if (source === null) return refuse('no control plane is configured; set LEASH_URL, or give --url https://…');
+  const given = url ?? settings.LEASH_URL;
+  if (given === undefined) return refuse('no control plane is configured; set LEASH_URL, or give --url https://…');
+  const base = readBaseUrl(given);
+  if (base === null) return refuse(`not an http(s) URL: ${given}`);
+  const source: Source = {
+    url: base.baseUrl.replace(/^ws/, 'http'),
+    proxyEnv: settings,
+    caFile: settings.LEASH_CA_FILE ?? null,
+  };
   const installed = await installedProgram();
-  const why = isCheck ? null : await whyNot(installed);
+  const why = await whyNot(installed);
+  if (isCheck) return check(installed, source, { version, remedy: why ?? 'run leash upgrade' }, context);
   if (why !== null) return refuse(why);
-  if (isUnencrypted(source.url)) log.warn(`the program is downloaded unencrypted from ${source.url}; use https`);
+  if (base.isUnencrypted) log.warn(`the program is downloaded unencrypted from ${source.url}; use https`);
+  try {
+    return await replace(installed, source, version, context);
+  } catch (error) {
+    if (error instanceof ServedProgramError) throw error;
+    return refuse(`cannot replace ${installed.path}: ${describeError(error)}`);
+  }
+}
 
+async function check(
+  installed: InstalledProgram,
+  source: Source,
+  { version, remedy }: { readonly version: string; readonly remedy: string },
+  { print }: LocalContext,
+): Promise<number> {
+  const { path } = installed;
+  const isSame = hasDigest(installed, await servedDigest(source));
+  const served = isSame ? version : await servedVersion(source);
+  // What is built in another way is never the same, byte for byte.
+  if (isSame || (installed.kind !== 'script' && served === version)) {
+    print(`leash ${version} is the one that ${source.url} serves (${path})`);
+    return EXIT.done;
+  }
+  print(`${source.url} serves ${changeTo(served, version)}; ${path} is leash ${version}: ${remedy}`);
+  return EXIT.failed;
+}
+
+async function replace(
+  installed: InstalledProgram,
+  source: Source,
+  version: string,
+  { log, print }: LocalContext,
+): Promise<number> {
   const digest = await servedDigest(source);
-  const isSame = installed.kind === 'script' && installed.digest === digest;
-  if (isSame) {
+  if (hasDigest(installed, digest)) {
     print(`leash ${version} is the one that ${source.url} serves (${installed.path})`);
     return EXIT.done;
   }
   log.info(`downloading ${source.url}/leash.cjs`);
   const program = await servedProgram(source, digest);
   const served = await versionOf(program);
-  const change = served === version ? `another build of leash ${version}` : `leash ${served}`;
-  if (isCheck) {
-    print(`${source.url} serves ${change}; ${installed.path} is leash ${version}: run leash upgrade`);
-    return EXIT.failed;
-  }
-  try {
-    await replaceFile(installed.path, program);
-  } catch (error) {
-    return refuse(`cannot replace ${installed.path}: ${describeError(error)}`);
-  }
+  await replaceFile(installed.path, program);
+  const change = changeTo(served, version);
   print(`${installed.path} was leash ${version} and is now ${change}; running jobs are not affected`);
   return EXIT.done;
 }
 
-function sourceOf(flag: string | null, settings: Environment): Source | null {
-  const given = flag ?? settings.LEASH_URL;
-  if (given === undefined || !URL.canParse(given)) return null;
-  // The link's own scheme is allowed in the settings.
-  const url = new URL(given.replace(/^ws/, 'http'));
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return null;
-  return {
-    url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
-    proxyEnv: settings,
-    caFile: settings.LEASH_CA_FILE ?? null,
-  };
+function hasDigest(installed: InstalledProgram, digest: string): boolean {
+  return installed.kind === 'script' && installed.digest === digest;
 }
 
-function isUnencrypted(url: string): boolean {
-  const { protocol, hostname } = new URL(url);
-  return protocol === 'http:' && hostname !== 'localhost' && hostname !== '[::1]' && !hostname.startsWith('127.');
+function changeTo(served: string | null, version: string): string {
+  return served === version ? `another build of leash ${version}` : `leash ${served ?? 'of another version'}`;
 }
 
 async function whyNot(installed: InstalledProgram): Promise<string | null> {
