@@ -160,32 +160,40 @@ find_places() {
 
 # Another user who could replace the program, the settings or the token would decide what runs, or who sees its output.
 check_places() {
-  for each in "$dir" "${conf%/*}"; do check_owners "$each"; done
+  for each in "$dir" "${conf%/*}" ${node_linked:+"${node_link%/*}"}; do
+    if ! is_ours "$each"; then fail "$why" ${remedy:+"$remedy"}; fi
+  done
   if [ -d "$program" ]; then fail "$program is a directory"; fi
   if [ -e "$program" ] && ! grep -q 'leash_' "$program" 2>/dev/null; then
     fail "$program is there, and is not leash" 'Move it away, or install elsewhere with --dir.'
   fi
 }
 
-check_owners() {
+# Whether only root or this user can replace what is in a directory, or the directory. Else it sets why and remedy.
+is_ours() {
   at=$1
   while [ "$at" ]; do
     if [ -e "$at" ]; then
-      if ! [ -d "$at" ]; then fail "$at is not a directory"; fi
+      why='' remedy=''
       # shellcheck disable=SC2046 # split into its columns
       set -- $(ls -ldnL "$at")
-      if [ "$3" != 0 ] && [ "$3" != "$uid" ]; then
-        fail "$at belongs to another user (uid $3), who could replace what is installed there"
+      if ! [ -d "$at" ]; then
+        why="$at is not a directory"
+      elif [ "$3" != 0 ] && [ "$3" != "$uid" ]; then
+        why="$at belongs to another user (uid $3), who could replace what is installed there"
+      else
+        case $1 in
+          ?????????[tT]*) ;;
+          ????????w*)
+            why="other users can write to $at, and so replace what is installed there" remedy="Run: chmod o-w $at" ;;
+          ?????w*)
+            # A private group, as Debian and Fedora give each user.
+            if [ "$uid" = 0 ] || [ "$4" != "$uid" ]; then
+              why="a group (gid $4) can write to $at, and so replace what is installed there" remedy="Run: chmod g-w $at"
+            fi ;;
+        esac
       fi
-      case $1 in
-        ?????????[tT]*) ;;
-        ????????w*) fail "other users can write to $at, and so replace what is installed there" "Run: chmod o-w $at" ;;
-        ?????w*)
-          # A private group, as Debian and Fedora give each user.
-          if [ "$uid" = 0 ] || [ "$4" != "$uid" ]; then
-            fail "a group (gid $4) can write to $at, and so replace what is installed there" "Run: chmod g-w $at"
-          fi ;;
-      esac
+      if [ "$why" ]; then return 1; fi
     fi
     at=${at%/*}
   done
@@ -227,9 +235,10 @@ find_node() {
   say_no_node
 }
 
-# Whether only root or this user can replace it: root must not run the Node.js of another user.
+# Whether only root or this user can replace it: root must not run the Node.js of another user. A link may be changed
+# to lead to another one, so its directory counts as well.
 is_own() {
-  [ -x "$1" ] || return 1
+  [ -x "$1" ] && is_ours "${1%/*}" || return 1
   # shellcheck disable=SC2046 # split into its columns
   set -- $(ls -ldnL "$1")
   [ "$3" = 0 ] || [ "$3" = "$uid" ]
@@ -425,7 +434,7 @@ download() {
       curl "$@" -o "$to" "$from" 2>"$stage/why" && return ;;
     wget)
       from=$1 to=$2
-      set -- -O "$to"
+      set -- -O "$to" -T 60 -t 3
       if [ "$ca_file" ]; then set -- "$@" --ca-certificate="$ca_file"; fi
       wget "$@" "$from" 2>"$stage/why" && return ;;
   esac
@@ -598,8 +607,10 @@ place() {
   new=$target.new.$$
   trap 'rm -rf "$stage" "$new"' EXIT
   if [ -e "$target" ]; then
-    cp -p "$target" "$new" && cat "$source" >"$new" || fail "cannot write $new"
+    cp -p "$target" "$new" || fail "cannot write $new"
+    # Before there is a secret in it.
     if is_too_open; then chmod "$mode" "$new" || fail "cannot change the mode of $new"; fi
+    cat "$source" >"$new" || fail "cannot write $new"
   else
     cp "$source" "$new" && chmod "$mode" "$new" || fail "cannot write $new"
   fi
