@@ -1,6 +1,6 @@
 /** `leash uninstall`. */
 import { existsSync } from 'node:fs';
-import { rm, rmdir, unlink } from 'node:fs/promises';
+import { rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DEFAULT_CONFIG_PATH, userConfigPath } from '../../config/config-file.ts';
 import { hasCode } from '../../host/error-code.ts';
@@ -66,6 +66,12 @@ async function uninstall(options: UninstallOptions, { settings, log, print }: Lo
   const installed = await installedProgram();
   if (installed.kind === 'packaged') {
     log.warn(`not removed: ${installed.path} belongs to a package; ${installed.removeHint}`);
+    return EXIT.failed;
+  }
+  // Its settings would go, and the program stay; or those of one, and the program of another.
+  const { uid } = await stat(installed.path);
+  if (uid !== process.getuid?.()) {
+    log.warn(`not removed: ${installed.path} belongs to another user (uid ${uid}): run it as that user`);
     return EXIT.failed;
   }
   const state = await openStateOrFallback(settings);
