@@ -1,8 +1,8 @@
 /** The install script that a control plane serves, from an empty home to the first kill, and all that can be in its way. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { chmod, chown, readFile, readlink, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { basename, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
@@ -29,7 +29,7 @@ function expectUntouched(machine: BareUser): void {
   expect(readdirSync('/tmp').filter((name) => name.startsWith('leash-install.'))).toEqual([]);
 }
 
-test('from an empty home to the first job and the first kill, each with one line', async () => {
+test('from an empty home to the first job, the first kill and back, each with one line', async () => {
   const since = performance.now();
   const { url, adminToken, admin } = environment();
   const machine = user();
@@ -75,9 +75,13 @@ test('from an empty home to the first job and the first kill, each with one line
 
   const seconds = ((performance.now() - since) / 1_000).toFixed(1);
   console.info(`${machine.transcript}\nFrom nothing to the first kill: ${seconds} s`);
+
+  expect(await machine.sh('~/.local/bin/leash uninstall')).toMatchObject({ code: 0 });
+  expect(installed(machine)).toEqual([]);
+  expect(existsSync(join(machine.home, '.config/leash'))).toBe(false);
 });
 
-test('again: what is there is kept, and what is new is exchanged', async () => {
+test.runIf(IS_PROOF)('again: what is there is kept, and what is new is exchanged', async () => {
   const { url, machineToken } = environment();
   const machine = user();
   await machine.write(
@@ -127,54 +131,69 @@ test('again: what is there is kept, and what is new is exchanged', async () => {
   }
 });
 
-test('leash upgrade and leash uninstall: never half, and not while something needs what goes', async () => {
-  const { url, machineToken, admin } = environment();
-  const machine = user();
-  const installing = `curl -fsSL ${url}/install.sh | sh -s -- --no-test`;
-  expect((await machine.sh(installing, { env: { LEASH_TOKEN: machineToken } })).code).toBe(0);
-  const program = join(machine.home, '.local/bin/leash');
-  const served = await readFile(program, 'utf8');
-  const leash = (args: string, env: Record<string, string> = {}) => machine.sh(`~/.local/bin/leash ${args}`, { env });
+test.runIf(IS_PROOF)(
+  'leash upgrade and leash uninstall: never half, and not while something needs what goes',
+  async () => {
+    const { url, machineToken, admin } = environment();
+    const machine = user();
+    const installing = `curl -fsSL ${url}/install.sh | sh -s -- --no-test`;
+    expect((await machine.sh(installing, { env: { LEASH_TOKEN: machineToken } })).code).toBe(0);
+    const program = join(machine.home, '.local/bin/leash');
+    const served = await readFile(program, 'utf8');
+    const leash = (args: string, env: Record<string, string> = {}) => machine.sh(`~/.local/bin/leash ${args}`, { env });
 
-  // Of the same length: the program knows where it ends.
-  const old = served.replaceAll(`"${version}"`, `"${version.replace(/^\d/, '9')}"`);
-  expect(old).not.toBe(served);
-  await machine.write('.local/bin/leash', old, 0o755);
-  const job = leash(`run --job install-upgrade -- sh -c 'sleep 600'`);
-  await waitFor('the job', async () => (await admin.runs({ job: 'install-upgrade', state: 'running' })).length === 1);
+    // Of the same length: the program knows where it ends.
+    const old = served.replaceAll(`"${version}"`, `"${version.replace(/^\d/, '9')}"`);
+    expect(old).not.toBe(served);
+    await machine.write('.local/bin/leash', old, 0o755);
+    const job = leash(`run --job install-upgrade -- sh -c 'sleep 600'`);
+    await waitFor('the job', async () => (await admin.runs({ job: 'install-upgrade', state: 'running' })).length === 1);
 
-  const check = await leash('upgrade --check');
-  expect(check).toEqual({
-    code: 1,
-    printed: `${url} serves leash ${version}; ${program} is leash ${version.replace(/^\d/, '9')}: run leash upgrade\n`,
-  });
-  const unreachable = await leash('upgrade --url http://127.0.0.1:1');
-  expect(unreachable.printed).toMatch(/^leash: not upgraded: cannot reach http:\/\/127.0.0.1:1: /);
-  expect(unreachable.code).toBe(6);
-  expect(await readFile(program, 'utf8')).toBe(old);
+    const check = await leash('upgrade --check');
+    expect(check).toEqual({
+      code: 1,
+      printed: `${url} serves leash ${version}; ${program} is leash ${version.replace(/^\d/, '9')}: run leash upgrade\n`,
+    });
+    const unreachable = await leash('upgrade --url http://127.0.0.1:1');
+    expect(unreachable.printed).toMatch(/^leash: not upgraded: cannot reach http:\/\/127.0.0.1:1: /);
+    expect(unreachable.code).toBe(6);
+    expect(await readFile(program, 'utf8')).toBe(old);
 
-  expect(await leash('upgrade')).toMatchObject({
-    code: 0,
-    printed: expect.stringContaining('running jobs are not affected'),
-  });
-  expect(await readFile(program, 'utf8')).toBe(served);
-  expect((await stat(program)).mode & 0o777).toBe(0o755);
-  expect(await leash('upgrade')).toMatchObject({
-    code: 0,
-    printed: expect.stringMatching(/is the one that .* serves/),
-  });
+    expect(await leash('upgrade')).toMatchObject({
+      code: 0,
+      printed: expect.stringContaining('running jobs are not affected'),
+    });
+    expect(await readFile(program, 'utf8')).toBe(served);
+    expect((await stat(program)).mode & 0o777).toBe(0o755);
+    expect(await leash('upgrade')).toMatchObject({
+      code: 0,
+      printed: expect.stringMatching(/is the one that .* serves/),
+    });
 
-  // The run goes on under the leash that has started it.
-  const refused = await leash('uninstall');
-  expect(refused.printed).toMatch(/^leash: not removed, .*\nleash: {3}1 run is running: install-upgrade \(\w{26}\)\n$/);
-  expect(refused.code).toBe(1);
-  expect(installed(machine)).toHaveLength(3);
-  await admin.kill('install-upgrade', {}, 30);
-  expect((await job).code).toBe(143);
-  expect(await leash('uninstall')).toMatchObject({ code: 0 });
-  expect(installed(machine)).toEqual([]);
-  expect(existsSync(join(machine.home, '.config/leash'))).toBe(false);
-});
+    // The run goes on under the leash that has started it.
+    const refused = await leash('uninstall');
+    expect(refused.printed).toMatch(
+      /^leash: not removed, .*\nleash: {3}1 run is running: install-upgrade \(\w{26}\)\n$/,
+    );
+    expect(refused.code).toBe(1);
+    expect(installed(machine)).toHaveLength(3);
+    await admin.kill('install-upgrade', {}, 30);
+    expect((await job).code).toBe(143);
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = await stat(program);
+      await chown(program, 0, 0);
+      expect(await leash('uninstall')).toEqual({
+        code: 1,
+        printed: `leash: not removed: ${program} belongs to another user (uid 0): run it as that user\n`,
+      });
+      expect(installed(machine)).toHaveLength(3);
+      await chown(program, uid, gid);
+    }
+    expect(await leash('uninstall')).toMatchObject({ code: 0 });
+    expect(installed(machine)).toEqual([]);
+    expect(existsSync(join(machine.home, '.config/leash'))).toBe(false);
+  },
+);
 
 const UNTOUCHED: readonly (readonly [string, (url: string) => string, RegExp])[] = [
   [
@@ -324,16 +343,22 @@ test('a Node.js of nvm is found, and linked for leash: cron would not find it', 
     const text = isOld ? '#!/bin/sh\necho v8.1.0\n' : `#!/bin/sh\nexec ${node} "$@"\n`;
     await machine.write(`.nvm/versions/node/${version}/bin/node`, text, 0o755);
   }
+  // Whoever may write to its directory could put another one there.
+  const open = await machine.write('.nvm/versions/node/v24.1.0/bin/node', `#!/bin/sh\nexec ${node} "$@"\n`, 0o755);
+  await chmod(dirname(open), 0o777);
   const script = await withoutNode(machine);
+  const link = join(machine.home, '.local/lib/leash/node');
+  const found = `${machine.home}/.nvm/versions/node/v22.1.0/bin/node`;
+  const planned = await machine.sh('sh -s -- --dry-run', { input: script });
+  expect(planned.printed).toMatch(new RegExp(`Node\\.js +v\\S+ \\(${found}\\), linked as ${link}\\n`));
+  if (!IS_PROOF) return;
   const { code, printed } = await machine.sh(`sh -s -- --no-test`, {
     input: script,
     env: { LEASH_TOKEN: machineToken },
   });
   expect({ code, printed }).toMatchObject({ code: 0 });
-  const link = join(machine.home, '.local/lib/leash/node');
-  expect(printed).toContain(`${link} leads to ${machine.home}/.nvm/versions/node/v22.1.0/bin/node`);
-  expect(basename((await machine.sh(`dirname "$(dirname "$(readlink ${link})")"`)).printed.trim())).toBe('v22.1.0');
-  if (!IS_PROOF) return;
+  expect(printed).toContain(`${link} leads to ${found}`);
+  expect(await readlink(link)).toBe(found);
   // Once there is one that cron finds, the link goes.
   const later = await machine.sh(`curl -fsSL ${url}/install.sh | sh -s -- --no-test`);
   expect(later.code).toBe(0);
