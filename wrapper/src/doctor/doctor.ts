@@ -16,12 +16,13 @@ import { checkMemory } from './checks/memory.ts';
 import { checkProgram, judgeServed } from './checks/program.ts';
 import { judgeSettings, type Settings } from './checks/settings.ts';
 import { checkState } from './checks/state.ts';
-import { isSendable, judgeRights, judgeToken, type Rights, type RightsAnswer, readToken } from './checks/token.ts';
+import { isSendable, judgeRights, judgeToken, type RightsAnswer, readToken } from './checks/token.ts';
 import { judgeTrial } from './checks/trial.ts';
 import { judgeHealth, judgeNames, judgeTransport, judgeUpgrade, type Upgrade } from './checks/way.ts';
 import { type Finding, isProblem, note, problem, type Section, type SectionId } from './finding.ts';
 import { tryUpgrade } from './probe-upgrade.ts';
 import { type Answer, healthOf, Way } from './probe-way.ts';
+import { TEST_JOB, type TestJob, testJobFor } from './test-job.ts';
 import { type Killer, type Operator, tryRun } from './trial.ts';
 
 export interface Examination {
@@ -29,8 +30,8 @@ export interface Examination {
   /** The path of the file that runs; null from the sources. */
   readonly program: string | null;
   readonly settings: Settings;
-  /** Of the test run, and of the right that is asked for. */
-  readonly job: string;
+  /** The job of the test run; null: one that the token is for. */
+  readonly job: string | null;
   readonly machine: string;
   /** Flags that `leash run` is to get as well. */
   readonly flags: readonly string[];
@@ -96,11 +97,13 @@ class Online {
   readonly #token: string | null;
   #way: Way | null = null;
   #isReached = false;
-  #rights: Rights | null = null;
+  #rights: RightsAnswer | null = null;
+  #testJob: TestJob;
 
   constructor(examination: Examination, token: string | null) {
     this.#examination = examination;
     this.#token = token;
+    this.#testJob = { name: examination.job ?? TEST_JOB, isReal: false };
   }
 
   async *sections(): AsyncGenerator<Section> {
@@ -119,9 +122,8 @@ class Online {
     this.#isReached = !reached.findings.some(isProblem);
     const { answer } = health;
     if (answer?.kind !== 'answered') return;
-    if (this.#token !== null && healthOf(answer).kind === 'answered') {
-      yield await section('rights', () => this.#askRights(way, upgrade.result));
-    }
+    const rights = this.#rights;
+    if (rights !== null) yield await section('rights', () => judgeBoth(rights, upgrade.result));
     yield await section('version', async () => [await this.#compareProgram(way, answer)]);
     yield await section('clock', () => [judgeClock(answer.dated)]);
   }
@@ -132,7 +134,7 @@ class Online {
     health: { answer: Answer | null },
     upgrade: { result: Upgrade | null },
   ): AsyncGenerator<Finding[]> {
-    const { settings, job, machine } = this.#examination;
+    const { settings, machine } = this.#examination;
     const names = judgeNames(await way.findNames(), way.destination);
     yield names;
     if (names.some(isProblem)) return;
@@ -147,6 +149,11 @@ class Online {
       yield [note('way.upgrade', 'no WebSocket was opened: that needs a valid token')];
       return;
     }
+    this.#rights = rightsIn(await way.request('/api/v1/session', { token: this.#token }));
+    if (this.#examination.job === null && this.#rights.kind === 'known') {
+      this.#testJob = testJobFor(this.#rights.rights.jobs);
+    }
+    const { name: job } = this.#testJob;
     const run = uniqueUlid();
     upgrade.result = await tryUpgrade(settings.controlPlane, this.#token, {
       job,
@@ -155,16 +162,6 @@ class Online {
       machine,
     });
     yield judgeUpgrade(upgrade.result, `job ${job} here`);
-  }
-
-  async #askRights(way: Way, upgrade: Upgrade | null): Promise<Finding[]> {
-    const answer = rightsIn(await way.request('/api/v1/session', { token: this.#token }));
-    if (answer.kind === 'known') this.#rights = answer.rights;
-    const refusal = upgrade?.kind === 'refused' && upgrade.status === 403 ? upgrade.detail : null;
-    const findings = judgeRights(answer, Date.now());
-    return refusal === null || findings.some(isProblem)
-      ? findings
-      : [...findings, ...judgeRights({ kind: 'no_run', detail: refusal }, Date.now())];
   }
 
   async #compareProgram(way: Way, health: Extract<Answer, { kind: 'answered' }>): Promise<Finding> {
@@ -188,12 +185,17 @@ class Online {
   }
 
   async trial(): Promise<Finding[]> {
-    const { job, flags, operator, isOffline } = this.#examination;
+    const { flags, operator, isOffline } = this.#examination;
+    const { name: job, isReal } = this.#testJob;
     const way = this.#way;
     if (isOffline) return [note('trial', 'not tried: --offline')];
     if (way === null || this.#token === null)
       return [note('trial', 'not tried: it needs a control plane and a valid token')];
     if (!this.#isReached) return [note('trial', 'not tried: the control plane was not reached')];
+    if (isReal) {
+      const why = `the token is for the job ${job} only, which is not to have a run that was a test`;
+      return [note('trial', `not tried: ${why}; --job ${job} tries it all the same`)];
+    }
     const trial = await tryRun({
       program: ownProgram(),
       flags,
@@ -207,11 +209,19 @@ class Online {
   }
 
   #ownKiller(): Killer | null {
-    const rights = this.#rights;
-    if (rights === null || this.#token === null) return null;
+    if (this.#rights?.kind !== 'known' || this.#token === null) return null;
+    const { rights } = this.#rights;
     const canKill = rights.scopes.some((scope) => scope === 'kill' || scope === 'admin');
     return canKill ? { token: this.#token, name: `the token “${rights.name}”` } : null;
   }
+}
+
+function judgeBoth(answer: RightsAnswer, upgrade: Upgrade | null): Finding[] {
+  const refusal = upgrade?.kind === 'refused' && upgrade.status === 403 ? upgrade.detail : null;
+  const findings = judgeRights(answer, Date.now());
+  return refusal === null || findings.some(isProblem)
+    ? findings
+    : [...findings, ...judgeRights({ kind: 'no_run', detail: refusal }, Date.now())];
 }
 
 function rightsIn(answer: Answer): RightsAnswer {

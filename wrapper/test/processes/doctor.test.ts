@@ -25,7 +25,7 @@ async function diagnose(
     version: '1.2.3',
     program: null,
     settings,
-    job: 'leash-doctor',
+    job: null,
     machine: 'web1',
     flags: [],
     isOffline: false,
@@ -207,6 +207,12 @@ test('a token that may not run the job on this machine', async () => {
   expect(wrongIn(lines, /^(way|rights)/)).toEqual([
     expect.stringContaining(`rights.scopes problem: ${detail} → Create`),
   ]);
+});
+
+test('a token for some jobs only is asked about one of them', async () => {
+  const session = { name: 'web1', scopes: ['run'], jobs: 'backup-*', machines: null, expires_at: null };
+  const { lines } = await diagnose({ LEASH_URL: await doctorPlane({ session: { status: 200, body: { session } } }) });
+  expect(lines).toContain('way.upgrade ok: a WebSocket opens; the token may run job backup-leash-doctor here');
 });
 
 test('a clock that is an hour ahead', async () => {

@@ -5,6 +5,7 @@ import { readSettings } from '../../doctor/checks/settings.ts';
 import { examine } from '../../doctor/doctor.ts';
 import type { Section } from '../../doctor/finding.ts';
 import { exitCodeFor, reportJson, sectionText, summaryText } from '../../doctor/report.ts';
+import { TEST_JOB } from '../../doctor/test-job.ts';
 import type { Operator } from '../../doctor/trial.ts';
 import { hostFacts } from '../../host/host-facts.ts';
 import { hostName } from '../../host/host-name.ts';
@@ -16,8 +17,6 @@ import { openTerminal } from '../../operator/terminal.ts';
 import { machineName } from '../../run/identity.ts';
 import { name, readFlags } from '../flags.ts';
 import { defineSubcommand, type Program } from '../subcommand.ts';
-
-const DEFAULT_JOB = 'leash-doctor';
 
 const HELP = `leash doctor: check this machine's leash, and say what to mend.
 
@@ -34,7 +33,7 @@ other run. Call it as the user who runs the jobs. It prints no secrets.
 Options:
   --url URL, --token-file FILE
                          the control plane and the token, as for \`leash run\`
-  --job NAME             the job of the test run; default ${DEFAULT_JOB}
+  --job NAME             the job of the test run; default ${TEST_JOB}, or as the token allows
   --no-run               start no test run
   --offline              use no network: no way, no token's rights, no test run
   --json                 print JSON, one object
@@ -50,7 +49,7 @@ Exit code:
 interface DoctorOptions {
   readonly url: string | null;
   readonly tokenFile: string | null;
-  readonly job: string;
+  readonly job: string | null;
   readonly withTrial: boolean;
   readonly isOffline: boolean;
   readonly asJson: boolean;
@@ -77,7 +76,7 @@ export function parseDoctor(argv: readonly string[]): DoctorOptions | null {
   return {
     url: flags.url ?? null,
     tokenFile: flags['token-file'] ?? null,
-    job: flags.job === undefined ? DEFAULT_JOB : name('--job', JobName, flags.job),
+    job: flags.job === undefined ? null : name('--job', JobName, flags.job),
     withTrial: !flags['no-run'],
     isOffline: flags.offline ?? false,
     asJson: flags.json ?? false,
