@@ -1,7 +1,7 @@
 /** Every call of the API by every kind of caller: who gets in, and what the others are told. */
 import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Scope } from '#protocol/api';
+import { SCOPES, type Scope } from '#protocol/api';
 import { isSocket, type Operation } from '../src/http/operation.ts';
 import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/http/operations.ts';
 import { expiredToken, newToken, ORIGIN, request, signedIn } from './support/api.ts';
@@ -17,6 +17,7 @@ import { newIdentity, TestWrapper } from './support/wrapper.ts';
  */
 const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | 'read_of_all_jobs' | readonly Scope[]> = {
   getHealth: 'nothing',
+  getInstallScript: 'nothing',
   getOpenApi: 'nothing',
   signIn: 'nothing',
   getSession: 'token',
@@ -33,6 +34,8 @@ const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | 'read_of_all_jo
   listRunEvents: ['read'],
   getRunOutput: ['read'],
   connectWrapper: ['run'],
+  connectSaltpeterWrapper: ['saltpeter'],
+  postMcp: ['read', 'kill'],
   watchJob: ['read'],
   watchFleet: ['read'],
   listTokens: 'full_admin',
@@ -83,7 +86,7 @@ beforeAll(async () => {
   callers.set('a wrong token', { headers: bearer('leash_wrong'), scopes: null, refusedBy: '401 unauthenticated' });
   const expired = await expiredToken({ name: 'expired', scopes: ['admin'] });
   callers.set('an expired token', { headers: bearer(expired.secret), scopes: null, refusedBy: '401 token_expired' });
-  for (const scope of ['run', 'read', 'kill', 'admin'] as const) {
+  for (const scope of SCOPES) {
     callers.set(`${scope} of all jobs`, { headers: bearer(await secretOf([scope])), scopes: [scope], allJobs: true });
     callers.set(`${scope} of other jobs`, {
       headers: bearer(await secretOf([scope], { jobs: 'other-*' })),
@@ -112,6 +115,7 @@ function expected(operation: Operation, caller: Caller): string {
   if (needs === undefined) throw new Error(`${operation.id} is not in the table`);
   if (needs === 'nothing') return 'in';
   if (caller.scopes === null) return caller.refusedBy ?? '';
+  if (caller.headers.Cookie !== undefined && operation.authentication !== undefined) return '401 unauthenticated';
   if (!hasRight(caller, needs, operation)) return '403 forbidden';
   const changes = operation.method !== 'get' || isSocket(operation);
   if (caller.wrongOrigin === true && changes) return '403 wrong_origin';
@@ -137,6 +141,7 @@ async function outcome(operation: Operation, at: string, { headers }: Caller): P
     method: operation.method.toUpperCase(),
     headers: {
       ...headers,
+      ...(operation.authentication === 'basic' && asPassword(headers)),
       ...(isSocket(operation) && { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': subprotocol }),
     },
   });
@@ -144,6 +149,11 @@ async function outcome(operation: Operation, at: string, { headers }: Caller): P
   const { code } = await response.json<{ code: string }>();
   const isAboutCaller = [401, 403].includes(response.status) || code === OF_A_JOB[operation.id]?.split(' ')[1];
   return isAboutCaller ? `${response.status} ${code}` : 'in';
+}
+
+/** The same token, as a password. */
+function asPassword({ Authorization }: Record<string, string>): Record<string, string> {
+  return Authorization === undefined ? {} : { Authorization: `Basic ${btoa(`leash:${Authorization.slice(7)}`)}` };
 }
 
 describe.each([

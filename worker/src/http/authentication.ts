@@ -31,8 +31,8 @@ export interface PresentedCaller {
 
 /** @throws ApiError `unauthenticated` if the request has neither a token nor a session cookie */
 export function readPresented(request: Request): PresentedCaller {
-  const bearer = readBearer(request);
-  if (bearer !== null) return { presented: { secret: sha256(bearer), session: null }, by: 'bearer' };
+  const token = readToken(request);
+  if (token !== null) return token;
   readHeader(request, 'Cookie', MAX_COOKIE_CHARS);
   const cookie = readSessionCookie(request);
   if (cookie === null) {
@@ -48,12 +48,35 @@ export function readPresented(request: Request): PresentedCaller {
  * @param by how the caller authenticates: see `Operation`
  * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
  */
-export async function authenticate(request: Request, env: Env, now: number, by?: 'basic'): Promise<Caller> {
-  const caller = by === 'basic' ? readPassword(request) : readPresented(request);
+export async function authenticate(request: Request, env: Env, now: number, by?: 'bearer' | 'basic'): Promise<Caller> {
+  const caller = readAs(request, by);
   const known = deploymentCaller(env, caller);
   if (known !== null) return known;
   const find = isUpgrade(request) ? findBatched : findDirectly;
   return validCaller(env, caller, await find(env, caller.presented, now), now);
+}
+
+function readAs(request: Request, by: 'bearer' | 'basic' | undefined): PresentedCaller {
+  switch (by) {
+    case undefined:
+      return readPresented(request);
+    case 'bearer':
+      return requireToken(request);
+    case 'basic':
+      return readPassword(request);
+  }
+}
+
+/** @throws ApiError `unauthenticated` if the request has no token */
+function requireToken(request: Request): PresentedCaller {
+  const token = readToken(request);
+  if (token !== null) return token;
+  throw new ApiError('unauthenticated', 'Authentication required: send `Authorization: Bearer <token>`.');
+}
+
+function readToken(request: Request): PresentedCaller | null {
+  const token = readBearer(request);
+  return token === null ? null : { presented: { secret: sha256(token), session: null }, by: 'bearer' };
 }
 
 /**

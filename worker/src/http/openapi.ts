@@ -131,8 +131,7 @@ function describeOperation(operation: Operation): Json {
 }
 
 function security({ access, authentication }: Operation): Json[] {
-  const either = (scopes: readonly string[]): Json[] =>
-    authentication === 'basic' ? [{ password: scopes }] : [{ token: scopes }, { session: scopes }];
+  const either = (scopes: readonly string[]) => waysToAuthenticate(authentication).map((way) => ({ [way]: scopes }));
   switch (access.kind) {
     case 'anyone':
       return [];
@@ -142,6 +141,17 @@ function security({ access, authentication }: Operation): Json[] {
       return access.scopes.flatMap((scope) => either([scope]));
     case 'full_admin':
       return either(['admin']);
+  }
+}
+
+function waysToAuthenticate(authentication: Operation['authentication']): readonly string[] {
+  switch (authentication) {
+    case undefined:
+      return ['token', 'session'];
+    case 'bearer':
+      return ['token'];
+    case 'basic':
+      return ['password'];
   }
 }
 

@@ -65,8 +65,11 @@ interface Declaration {
   readonly description?: string;
   /** Request headers of this operation, with their descriptions. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The token comes as a password (HTTP Basic): for clients that can't send it otherwise. */
-  readonly authentication?: 'basic';
+  /**
+   * How a caller authenticates; absent: by a token or a session. `bearer`: by a token only. `basic`: by a token as a password,
+   * for clients that can't send it otherwise.
+   */
+  readonly authentication?: 'bearer' | 'basic';
   /** Callers come in crowds, of which some are let in at a time. */
   readonly comesInCrowds?: true;
   /** By status. */

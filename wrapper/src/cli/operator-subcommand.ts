@@ -3,6 +3,7 @@ import type { ParseArgsConfig } from 'node:util';
 import { describeError } from '../logging/log.ts';
 import { ApiClient } from '../operator/api-client.ts';
 import { EXIT, type ExitCode } from '../operator/exit-codes.ts';
+import type { OperatorContext } from '../operator/operator-context.ts';
 import { OperatorError } from '../operator/operator-error.ts';
 import { exitWithoutReader, Output } from '../operator/output.ts';
 import { type OperatorFlags, readOperatorSettings } from '../operator/settings.ts';
@@ -36,12 +37,6 @@ export function readOperatorFlags(flags: {
   readonly json?: boolean | undefined;
 }): OperatorOptions {
   return { url: flags.url ?? null, tokenFile: flags['token-file'] ?? null, asJson: flags.json ?? false };
-}
-
-export interface OperatorContext {
-  readonly api: ApiClient;
-  readonly output: Output;
-  readonly env: NodeJS.ProcessEnv;
 }
 
 /** Does what calls the API. @returns the exit code; an OperatorError is printed and has its own */

@@ -1,8 +1,6 @@
 /** `POST /mcp`: the Model Context Protocol. */
-import { ApiError } from '../../api-error.ts';
 import { Message, ResponseMessage } from '../../mcp/json-rpc.ts';
 import { serveMcp } from '../../mcp/serve-mcp.ts';
-import type { Caller } from '../authentication.ts';
 import { empty, json, operation } from '../operation.ts';
 
 export const mcpOperations = [
@@ -12,22 +10,17 @@ export const mcpOperations = [
     path: '/mcp',
     summary: 'Serve the Model Context Protocol',
     description:
-      'Streamable HTTP without sessions: each request is complete. The tools list jobs and runs, read output, explain how a run ended, preview a kill, and kill. They do what the API allows with the same token. Requires a token: a session is not accepted.',
+      'Streamable HTTP without sessions: each request is complete. The tools list jobs and runs, read output, explain how a run ended, preview a kill, and kill. They do what the API allows with the same token.',
     access: { kind: 'scope', scopes: ['read', 'kill'] },
+    authentication: 'bearer',
     body: Message,
     responses: {
       200: json(ResponseMessage, 'The response to a JSON-RPC request: a result, or an error.'),
       202: empty('A notification was received.'),
     },
     handle: async ({ c, caller, body }) => {
-      requireToken(caller);
       const response = await serveMcp(body, c.req.raw, caller.token, c.get('callApi'));
       return response === null ? c.body(null, 202) : c.json(response);
     },
   }),
 ];
-
-/** @throws ApiError `unauthenticated`: the session of the dashboard is for the dashboard alone */
-function requireToken({ by }: Caller): void {
-  if (by === 'cookie') throw new ApiError('unauthenticated', 'MCP requires `Authorization: Bearer <token>`.');
-}

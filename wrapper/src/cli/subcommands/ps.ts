@@ -6,12 +6,12 @@ import { RUN_STATES, type RunState } from '#protocol/run-state';
 import type { Received } from '../../operator/api-client.ts';
 import { EXIT } from '../../operator/exit-codes.ts';
 import { listRuns, openRuns, take } from '../../operator/list-runs.ts';
+import type { OperatorContext } from '../../operator/operator-context.ts';
 import { endedColumns, liveColumns } from '../../operator/run-table.ts';
 import { count, listed, name, oneOf, readFlags } from '../flags.ts';
 import {
   OPERATOR_FLAGS,
   OPERATOR_HELP,
-  type OperatorContext,
   type OperatorOptions,
   readOperatorFlags,
   runOperator,

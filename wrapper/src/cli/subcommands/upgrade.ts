@@ -2,7 +2,7 @@
 import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readBaseUrl } from '../../config/control-plane.ts';
-import { replaceFile } from '../../host/replace-file.ts';
+import { replaceFile } from '../../state/replace-file.ts';
 import { type InstalledProgram, installedProgram } from '../../install/installed-program.ts';
 import {
   ServedProgramError,

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '#protocol/api';
 import { DEFAULT_GRACE_MS } from '#protocol/limits';
-import type { OperatorContext } from '../../cli/operator-subcommand.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import type { Output } from '../output.ts';
 import { liveColumns } from '../run-table.ts';

@@ -2,8 +2,8 @@
 import { Run } from '#protocol/api';
 import type { OutputFrame } from '#protocol/output-frame';
 import type { WatchMessage } from '#protocol/watch-link';
-import type { OperatorContext } from '../../cli/operator-subcommand.ts';
 import { EXIT } from '../exit-codes.ts';
+import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import { openWatch } from '../watch/open-watch.ts';
 import type { WatchLink } from '../watch/watch-link.ts';

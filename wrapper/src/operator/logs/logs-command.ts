@@ -2,10 +2,10 @@
 import { GAPS_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, Run } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { KIB } from '#protocol/limits';
-import type { OperatorContext } from '../../cli/operator-subcommand.ts';
 import type { HttpResponse } from '../../http/request.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { findJobOrRun } from '../find-run.ts';
+import type { OperatorContext } from '../operator-context.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { Output } from '../output.ts';
 import { type FollowedRun, followRun } from './follow-run.ts';

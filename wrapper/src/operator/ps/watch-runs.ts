@@ -1,6 +1,7 @@
 /** `leash ps --watch`: what runs, as it changes, until Ctrl-C. */
-import type { OperatorContext } from '../../cli/operator-subcommand.ts';
+
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { OperatorContext } from '../operator-context.ts';
 import { type Producer, ReaderPace } from '../reader-pace.ts';
 import { untilInterrupted } from '../screen/interruption.ts';
 import { canRedraw, stdoutScreen } from '../screen/stdout-screen.ts';

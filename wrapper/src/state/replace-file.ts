@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { syncPath } from '../state/files.ts';
+import { syncPath } from './files.ts';
 
 /**
  * Writes beside the file and renames, so that whoever reads it finds all of one or all of the other. Keeps its mode and
