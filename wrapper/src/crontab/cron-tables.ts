@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { hasCode } from '../host/error-code.ts';
-import { replaceFile } from '../state/replace-file.ts';
 import { describeError } from '../logging/log.ts';
+import { replaceFile } from '../state/replace-file.ts';
 import type { CrontabFormat } from './crontab-entry.ts';
 
 export type CrontabSource =

@@ -2,7 +2,6 @@
 import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readBaseUrl } from '../../config/control-plane.ts';
-import { replaceFile } from '../../state/replace-file.ts';
 import { type InstalledProgram, installedProgram } from '../../install/installed-program.ts';
 import {
   ServedProgramError,
@@ -14,6 +13,7 @@ import {
 } from '../../install/served-program.ts';
 import { describeError } from '../../logging/log.ts';
 import { EXIT } from '../../operator/exit-codes.ts';
+import { replaceFile } from '../../state/replace-file.ts';
 import { readFlags } from '../flags.ts';
 import { type LocalContext, runLocally } from '../local-operation.ts';
 import { defineSubcommand } from '../subcommand.ts';
