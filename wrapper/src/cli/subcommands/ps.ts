@@ -35,7 +35,7 @@ run that ends for 10 more seconds; in a pipe a line for each change of a run's s
 the whole run for each change.
 
 Options:
-  -w, --watch            go on, and show what changes
+  -w, --watch            keep the list up to date
   --job GLOB             only these jobs; may be repeated, or several with commas
   --machine GLOB         only these machines; the same
   --instance NAME        only this instance
