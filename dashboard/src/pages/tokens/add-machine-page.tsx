@@ -145,12 +145,12 @@ function Install({ token, secret, again }: TokenWithSecret & { again(): void }) 
       <section class="card step" aria-labelledby="step-run">
         <h2 id="step-run">3. Its first run</h2>
         <FirstRuns token={token} as={as.value} />
-        <p>
+        <div class="then">
           <button type="button" class="button" onClick={again}>
             Create another token
-          </button>{' '}
+          </button>
           <Link to="/tokens">All tokens</Link>
-        </p>
+        </div>
       </section>
     </>
   );
