@@ -13,10 +13,10 @@ export interface ReadableCrontab {
 }
 
 /** @throws what the file system says */
-export function readableCrontabs(): readonly ReadableCrontab[] {
+export function readableCrontabs(isRoot = process.geteuid?.() === 0): readonly ReadableCrontab[] {
   // Only crontab(1) may read those of other users.
   const own: CrontabSource = { kind: 'user', user: null };
-  const all = process.geteuid?.() === 0 ? sourcesIn(findCrontabs()) : [own, ...systemSources()];
+  const all = isRoot ? sourcesIn(findCrontabs()) : [own, ...systemSources()];
   return all.flatMap((source) => {
     const read = readCrontab(source);
     return read.kind === 'read' ? [{ name: nameOf(source), text: read.text, format: formatOf(source) }] : [];

@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { readCrontab, writeCrontab } from '../../src/crontab/cron-tables.ts';
 import { findCrontabs } from '../../src/crontab/find-crontabs.ts';
+import { readableCrontabs } from '../../src/crontab/readable-crontabs.ts';
 import { unreadableFor } from '../../src/crontab/token-access.ts';
 import { findUserField } from '../../src/crontab/user-field.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -59,6 +60,15 @@ test('all crontabs of a machine are those that its cron reads', () => {
     disputed: [path.join(root, 'etc/cron.d/nightly.jobs')],
   });
   expect(findCrontabs(path.join(root, 'nowhere'))).toEqual({ sources: [], disputed: [] });
+});
+
+test("a user who isn't root may read their own, by crontab(1)", () => {
+  const directory = temporaryDirectory();
+  const table = '0 3 * * * leash run --job backup -- backup';
+  fs.writeFileSync(path.join(directory, 'crontab'), `#!/bin/sh\necho '${table}'\n`, { mode: 0o755 });
+  vi.stubEnv('PATH', `${directory}:${process.env.PATH}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(readableCrontabs(false)).toContainEqual({ name: 'your crontab', text: `${table}\n`, format: 'user' });
 });
 
 test.each([

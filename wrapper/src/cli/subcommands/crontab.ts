@@ -231,7 +231,8 @@ function planAll(sources: readonly CrontabSource[], options: CrontabOptions) {
       if (field === null) plans.push({ source, plan: planOf(read.text, source, options, taken) });
       else {
         const { line, user } = field;
-        say(`${describeSource(source)}: the command of line ${line} begins with the user ${user}; is it --system?`);
+        const what = `the command of line ${line} begins with the user ${user}`;
+        say(`${describeSource(source)}: not read: ${what}. If its lines have a user field, use --system`);
         failures += 1;
       }
     }
