@@ -82,7 +82,7 @@ test('from an empty home to the first job, the first kill and back, each with on
 });
 
 test.runIf(IS_PROOF)('again: what is there is kept, and what is new is exchanged', async () => {
-  const { url, machineToken } = environment();
+  const { url, machineToken, admin } = environment();
   const machine = user();
   await machine.write(
     '.config/leash/leash.conf',
@@ -113,6 +113,14 @@ test.runIf(IS_PROOF)('again: what is there is kept, and what is new is exchanged
   expect(again.code).toBe(0);
   expect(again.printed.match(/\(unchanged\)/g)).toHaveLength(2);
   expect(await readFile(conf, 'utf8')).toBe(`${settings.join('\n')}\n`);
+
+  // An image got its token later, for some jobs only, and nobody wrote the setting.
+  const limited = await admin.createToken({ name: 'some jobs', scopes: ['run'], jobs: 'install-kept-*' });
+  await machine.write('.config/leash/token', `${limited.secret}\n`, 0o600);
+  await machine.sh(`grep -v LEASH_TOKEN_FILE ${conf} > without && cat without > ${conf}`);
+  const later = await machine.sh(`curl -fsSL ${url}/install.sh | sh`);
+  expect(later.printed).toContain('has seen a run of install-kept-leash-test');
+  expect(await readFile(conf, 'utf8')).toContain(`\nLEASH_TOKEN_FILE=${machine.home}/.config/leash/token\n`);
 
   // However a program hands the token over; bash reads a script from stdin otherwise than dash.
   const script = `curl -fsSL ${url}/install.sh`;

@@ -366,10 +366,9 @@ find_token() {
   esac
 }
 
-has_own_token() {
-  if [ -s "$token_place" ]; then return 0; fi
-  [ -r "$conf" ] && grep -Eq '^[[:space:]]*LEASH_TOKEN(_FILE)?[[:space:]]*=' "$conf"
-}
+has_own_token() { [ -s "$token_place" ] || has_token_setting; }
+
+has_token_setting() { [ -r "$conf" ] && grep -Eq '^[[:space:]]*LEASH_TOKEN(_FILE)?[[:space:]]*=' "$conf"; }
 
 ask_for_token() {
   if ! (: </dev/tty) 2>/dev/null; then return; fi
@@ -459,7 +458,10 @@ digest_of() {
 write_settings() {
   {
     printf 'LEASH_URL=%s\n' "$url"
-    if [ "$token" ]; then printf 'LEASH_TOKEN_FILE=%s\n' "$token_place"; fi
+    # A token that was put in place by hand may have no setting yet.
+    if [ "$token" ] || { [ "$keeps_token" ] && ! has_token_setting; }; then
+      printf 'LEASH_TOKEN_FILE=%s\n' "$token_place"
+    fi
     if [ "$machine" ]; then printf 'LEASH_MACHINE=%s\n' "$machine"; fi
     if [ "$ca_file" ]; then printf 'LEASH_CA_FILE=%s\n' "$(full_path "$ca_file")"; fi
     proxy_setting HTTPS_PROXY "${HTTPS_PROXY:-${https_proxy-}}"
@@ -537,11 +539,15 @@ test_hint() {
 choose_test_job() {
   if [ "$test_job" ]; then return; fi
   test_job=leash-test
-  if [ -z "$token" ] || [ "$downloader" != curl ]; then return; fi
+  asked=$stage/token
+  if [ "$keeps_token" ]; then
+    asked=$(sed -n 's/^[[:space:]]*LEASH_TOKEN_FILE[[:space:]]*=[[:space:]]*//p' "$stage/conf" | tail -n 1)
+  fi
+  if ! [ -s "$asked" ] || [ "$downloader" != curl ]; then return; fi
   set -- -sS --connect-timeout 20 --max-time 60 -o "$stage/session" -w '%{http_code}'
   if [ "$ca_file" ]; then set -- "$@" --cacert "$ca_file"; fi
   status=$(curl "$@" -K - "$url/api/v1/session" 2>"$stage/why" <<EOF
-header = "Authorization: Bearer $(sed 's/[\\"]/\\&/g' "$stage/token")"
+header = "Authorization: Bearer $(sed 's/[\\"]/\\&/g' "$asked")"
 EOF
   ) || fail "cannot ask $url about the token" "$(tail -n 3 "$stage/why")"
   case $status in
