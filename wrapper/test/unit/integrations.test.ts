@@ -86,6 +86,7 @@ const CronJob = v.object({
         template: v.object({
           spec: v.object({
             restartPolicy: v.literal('Never'),
+            shareProcessNamespace: v.literal(true),
             terminationGracePeriodSeconds: v.number(),
             containers: v.tuple([
               v.object({
