@@ -1,7 +1,7 @@
 /** Reads the runs that a kill may be for. */
 import { Run } from '#protocol/api';
 import type { ApiClient } from '../api-client.ts';
-import { EXIT } from '../exit-codes.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import { listQueries, type RunQuery, type Selection, type Selector, selectRuns } from './selection.ts';
 import type { Word } from './words.ts';
@@ -9,7 +9,7 @@ import type { Word } from './words.ts';
 export type FoundRuns =
   | { readonly kind: 'listed'; readonly selection: Selection }
   /** The control plane can take a kill, and can't say which runs there are; or may not say it to this token. */
-  | { readonly kind: 'unlisted'; readonly why: string };
+  | { readonly kind: 'unlisted'; readonly why: string; readonly exitCode: ExitCode };
 
 const OPEN_STATES = 'running,killing,lost';
 
@@ -21,7 +21,10 @@ export async function findRuns(api: ApiClient, selector: Selector): Promise<Foun
     const runs = new Map([...listed.flat(), ...named.flat()].map((run) => [`${run.job}/${run.id}`, run]));
     return { kind: 'listed', selection: selectRuns(selector, [...runs.values()], api.now()) };
   } catch (error) {
-    if (error instanceof ApiError && isUnlisted(error)) return { kind: 'unlisted', why: error.message };
+    if (error instanceof ApiError && isUnlisted(error)) {
+      const exitCode = error.exitCode === EXIT.notAllowed ? EXIT.notAllowed : EXIT.outOfReach;
+      return { kind: 'unlisted', why: error.message, exitCode };
+    }
     throw error;
   }
 }
@@ -53,5 +56,21 @@ async function namedRun(api: ApiClient, word: Word): Promise<Run[]> {
       `Several jobs have a run ${run}. Name it with its job: ${jobs.map((each) => `${each}/${run}`).join(' or ')}.`,
       EXIT.usage,
     );
+  }
+}
+
+/** The runs that match by now, and are not among those that were to be killed; none where that can't be read. */
+export async function startedSince(
+  api: ApiClient,
+  selector: Selector,
+  isKnown: (run: Run) => boolean,
+): Promise<readonly Run[]> {
+  try {
+    const found = await findRuns(api, selector);
+    return found.kind === 'listed' ? found.selection.runs.filter((run) => !run.final && !isKnown(run)) : [];
+  } catch (error) {
+    // The kill is over, and this is not what it was for.
+    if (error instanceof OperatorError) return [];
+    throw error;
   }
 }

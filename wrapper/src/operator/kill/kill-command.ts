@@ -11,10 +11,10 @@ import { ask } from '../screen/ask.ts';
 import { untilInterrupted } from '../screen/interruption.ts';
 import { type Column, tableLines } from '../table.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
-import { findRuns } from './find-runs.ts';
+import { type FoundRuns, findRuns, startedSince } from './find-runs.ts';
 import { KillFollower } from './kill-follower.ts';
 import { type KillView, openKillView } from './kill-view.ts';
-import { interruptedLines, nameOf, outcomeExitCode, outcomeLines, waitedLines } from './outcome.ts';
+import { interruptedLines, nameOf, outcomeExitCode, outcomeLines, startedLines, waitedLines } from './outcome.ts';
 import { lateText, mannerText, previewNotes, runsText } from './preview.ts';
 import type { ProgressRow } from './progress-table.ts';
 import { requestKills } from './request-kill.ts';
@@ -54,7 +54,7 @@ export async function killCommand(args: KillArguments, context: OperatorContext)
   const { api, output } = context;
   const found = await findRuns(api, args.selector);
   const planned =
-    found.kind === 'listed' ? planListed(found.selection, args, context) : planUnlisted(found.why, args, context);
+    found.kind === 'listed' ? planListed(found.selection, args, context) : planUnlisted(found, args, context);
   if (typeof planned === 'number') return planned;
   if (args.isDryRun) return showPlan(planned, args, context);
   if (!args.isConfirmed) {
@@ -120,11 +120,15 @@ function showRuns(
 }
 
 /** Without a list a kill by name is all that there is: the control plane finds the runs. */
-function planUnlisted(why: string, args: KillArguments, { output }: OperatorContext): Plan | ExitCode {
+function planUnlisted(
+  { why, exitCode }: Extract<FoundRuns, { kind: 'unlisted' }>,
+  args: KillArguments,
+  { output }: OperatorContext,
+): Plan {
   const calls = callsForSelector(args.selector, [], args.options);
   if (args.isDryRun || calls === null) {
     const remedy = args.isDryRun ? '' : ' Nothing was killed. Name each run as JOB/RUN, or name its job.';
-    throw new OperatorError(`The runs can't be listed: ${why}${remedy}`, EXIT.outOfReach);
+    throw new OperatorError(`The runs can't be listed: ${why}${remedy}`, exitCode);
   }
   output.note(`The runs can't be listed: ${why}`);
   output.note(
@@ -173,7 +177,9 @@ async function carryOut(plan: Plan, args: KillArguments, context: OperatorContex
     const end = await Promise.race([requested.then(() => waitForEnd(follower, plan, args)), interruption.promise]);
     view?.close();
     view = null;
-    return report(end, follower, args, output);
+    const exitCode = report(end, follower, args, output);
+    if (end === 'over') await noteStarted(plan, follower, args, context);
+    return exitCode;
   } finally {
     view?.close();
     interruption.stop();
@@ -200,6 +206,22 @@ async function request(
     const remedy = 'Whether it is stored is unknown: it may be carried out. Killing again does no harm.';
     throw new OperatorError(`${error.message} ${remedy}`, error.exitCode);
   }
+}
+
+/** A kill hits exactly what was listed: what has started since still runs. */
+async function noteStarted(
+  { runs }: Plan,
+  { progress }: KillFollower,
+  { selector }: KillArguments,
+  { api, output }: OperatorContext,
+): Promise<void> {
+  const killed = new Set([...runs.map(refOf), ...progress.targets.map(({ job, run: id }) => refOf({ job, id }))]);
+  const started = await startedSince(api, selector, (run) => killed.has(refOf(run)));
+  for (const line of startedLines(started)) output.note(line);
+}
+
+function refOf({ job, id }: Pick<Run, 'job' | 'id'>): string {
+  return `${job}/${id}`;
 }
 
 type End = 'over' | 'timed_out' | 'not_waited' | 'interrupted';

@@ -1,8 +1,8 @@
 /** What has become of kills, in words and as an exit code. Pure. */
-import type { Kill, Target } from '#protocol/api';
+import type { Kill, Run, Target } from '#protocol/api';
 import { formatDuration } from '#shared/format-duration';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { countText } from './preview.ts';
+import { countText, runsText } from './preview.ts';
 import { countOutcomes, hasSurvivors, outcomeOf, type TargetProgress } from './progress.ts';
 import { survivorsText } from './progress-text.ts';
 
@@ -73,6 +73,17 @@ export function nameOf(kills: readonly Kill[]): string {
   if (first === undefined) return 'no kill';
   return kills.length === 1 || first.batch === null ? `kill ${first.id}` : `batch ${first.batch}`;
 }
+
+/** Runs that match and were not killed, because they are newer than the list of what is. */
+export function startedLines(runs: readonly Run[]): string[] {
+  if (runs.length === 0) return [];
+  const machines = [...new Set(runs.map(({ machine }) => machine))];
+  const named = machines.slice(0, MAX_MACHINES).join(', ');
+  const more = machines.length > MAX_MACHINES ? ` and ${machines.length - MAX_MACHINES} more machines` : '';
+  return [`Started meanwhile, and not killed: ${runsText(runs)} on ${named}${more}.`];
+}
+
+const MAX_MACHINES = 5;
 
 /** Of kills that are over. */
 export function outcomeExitCode(targets: readonly Target[]): ExitCode {
