@@ -104,16 +104,23 @@ test.runIf(hasScript)('on a terminal it asks, and Ctrl-C leaves the kill in plac
   });
 });
 
-test('logs -f prints a run to its end, bytes as they are', async () => {
+test('logs -f prints a run to its end, bytes as they are; of a job also runs that start later', async () => {
   const command = [
     'sh',
     '-c',
     String.raw`echo ready; printf '\033[2J\001x\n'; read line < /dev/null; sleep 2; echo end`,
   ];
-  await runReady('cli-logs', 'm1', command);
-  const logs = operate(['logs', '-f', 'cli-logs']);
+  const run = await runReady('cli-logs', 'm1', command);
+  const logs = operate(['logs', '-f', run.id]);
+  const ofJob = operate(['logs', '-f', 'cli-logs', '--json']);
+  await waitFor('the output of the run', () => ofJob.stdout.includes('ready'));
+  const later = await environment().simulate('cli-logs', { machine: 'm2' });
+  later.print('later\n');
+  await waitFor('the output of the later run', () => ofJob.stdout.includes('"text":"later\\n"'));
+  await later.end(0, 0);
+  await waitFor('its end', () => ofJob.printed.includes(`Run ${later.id} on m2 has ended: succeeded.`));
   expect(await logs.exit).toBe(0);
-  expect(logs.printed).toContain('ready\n\u001b[2J\u0001x\nend\n');
+  expect(logs.stdout).toBe('ready\n\u001b[2J\u0001x\nend\n');
 });
 
 test.runIf(hasScript)('ps --watch shows what changes, on a terminal and in a pipe, until Ctrl-C', async () => {

@@ -5,7 +5,7 @@ import { ApiClient } from '../operator/api-client.ts';
 import { EXIT, type ExitCode } from '../operator/exit-codes.ts';
 import type { OperatorContext } from '../operator/operator-context.ts';
 import { OperatorError } from '../operator/operator-error.ts';
-import { exitWithoutReader, Output } from '../operator/output.ts';
+import { allWritten, exitWithoutReader, Output } from '../operator/output.ts';
 import { type OperatorFlags, readOperatorSettings } from '../operator/settings.ts';
 import type { Program } from './subcommand.ts';
 
@@ -70,5 +70,7 @@ export async function reportErrors(
     if (!(error instanceof OperatorError)) return EXIT.failed;
     for (const line of error.details) output.note(`  ${line}`);
     return error.exitCode;
+  } finally {
+    await allWritten();
   }
 }

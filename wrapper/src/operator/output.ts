@@ -63,3 +63,10 @@ export function exitWithoutReader(): void {
   // What is said on stderr is not worth failing for.
   process.stderr.on('error', () => {});
 }
+
+/** Resolves when the reader of stdout has got everything: what is left in memory would be lost at the exit. */
+export async function allWritten(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.stdout.write('', () => resolve());
+  });
+}

@@ -17,15 +17,16 @@ Usage:
   leash logs RUN [options]
   leash logs JOB [options]
 
-RUN is the id of a run, or the end of one as leash ps shows it. JOB means its newest run; with -f,
-all its runs that run, each line after the machine's name; with --since, every run of that time.
+RUN is the id of a run, or the end of one as leash ps shows it. JOB means its newest run; with
+--since, every run of that time; with -f, all its runs that run and those that start later, until
+Ctrl-C, each line after the machine's name.
 
 Examples:
   leash logs -f backup
   leash logs --tail 100 7ZK3Q9QX
 
 Options:
-  -f, --follow           print what follows as well, until the run has ended
+  -f, --follow           print what follows as well: of RUN, until it has ended
   --tail N               only the last N lines
   --since DURATION       with JOB: all its runs that ran within DURATION, the oldest first
   --stream stdout|stderr only what was printed there

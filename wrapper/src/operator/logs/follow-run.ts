@@ -5,6 +5,7 @@ import type { WatchMessage } from '#protocol/watch-link';
 import { EXIT } from '../exit-codes.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
+import type { Producer, ReaderPace } from '../reader-pace.ts';
 import { openWatch } from '../watch/open-watch.ts';
 import type { WatchLink } from '../watch/watch-link.ts';
 import { isComplete, OutputFollower } from './output-follower.ts';
@@ -18,19 +19,29 @@ export interface FollowedRun {
   readonly before: Uint8Array;
   /** What each line begins with; empty for a run alone. */
   readonly prefix: string;
+  /** Others are followed beside it, and one of them says when the connection is lost. */
+  readonly isQuiet: boolean;
 }
 
 /** How long the last output of a run that has ended may take: its machine may be sending it. */
 const LAST_OUTPUT_MS = 15_000;
 
-/** Resolves when the run has ended, and its output is printed. @throws {OperatorError} */
-export function followRun(followed: FollowedRun, options: PrintOptions, context: OperatorContext): Promise<void> {
-  return new RunFollower(followed, options, context).ended;
+/** Where output is printed, and how. */
+export interface Printing {
+  readonly options: PrintOptions;
+  readonly pace: ReaderPace;
 }
 
-class RunFollower {
-  readonly ended: Promise<void>;
+/** Resolves when the run has ended, and its output is printed, with its last state. @throws {OperatorError} */
+export function followRun(followed: FollowedRun, printing: Printing, context: OperatorContext): Promise<Run> {
+  return new RunFollower(followed, printing, context).ended;
+}
+
+class RunFollower implements Producer {
+  readonly ended: Promise<Run>;
   readonly #options: PrintOptions;
+  readonly #pace: ReaderPace;
+  readonly #isQuiet: boolean;
   readonly #context: OperatorContext;
   readonly #prefix: string;
   readonly #printer: OutputPrinter;
@@ -39,11 +50,15 @@ class RunFollower {
   #finish: (error: OperatorError | null) => void = () => {};
   #run: Run;
   #isDown = false;
+  #isPaused = false;
   #lastTimer: NodeJS.Timeout | undefined;
 
-  constructor({ run, offset, before, prefix }: FollowedRun, options: PrintOptions, context: OperatorContext) {
+  constructor(followed: FollowedRun, { options, pace }: Printing, context: OperatorContext) {
+    const { run, offset, before, prefix, isQuiet } = followed;
     this.#run = run;
     this.#options = options;
+    this.#pace = pace;
+    this.#isQuiet = isQuiet;
     this.#context = context;
     this.#prefix = prefix;
     this.#printer = new OutputPrinter({
@@ -59,7 +74,7 @@ class RunFollower {
     this.ended = new Promise((resolve, reject) => {
       this.#finish = (error) => {
         this.#close();
-        if (error === null) resolve();
+        if (error === null) resolve(this.#run);
         else reject(error);
       };
     });
@@ -82,12 +97,26 @@ class RunFollower {
 
   #close(): void {
     clearTimeout(this.#lastTimer);
+    this.#pace.forget(this);
     this.#link.close();
     this.#printer.end();
   }
 
+  /** The reader of stdout is slow. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#follower.pause();
+    clearTimeout(this.#lastTimer);
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#follower.resume();
+    this.#checkEnd();
+  }
+
   #opened(): void {
-    if (this.#isDown) this.#context.output.note('Connected again.');
+    if (this.#isDown) this.#noteLink('Connected again.');
     this.#isDown = false;
     this.#follower.opened();
     // It may have ended before, and nothing says so again.
@@ -95,8 +124,12 @@ class RunFollower {
   }
 
   #down(why: string): void {
-    if (!this.#isDown) this.#context.output.note(`The connection is lost; trying again: ${why}`);
+    if (!this.#isDown) this.#noteLink(`The connection is lost; trying again: ${why}`);
     this.#isDown = true;
+  }
+
+  #noteLink(text: string): void {
+    if (!this.#isQuiet) this.#context.output.note(text);
   }
 
   async #refresh(): Promise<void> {
@@ -131,6 +164,8 @@ class RunFollower {
       return;
     }
     clearTimeout(this.#lastTimer);
+    // What doesn't arrive is waited for; what isn't read is not.
+    if (this.#isPaused) return;
     this.#lastTimer = setTimeout(() => {
       this.#context.output.note('The run has ended, and the rest of its output has not arrived: its machine has it.');
       this.#finish(null);
@@ -142,6 +177,7 @@ class RunFollower {
     const { id: run, machine } = this.#run;
     if (!this.#options.asJson) this.#printer.frame(frame);
     else this.#context.output.jsonLine({ type: 'output', run, machine, ...jsonFrame(frame) });
+    this.#pace.written(this);
   }
 
   #printGap(from: number, to: number): void {

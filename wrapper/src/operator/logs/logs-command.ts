@@ -8,7 +8,9 @@ import { findJobOrRun } from '../find-run.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { Output } from '../output.ts';
-import { type FollowedRun, followRun } from './follow-run.ts';
+import { ReaderPace } from '../reader-pace.ts';
+import { followJob, MAX_FOLLOWED } from './follow-job.ts';
+import { type FollowedRun, followRun, type Printing } from './follow-run.ts';
 import { OutputPrinter } from './output-printer.ts';
 import { gapText, isSafe, type PrintOptions } from './print-options.ts';
 import { lastLinesStart } from './tail.ts';
@@ -24,39 +26,57 @@ export interface LogsArguments extends PrintOptions {
   readonly follows: boolean;
 }
 
-/** A run's output may be followed by at most so many sockets at once. */
-const MAX_FOLLOWED = 50;
-
 export async function logsCommand(args: LogsArguments, context: OperatorContext): Promise<ExitCode> {
-  const { output } = context;
-  const runs = await findRuns(args, context);
+  const { api, output } = context;
+  const printing = { options: args, pace: new ReaderPace() };
+  const found = await findJobOrRun(api, args.word, args.job);
+  if (found.kind === 'run') {
+    const run = found.run.value;
+    if (args.follows) await followRun(await followed(run, args, '', context), printing, context);
+    else await printOutput(run, args, printing.pace, context);
+    return EXIT.done;
+  }
+  const listedAtMs = api.now();
+  const job = found.job.value.name;
+  const runs = await findRuns(job, args, context);
+  if (args.follows) return followRuns({ job, runs, listedAtMs }, printing, args, context);
   if (runs.length === 0) {
     output.note('No run matches.');
     return EXIT.notFound;
   }
-  if (args.follows) {
-    if (runs.length > MAX_FOLLOWED)
-      throw new OperatorError(
-        `${runs.length} runs match; at most ${MAX_FOLLOWED} can be followed at once.`,
-        EXIT.usage,
-      );
-    await Promise.all(
-      runs.map(async (run) => followRun(await followed(run, args, runs.length > 1, context), args, context)),
-    );
-    return EXIT.done;
-  }
   for (const run of runs) {
     if (runs.length > 1) output.note(`Run ${run.id} of ${run.job} on ${run.machine}:`);
-    await printOutput(run, args, context);
+    await printOutput(run, args, printing.pace, context);
   }
   return EXIT.done;
 }
 
+interface JobRuns {
+  readonly job: string;
+  readonly runs: readonly Run[];
+  readonly listedAtMs: number;
+}
+
+async function followRuns(
+  { job, runs, listedAtMs }: JobRuns,
+  printing: Printing,
+  args: LogsArguments,
+  context: OperatorContext,
+): Promise<never> {
+  if (runs.length > MAX_FOLLOWED)
+    throw new OperatorError(`${runs.length} runs match; at most ${MAX_FOLLOWED} can be followed at once.`, EXIT.usage);
+  const first = await Promise.all(runs.map((run) => followed(run, args, prefixOf(run), context)));
+  const isWanted = (run: Run) => isOnAny(args.machines, run);
+  return followJob({ job, first, listedAtMs, isWanted, prefixOf }, printing, context);
+}
+
+/** Which of them a line is from. */
+function prefixOf({ machine }: Run): string {
+  return `${machine} | `;
+}
+
 /** Oldest first. */
-async function findRuns(args: LogsArguments, { api, output }: OperatorContext): Promise<readonly Run[]> {
-  const found = await findJobOrRun(api, args.word, args.job);
-  if (found.kind === 'run') return [found.run.value];
-  const job = found.job.value.name;
+async function findRuns(job: string, args: LogsArguments, { api, output }: OperatorContext): Promise<readonly Run[]> {
   const since = args.sinceMs === null ? null : new Date(api.now() - args.sinceMs).toISOString();
   const runs: Run[] = [];
   for await (const { value } of api.list(Run, 'runs', { path: '/runs', query: { job, since } })) {
@@ -85,13 +105,21 @@ function pathOf({ id }: Run): string {
   return `/runs/${id}/output`;
 }
 
-async function printOutput(run: Run, args: LogsArguments, { api, output }: OperatorContext): Promise<void> {
+async function printOutput(
+  run: Run,
+  args: LogsArguments,
+  pace: ReaderPace,
+  { api, output }: OperatorContext,
+): Promise<void> {
   const write = (bytes: Uint8Array) => void process.stdout.write(bytes);
   const printer = new OutputPrinter({ write, isSafe: isSafe(args), prefix: '' });
   if (args.tail === null) {
     const response = await api.open({ path: pathOf(run), query: { job: run.job, stream: args.stream } });
     noteGaps(response, output);
-    for await (const bytes of response.body) printer.frame({ stream: 'stdout', bytes });
+    for await (const bytes of response.body) {
+      printer.frame({ stream: 'stdout', bytes });
+      await pace.caughtUp();
+    }
   } else {
     printer.frame({ stream: 'stdout', bytes: (await readTail(run, args.tail, args, { api, output })).bytes });
   }
@@ -126,14 +154,9 @@ async function readTail(
   }
 }
 
-async function followed(
-  run: Run,
-  args: LogsArguments,
-  isMarked: boolean,
-  context: OperatorContext,
-): Promise<FollowedRun> {
-  const prefix = isMarked ? `${run.machine} | ` : '';
-  if (args.tail === null) return { run, offset: 0, before: new Uint8Array(), prefix };
+async function followed(run: Run, args: LogsArguments, prefix: string, context: OperatorContext): Promise<FollowedRun> {
+  const isQuiet = prefix !== '';
+  if (args.tail === null) return { run, offset: 0, before: new Uint8Array(), prefix, isQuiet };
   const { bytes, next } = await readTail(run, args.tail, args, context);
-  return { run, offset: next, before: bytes, prefix };
+  return { run, offset: next, before: bytes, prefix, isQuiet };
 }

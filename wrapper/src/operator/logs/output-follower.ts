@@ -47,8 +47,8 @@ export class OutputFollower {
   /** The link is up, for the first time or again. */
   opened(): void {
     this.#unconfirmed = 0;
-    this.#isBehind = false;
-    this.#subscribe();
+    this.#isBehind = true;
+    this.#continue();
   }
 
   message(message: WatchMessage): void {
@@ -78,7 +78,7 @@ export class OutputFollower {
     const frame = { stream, start: this.#next, bytes: bytes.subarray(this.#next - start) };
     this.#next = end;
     this.#port.output(frame);
-    if (this.#next - this.#acked >= ACK_BYTES) this.#ack();
+    this.#ackIfMuch();
   }
 
   /** The reader is slow: nothing more is acked, so that the control plane stops sending. */
@@ -88,8 +88,8 @@ export class OutputFollower {
 
   resume(): void {
     this.#isPaused = false;
-    this.#ack();
-    this.#continue();
+    if (this.#isBehind) this.#continue();
+    else this.#ackIfMuch();
   }
 
   get #isIgnoring(): boolean {
@@ -126,8 +126,8 @@ export class OutputFollower {
     if (this.#port.send({ type: 'subscribe', run: this.#run, offset: this.#next })) this.#unconfirmed += 1;
   }
 
-  #ack(): void {
-    if (this.#isPaused || this.#isIgnoring || this.#next <= this.#acked) return;
+  #ackIfMuch(): void {
+    if (this.#isPaused || this.#isIgnoring || this.#next - this.#acked < ACK_BYTES) return;
     if (this.#port.send({ type: 'ack', run: this.#run, offset: this.#next })) this.#acked = this.#next;
   }
 }
