@@ -11,8 +11,10 @@ export interface HelpFlag {
   readonly description: string;
 }
 
+/** `FILE`, `stdout|stderr`. */
+const VALUE = String.raw`(?: (?:[A-Z][\w.]*|[\w.]+(?:\|[\w.]+)+))?`;
 /** A line of a list of flags: flags, and what they do unless that is in the next line. */
-const FLAG_LINE = /^ {2}(-[\w-]+(?: [A-Z][\w|.]*)?(?:, -[\w-]+(?: [A-Z][\w|.]*)?)*)(?: {2,}(.*)| (\S.*))?$/;
+const FLAG_LINE = new RegExp(String.raw`^ {2}(-[\w-]+${VALUE}(?:, -[\w-]+${VALUE})*)(?: {2,}(.*)| (\S.*))?$`);
 
 export function flagsIn(help: string): HelpFlag[] {
   const lines = help.split('\n');
