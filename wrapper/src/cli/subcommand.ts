@@ -10,6 +10,8 @@ export interface Program {
 export interface Subcommand {
   /** What `--help` prints. At most 100 characters a line: it is read in terminals. */
   readonly help: string;
+  /** @param argv the words after its name @throws {UsageError} for invalid arguments */
+  check(argv: readonly string[]): void;
   /**
    * @param argv the words after its name
    * @returns the exit code to leave with
@@ -34,6 +36,7 @@ export interface Definition<Options> {
 export function defineSubcommand<Options>({ help, parse, run }: Definition<Options>): Subcommand {
   return {
     help,
+    check: (argv) => void parse(argv, {}),
     start: async (argv, program) => {
       const options = parse(argv, program.env);
       if (options !== null) return run(options, program);

@@ -95,10 +95,6 @@ export function parseKill(argv: readonly string[]): KillInvocation | null {
   if (flags.wait !== undefined && flags['no-wait']) throw new UsageError('--wait and --no-wait are mutually exclusive');
   const isConfirmed = flags.yes ?? false;
   const isDryRun = flags['dry-run'] ?? false;
-  if (!isConfirmed && !isDryRun && !canAsk())
-    throw new UsageError(
-      'there is no terminal to ask on: add --yes to kill without asking, or --dry-run to see what would be killed',
-    );
   const operator = readOperatorFlags(flags);
   return {
     operator,
@@ -153,8 +149,18 @@ function killSignal(given: string): KillSignal {
   throw new UsageError(`--signal ${given}: a kill can begin with ${known}`);
 }
 
+function requireConfirmation({ isConfirmed, isDryRun }: KillArguments): void {
+  if (isConfirmed || isDryRun || canAsk()) return;
+  throw new UsageError(
+    'there is no terminal to ask on: add --yes to kill without asking, or --dry-run to see what would be killed',
+  );
+}
+
 export const subcommand = defineSubcommand({
   help: HELP,
   parse: parseKill,
-  run: ({ operator, args }, program) => runOperator(operator, program, (context) => killCommand(args, context)),
+  run: ({ operator, args }, program) => {
+    requireConfirmation(args);
+    return runOperator(operator, program, (context) => killCommand(args, context));
+  },
 });
