@@ -15,6 +15,8 @@ export interface Column<Row> {
 }
 
 const GAP = 2;
+/** Names are mostly told apart by so many characters. */
+const LEGIBLE_WIDTH = 24;
 
 /** A header and a line for each row, without line breaks. A column that has no text in any row is left out. Texts may be from elsewhere: they are made printable. */
 export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[], terminal: Terminal): string[] {
@@ -56,7 +58,8 @@ function layOut(columns: readonly Measured[], room: number | null): readonly Mea
   if (room === null) return columns;
   const missing = total(columns, ({ width }) => width) - room;
   if (missing <= 0) return columns;
-  if (total(columns, ({ leastWidth }) => leastWidth) <= room) return narrowed(columns, missing);
+  // Rather than that a name is cut short, what can be left out is.
+  if (total(columns, legibleWidth) <= room) return narrowed(columns, missing);
   const last = columns.reduce<Measured | null>(
     (found, each) => ((each.leaveOut ?? 0) > (found?.leaveOut ?? 0) ? each : found),
     null,
@@ -70,15 +73,34 @@ function layOut(columns: readonly Measured[], room: number | null): readonly Mea
       );
 }
 
+function legibleWidth({ width, leastWidth, leaveOut }: Measured): number {
+  return leaveOut === null ? Math.min(width, Math.max(leastWidth, LEGIBLE_WIDTH)) : leastWidth;
+}
+
 function total(columns: readonly Measured[], widthOf: (column: Measured) => number): number {
   return columns.reduce((sum, column) => sum + widthOf(column), GAP * (columns.length - 1));
 }
 
-/** Takes from the widest first, so that no column is cut while a wider one is not. */
+/** Takes from what could be left out first. */
 function narrowed(columns: readonly Measured[], missing: number): readonly Measured[] {
+  const isMinor = ({ leaveOut }: Measured) => leaveOut !== null;
+  const minor = narrowedEvenly(columns, missing, isMinor);
+  const taken = total(columns, ({ width }) => width) - total(minor, ({ width }) => width);
+  return narrowedEvenly(minor, missing - taken, (column) => !isMinor(column));
+}
+
+/** Takes from the widest of these first, so that none is cut while a wider one is not. */
+function narrowedEvenly(
+  columns: readonly Measured[],
+  missing: number,
+  isCut: (column: Measured) => boolean,
+): readonly Measured[] {
   const widths = columns.map(({ width }) => width);
   for (let left = missing; left > 0; left -= 1) {
-    const spare = columns.map(({ leastWidth }, at) => ((widths[at] ?? 0) > leastWidth ? (widths[at] ?? 0) : -1));
+    const spare = columns.map((column, at) => {
+      const width = widths[at] ?? 0;
+      return isCut(column) && width > column.leastWidth ? width : -1;
+    });
     const widest = spare.indexOf(Math.max(...spare));
     if ((spare[widest] ?? -1) < 0) break;
     widths[widest] = (widths[widest] ?? 0) - 1;

@@ -81,3 +81,20 @@ test('colours are for terminals, unless the operator wants none', () => {
   expect(openTerminal({ isTTY: true, columns: 0 }, {})).toEqual({ columns: 80, hasColour: true });
   expect(openTerminal({}, { TERM: 'xterm' })).toEqual({ columns: null, hasColour: false });
 });
+
+interface Place {
+  readonly machine: string;
+  readonly command: string;
+}
+
+test('names are shown as a whole rather than a column that can be left out', () => {
+  const columns: readonly Column<Place>[] = [
+    { header: 'MACHINE', text: ({ machine }) => machine, leastWidth: 10 },
+    { header: 'COMMAND', text: ({ command }) => command, leastWidth: 12, leaveOut: 1 },
+  ];
+  const rows = [{ machine: 'web-10.eu.example.com', command: '/usr/local/bin/backup --all' }];
+  const at = (width: number) => tableLines(columns, rows, { columns: width, hasColour: false }).at(1);
+  expect(at(40)).toBe('web-10.eu.example.com  /usr/local/bin/b…');
+  expect(at(30)).toBe('web-10.eu.example.com');
+  expect(at(20)).toBe('web-10.eu.example.c…');
+});
