@@ -1,8 +1,8 @@
 /** Follows the output of a job's runs, and of those that start later, until the program is ended. */
 import { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import type { OperatorContext } from '../operator-context.ts';
 import { EXIT } from '../exit-codes.ts';
+import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import { stateAndExitText } from '../run-table.ts';
 import { openWatch } from '../watch/open-watch.ts';
