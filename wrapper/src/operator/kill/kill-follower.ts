@@ -11,7 +11,10 @@ import { KillProgress, type Step } from './progress.ts';
 const MAX_JOB_SOCKETS = 5;
 /** More kills are read as one list. */
 const MAX_SINGLE_READS = 20;
+/** Without a socket. */
 const POLL_MS = 1_000;
+/** Beside a socket, which may be silent although it is open. */
+const CHECK_MS = 10_000;
 
 export interface FollowerEvents {
   /** Steps that are new. */
@@ -27,6 +30,7 @@ export class KillFollower {
   readonly #links: WatchLink[];
   readonly #requestedAt = performance.now();
   #poll: NodeJS.Timeout | undefined;
+  #pollMs = CHECK_MS;
   #trouble: string | null = null;
   #isAllStored = false;
   #isClosed = false;
@@ -46,6 +50,7 @@ export class KillFollower {
         ? [...jobs].map((job) => `/jobs/${encodeURIComponent(job)}/watch`)
         : ['/watch'];
     this.#links = paths.map((path) => this.#watch(path));
+    this.#pollLater();
   }
 
   /** The time since the kills were requested. */
@@ -83,7 +88,10 @@ export class KillFollower {
       },
       down: (why) => this.#linked(why),
       // A token that may kill and not read, or something between that lets no WebSocket through.
-      refused: () => this.#pollLater(),
+      refused: () => {
+        this.#pollMs = POLL_MS;
+        this.#pollLater();
+      },
     });
   }
 
@@ -108,8 +116,9 @@ export class KillFollower {
   }
 
   #pollLater(): void {
+    if (this.#isClosed) return;
     clearTimeout(this.#poll);
-    this.#poll = setTimeout(() => void this.#read().then(() => this.#pollLater()), POLL_MS);
+    this.#poll = setTimeout(() => void this.#read().then(() => this.#pollLater()), this.#pollMs);
   }
 
   /** Reads the kills that are not over. */
