@@ -15,7 +15,12 @@ const KillDetail = v.object({
   include: nullable(KillInclude),
   reason: nullable(v.string()),
 });
-const CreatedDetail = v.object({ name: v.string(), scopes: v.array(v.string()), jobs: v.string() });
+const CreatedDetail = v.object({
+  name: v.string(),
+  scopes: v.array(v.string()),
+  jobs: v.string(),
+  machines: v.optional(v.string(), '*'),
+});
 const RotatedDetail = v.object({ old_ends_at: v.string() });
 const RefusedDetail = v.object({ code: v.string() });
 const ConflictDetail = v.object({ run: v.string(), machine: v.string(), first_job: v.string() });
@@ -39,7 +44,7 @@ function deedText({ action, subject, detail }: Entry): string {
     case 'token_created': {
       const token = read(CreatedDetail, detail);
       if (token === null) return `created token ${subject}`;
-      return `created token ${token.name} (${token.scopes.join(', ')}; ${token.jobs === '*' ? 'all jobs' : `jobs ${token.jobs}`}), id ${subject}`;
+      return `created token ${token.name} (${token.scopes.join(', ')}; ${reachText(token)}), id ${subject}`;
     }
     case 'token_rotated': {
       const rotated = read(RotatedDetail, detail);
@@ -63,6 +68,11 @@ function deedText({ action, subject, detail }: Entry): string {
     default:
       return `${action.replaceAll('_', ' ')} ${subject}`;
   }
+}
+
+function reachText({ jobs, machines }: v.InferOutput<typeof CreatedDetail>): string {
+  const jobsText = jobs === '*' ? 'all jobs' : `jobs ${jobs}`;
+  return machines === '*' ? jobsText : `${jobsText} on machines ${machines}`;
 }
 
 function read<Schema extends v.GenericSchema>(schema: Schema, detail: unknown): v.InferOutput<Schema> | null {

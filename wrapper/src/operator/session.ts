@@ -12,14 +12,20 @@ const MEANINGS: Readonly<Record<Scope, string>> = {
   saltpeter: 'report runs of Saltpeter’s wrappers',
 };
 
-export function showSession(session: Session, api: Pick<ApiClient, 'settings' | 'now'>, output: Output): void {
-  const { name, scopes, jobs, expires_at } = session;
+export function showSession(
+  session: Session,
+  api: Pick<ApiClient, 'settings' | 'now'>,
+  output: Pick<Output, 'fields'>,
+): void {
+  const { name, scopes, jobs, machines, expires_at } = session;
   output.fields([
     ['control plane', api.settings.url.href.replace(/\/$/, '')],
     ['token', { text: name, style: 'bold' }],
     ['from', api.settings.tokenFrom],
     ['may', scopes.map((scope) => MEANINGS[scope]).join('; ')],
     ['jobs', jobs === '*' ? 'all' : jobs],
+    // Null: an older control plane doesn't say.
+    ['machines', machines === undefined ? null : machines === '*' ? 'all' : machines],
     ['expires', expires_at === null ? 'never' : exactTime(expires_at, api.now())],
   ]);
 }

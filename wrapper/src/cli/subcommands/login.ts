@@ -70,7 +70,7 @@ export const subcommand = defineSubcommand({
   run: (options, { env, version }) =>
     reportErrors(env, async (output) => {
       if (options.secret.from === 'terminal' && !canAsk()) {
-        throw new OperatorError('There is no terminal to ask at. Use --token-stdin or --token-file.', EXIT.usage);
+        throw new OperatorError('There is no terminal to ask on. Use --token-stdin or --token-file.', EXIT.usage);
       }
       const config = withConfig(env, readConfigFile(env).values);
       const url = await chooseUrl(options, env, config.LEASH_URL ?? null);

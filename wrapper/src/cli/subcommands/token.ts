@@ -172,7 +172,7 @@ async function list(asJson: boolean, api: ApiClient, output: Output): Promise<Ex
   else if (tokens.length === 0) output.note('no tokens, except the one that the deployment is set up with');
   else
     output.table(
-      columns(api.now()),
+      tokenColumns(api.now()),
       tokens.map(({ value }) => value),
     );
   return EXIT.done;
@@ -215,7 +215,7 @@ async function remove(
   api: ApiClient,
   output: Output,
 ): Promise<ExitCode> {
-  if (!isSure && !canAsk()) throw new OperatorError('There is no terminal to ask at. Use --yes.', EXIT.usage);
+  if (!isSure && !canAsk()) throw new OperatorError('There is no terminal to ask on. Use --yes.', EXIT.usage);
   const token = await findToken(api, word);
   const question = `Delete the token ${token.name} (${token.scopes.join(', ')})? What uses it is refused from then on.`;
   if (!isSure && !(await confirm(question))) throw new OperatorError('Nothing was deleted.');
@@ -251,17 +251,18 @@ function show(
   }
 }
 
-function columns(nowMs: number): readonly Column<Token>[] {
+export function tokenColumns(nowMs: number): readonly Column<Token>[] {
   return [
     { header: 'ID', text: ({ id }) => id, style: () => 'dim' },
     { header: 'NAME', text: (token) => token.name, style: () => 'bold', leastWidth: 12 },
     { header: 'MAY', text: ({ scopes }) => scopes.join(',') },
     { header: 'JOBS', text: ({ jobs }) => jobs, leastWidth: 6 },
-    { header: 'MACHINES', text: ({ machines }) => machines, leastWidth: 8, leaveOut: 2 },
+    { header: 'MACHINES', text: ({ machines }) => machines, leastWidth: 8 },
     { header: 'CREATED', text: ({ created_at }) => relativeTime(created_at, nowMs), leaveOut: 3 },
     {
       header: 'USED',
       text: ({ last_used_at }) => (last_used_at === null ? 'never' : relativeTime(last_used_at, nowMs)),
+      leaveOut: 2,
     },
     {
       header: 'EXPIRES',
