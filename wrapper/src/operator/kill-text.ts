@@ -62,15 +62,3 @@ export function targetText(target: Target): string {
   const pids = target.survivors.length > 0 ? ` ${target.survivors.join(', ')}` : '';
   return `${text}; survived:${pids}${target.unnamed_survivors ? ' (and unknown processes)' : ''}`;
 }
-
-/** When it passed each hop: `sent 8ms, received 20ms, signal 21ms, ended 35ms`; empty where that is unknown. */
-export function timingText({ timing }: Pick<Target, 'timing'>): string {
-  if (timing === null) return '';
-  const hops = [
-    ['sent', timing.sent_ms],
-    ['received', timing.received_ms],
-    ['signal', timing.first_signal_ms],
-    ['ended', timing.last_process_gone_ms],
-  ] as const;
-  return hops.flatMap(([hop, ms]) => (ms === null ? [] : [`${hop} ${formatDuration(ms)}`])).join(', ');
-}

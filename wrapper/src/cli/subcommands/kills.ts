@@ -4,10 +4,11 @@ import * as v from 'valibot';
 import { Kill, type Target } from '#protocol/api';
 import { KILL_STATES, type KillState } from '#protocol/kill';
 import { JobName, KillId } from '#protocol/names';
+import { formatDuration } from '#shared/format-duration';
 import type { ApiClient, Received } from '../../operator/api-client.ts';
 import { EXIT, type ExitCode } from '../../operator/exit-codes.ts';
 import { SHORT_ID_CHARS, shortId } from '../../operator/find-run.ts';
-import { killManner, killScope, killStateText, styleOfKill, targetText, timingText } from '../../operator/kill-text.ts';
+import { killManner, killScope, killStateText, styleOfKill, targetText } from '../../operator/kill-text.ts';
 import { take } from '../../operator/list-runs.ts';
 import { OperatorError } from '../../operator/operator-error.ts';
 import type { Output } from '../../operator/output.ts';
@@ -138,14 +139,26 @@ async function showKill(id: string, { asJson }: KillsOptions, api: ApiClient, ou
   return EXIT.done;
 }
 
-function targetColumns(terminal: Terminal): readonly Column<Target>[] {
+export function targetColumns(terminal: Terminal): readonly Column<Target>[] {
   return [
     { header: 'RUN', text: ({ run }) => (terminal.columns === null ? run : shortId(run)), style: () => 'dim' },
     { header: 'MACHINE', text: ({ machine }) => machine, leastWidth: 12 },
     { header: 'PROGRESS', text: targetText, leastWidth: 12 },
     { header: 'EXIT', text: ({ exit_code }) => (exit_code === null ? '' : String(exit_code)), align: 'right' },
-    { header: 'AFTER THE REQUEST', text: timingText, leastWidth: 12, leaveOut: 1 },
+    // After the request.
+    hop('SENT', 'sent_ms'),
+    hop('RECEIVED', 'received_ms', 1),
+    hop('SIGNAL', 'first_signal_ms'),
+    hop('ENDED', 'last_process_gone_ms'),
   ];
+}
+
+function hop(header: string, key: keyof NonNullable<Target['timing']>, leaveOut?: number): Column<Target> {
+  const text = ({ timing }: Target) => {
+    const ms = timing?.[key] ?? null;
+    return ms === null ? '' : formatDuration(ms);
+  };
+  return { header, text, ...(leaveOut === undefined ? {} : { leaveOut }) };
 }
 
 /** @param id the whole id, or the end of one of the newest */
@@ -158,7 +171,7 @@ async function findKill(api: ApiClient, id: string): Promise<Received<Kill>> {
   const [only] = found;
   if (only === undefined) {
     throw new OperatorError(
-      `None of the newest ${SEARCHED_KILLS} kills has an id that ends with ${id}.`,
+      `None of the newest ${SEARCHED_KILLS} kills has an id that begins or ends with ${id}. leash kills lists them.`,
       EXIT.notFound,
     );
   }
