@@ -53,3 +53,12 @@ test("a user's crontab is shown, converted, and changed back byte for byte, with
     .map((name) => fs.readFileSync(path.join(folder, name), 'latin1'));
   expect(copies).toEqual([GROWN_CRONTAB, converted]);
 });
+
+test('what could not be changed is not said to be changed back', async () => {
+  const directory = fakeCrontab(GROWN_CRONTAB);
+  const env = { PATH: `${directory}:${process.env.PATH}`, LEASH_STATE_DIR: '/dev/null/state' };
+  const started = leash(['crontab', '--apply'], { env });
+  expect((await started.exited()).code).toBe(1);
+  expect(started.stderr).toContain('not changed, because no copy can be kept');
+  expect(started.stderr).not.toContain('--undo');
+});

@@ -191,14 +191,22 @@ async function convertCrontabs(options: CrontabOptions): Promise<number> {
   if (options.sources === 'all' && process.geteuid?.() !== 0) throw new UsageError('--all requires root');
   const planned = planAll(sourcesIn(options.sources), options);
   let failures = planned.failures;
+  let isChanging = false;
   for (const { source, plan } of planned.plans) {
     show(source, plan, options);
     for (const line of await packageRemarks(source, plan)) say(line);
-    if (options.isApplied && plan.after !== plan.before && !(await apply(source, plan))) failures += 1;
+    const outcome = await changeOf(source, plan, options);
+    if (outcome === 'failed') failures += 1;
+    isChanging ||= outcome === 'changed';
   }
-  const isChanging = planned.plans.some(({ plan }) => plan.after !== plan.before);
   if (isChanging) for (const line of nextSteps(options, planned.plans)) say(line);
   return failures === 0 ? 0 : 1;
+}
+
+/** @returns `changed` also for what would be, without --apply */
+async function changeOf(source: CrontabSource, plan: CrontabPlan, { isApplied }: CrontabOptions) {
+  if (plan.after === plan.before) return 'unchanged';
+  return !isApplied || (await apply(source, plan)) ? 'changed' : 'failed';
 }
 
 function sourcesIn(sources: CrontabOptions['sources']): readonly CrontabSource[] {
