@@ -21,11 +21,13 @@ export async function findRuns(api: ApiClient, selector: Selector): Promise<Foun
     const runs = new Map([...listed.flat(), ...named.flat()].map((run) => [`${run.job}/${run.id}`, run]));
     return { kind: 'listed', selection: selectRuns(selector, [...runs.values()], api.now()) };
   } catch (error) {
-    if (error instanceof ApiError && isUnlisted(error)) {
+    if (!(error instanceof ApiError)) throw error;
+    if (isUnlisted(error)) {
       const exitCode = error.exitCode === EXIT.notAllowed ? EXIT.notAllowed : EXIT.outOfReach;
       return { kind: 'unlisted', why: error.message, exitCode };
     }
-    throw error;
+    // Of a kill that was already sent, the exit code alone would not tell it apart.
+    throw new OperatorError(`${error.message} Nothing was killed.`, error.exitCode);
   }
 }
 
