@@ -278,7 +278,7 @@ async function readToken({ token: source, tokenFrom }: OperatorSettings): Promis
       ? source.token
       : await readTokenFile(source.path).catch((error: unknown) => {
           throw new OperatorError(
-            `Can't read the token: ${describeError(error)}. Sign in with leash login.`,
+            `Can't read the token: ${describeError(error)}. Name another file, or sign in with leash login.`,
             EXIT.notAllowed,
           );
         });
