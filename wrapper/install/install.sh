@@ -639,6 +639,10 @@ say_what_next() {
   if [ "$token_from" = nowhere ]; then
     say "Next, give it a token with the scope \`run\`: put it in $token_place (chmod 600), and add the line"
     say "LEASH_TOKEN_FILE=$token_place to $conf."
+    say ''
+    say 'If you only want to see and kill runs from here, it needs none. Sign in instead:'
+    say ''
+    say "  $program login $url"
     return
   fi
   say 'Next, run a job, and watch or kill it on the dashboard:'
