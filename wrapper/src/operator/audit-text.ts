@@ -27,19 +27,24 @@ const ConflictDetail = v.object({ run: v.string(), machine: v.string(), first_jo
 
 type Entry = Pick<AuditEntry, 'subject' | 'detail' | 'count'> & { readonly action: string };
 
-/** `killed backup, all runs (…)`, and how often. */
-export function auditText(entry: Entry): string {
-  const text = deedText(entry);
+/**
+ * `requested a kill of backup, all runs (…)`, and how often.
+ *
+ * @param runText shortens the id of a run where room is scarce
+ */
+export function auditText(entry: Entry, runText = (id: string) => id): string {
+  const text = deedText(entry, runText);
   return entry.count > 1 ? `${text}, ${entry.count} times` : text;
 }
 
-function deedText({ action, subject, detail }: Entry): string {
+function deedText({ action, subject, detail }: Entry, runText: (id: string) => string): string {
   switch (action) {
     case 'kill': {
       const kill = read(KillDetail, detail);
       if (kill === null) return `requested a kill of ${subject}`;
+      const scope = killScope({ ...kill, run: kill.run === null ? null : runText(kill.run) });
       const reason = kill.reason === null ? '' : `: ${kill.reason}`;
-      return `requested a kill of ${subject}, ${killScope(kill)} (${killManner(kill)})${reason}`;
+      return `requested a kill of ${subject}, ${scope} (${killManner(kill)})${reason}`;
     }
     case 'token_created': {
       const token = read(CreatedDetail, detail);
@@ -63,7 +68,7 @@ function deedText({ action, subject, detail }: Entry): string {
     case 'run_conflict': {
       const conflict = read(ConflictDetail, detail);
       if (conflict === null) return `reported runs with ids of other jobs’ runs: ${subject}`;
-      return `reported run ${conflict.run} on ${conflict.machine} of job ${subject}, an id that ${conflict.first_job} had already used`;
+      return `reported run ${runText(conflict.run)} on ${conflict.machine} of job ${subject}, an id that ${conflict.first_job} had already used`;
     }
     default:
       return `${action.replaceAll('_', ' ')} ${subject}`;

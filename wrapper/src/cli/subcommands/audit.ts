@@ -4,6 +4,7 @@ import { AUDIT_ACTIONS, type AuditAction, AuditEntry } from '#protocol/api';
 import type { ApiClient, Received } from '../../operator/api-client.ts';
 import { auditText } from '../../operator/audit-text.ts';
 import { EXIT } from '../../operator/exit-codes.ts';
+import { shortId } from '../../operator/find-run.ts';
 import { take } from '../../operator/list-runs.ts';
 import { relativeTime } from '../../operator/relative-time.ts';
 import type { Column } from '../../operator/table.ts';
@@ -112,7 +113,7 @@ function columns(nowMs: number, isTerminal: boolean): readonly Column<Entry>[] {
     },
     {
       header: 'WHAT',
-      text: auditText,
+      text: (entry) => (isTerminal ? auditText(entry, shortId) : auditText(entry)),
       style: ({ action }) => (action === 'refused' ? 'yellow' : null),
       leastWidth: 60,
     },
