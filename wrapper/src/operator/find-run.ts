@@ -14,8 +14,13 @@ export function shortId(id: string): string {
   return id.slice(-SHORT_ID_CHARS);
 }
 
+/** Tells a run from those of other jobs: these may have reported the same id. */
+export function refOf({ job, id }: Pick<Run, 'job' | 'id'>): string {
+  return `${job}/${id}`;
+}
+
 /** With fewer, a word is rather a name than a part of an id. */
-const LEAST_CHARS = 4;
+export const LEAST_ID_CHARS = 4;
 /** How many of the newest runs are searched for a part of an id. */
 export const SEARCHED_RUNS = 2_000;
 
@@ -25,9 +30,14 @@ export type FoundRun =
   /** Newest first. */
   | { readonly kind: 'ambiguous'; readonly candidates: readonly Received<Run>[] };
 
-/** Whether a word may be an id of a run, or a part of one. */
-export function isPartOfId(word: string): boolean {
-  return word.length >= LEAST_CHARS && word.length <= 26 && /^[0-9A-HJKMNP-TV-Z]+$/i.test(word);
+/** Whether a word may be an id of a run or of a kill, or a part of one. */
+export function isPartOfId(word: string, leastChars = LEAST_ID_CHARS): boolean {
+  return word.length >= leastChars && word.length <= 26 && /^[0-9A-HJKMNP-TV-Z]+$/i.test(word);
+}
+
+/** Whether an id begins or ends like this. @param part in capitals */
+export function hasPart(id: string, part: string): boolean {
+  return id.startsWith(part) || id.endsWith(part);
 }
 
 /**
@@ -42,7 +52,7 @@ export async function findRun(api: ApiClient, word: string, job: string | null):
   const candidates: Received<Run>[] = [];
   let count = 0;
   for await (const run of api.list(Run, 'runs', { path: '/runs', query: { job } })) {
-    if (run.value.id.startsWith(part) || run.value.id.endsWith(part)) candidates.push(run);
+    if (hasPart(run.value.id, part)) candidates.push(run);
     count += 1;
     if (count >= SEARCHED_RUNS) break;
   }

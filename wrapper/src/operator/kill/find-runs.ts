@@ -2,6 +2,7 @@
 import { Run } from '#protocol/api';
 import type { ApiClient } from '../api-client.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { refOf } from '../find-run.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import { listQueries, type RunQuery, type Selection, type Selector, selectRuns } from './selection.ts';
 import type { Word } from './words.ts';
@@ -18,7 +19,7 @@ export async function findRuns(api: ApiClient, selector: Selector): Promise<Foun
   try {
     const listed = await Promise.all(listQueries(selector).map((query) => listRuns(api, query)));
     const named = await Promise.all(selector.words.map((word) => namedRun(api, word)));
-    const runs = new Map([...listed.flat(), ...named.flat()].map((run) => [`${run.job}/${run.id}`, run]));
+    const runs = new Map([...listed.flat(), ...named.flat()].map((run) => [refOf(run), run]));
     return { kind: 'listed', selection: selectRuns(selector, [...runs.values()], api.now()) };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

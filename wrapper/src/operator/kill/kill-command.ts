@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '#protocol/api';
 import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { refOf } from '../find-run.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import type { Output } from '../output.ts';
@@ -21,6 +22,7 @@ import { requestKills } from './request-kill.ts';
 import {
   callsForRuns,
   callsForSelector,
+  jobsOfCalls,
   type KillCall,
   type KillOptions,
   type Selection,
@@ -43,8 +45,6 @@ export interface KillArguments {
 interface Plan {
   readonly calls: readonly KillCall[];
   readonly runs: readonly Run[];
-  /** The jobs whose kills these are; empty when they aren't known. */
-  readonly jobs: ReadonlySet<string>;
 }
 
 /** After the grace, for SIGKILL, the exit of the processes, and the way back. */
@@ -85,8 +85,10 @@ function planListed(selection: Selection, args: KillArguments, context: Operator
   for (const { text } of unmatched) output.note(`Nothing that runs matches ${text}.`);
   for (const run of ended)
     output.note(`Run ${run.id} of ${run.job} had already ended: ${run.state}, exit code ${run.exit_code}.`);
-  const late = args.includeLate ? callsForSelector(args.selector, runs, args.options) : null;
-  if (runs.length === 0 && late === null) {
+  const calls = args.includeLate
+    ? (callsForSelector(args.selector, [...runs, ...ended], args.options) ?? [])
+    : callsForRuns(runs, args.options);
+  if (calls.length === 0) {
     for (const line of previewNotes(selection, args.options)) output.note(line);
     if (ended.length > 0) return EXIT.done;
     output.note(
@@ -95,7 +97,7 @@ function planListed(selection: Selection, args: KillArguments, context: Operator
     return EXIT.notFound;
   }
   if (!args.isConfirmed && !args.isDryRun) showRuns(selection, args, context);
-  return { calls: late ?? callsForRuns(runs, args.options), runs, jobs: new Set(runs.map(({ job }) => job)) };
+  return { calls, runs };
 }
 
 /** The instance says little, and would take the room of the machine. */
@@ -125,16 +127,21 @@ function planUnlisted(
   args: KillArguments,
   { output }: OperatorContext,
 ): Plan {
-  const calls = callsForSelector(args.selector, [], args.options);
+  const { words, machines, instance } = args.selector;
+  const calls = callsForSelector(args.selector, null, args.options);
   if (args.isDryRun || calls === null) {
-    const remedy = args.isDryRun ? '' : ' Nothing was killed. Name each run as JOB/RUN, or name its job.';
+    const remedy = args.isDryRun ? '' : ` Nothing was killed. Name each run as JOB/RUN${machines.length === 0 && instance === null ? '' : ', without --machine and --instance'}, or name its job.`;
     throw new OperatorError(`The runs can't be listed: ${why}${remedy}`, exitCode);
   }
   output.note(`The runs can't be listed: ${why}`);
+  for (const word of words) {
+    if (word.kind === 'jobs' && word.idPart !== null)
+      output.note(`${word.text} is taken for a job: runs can't be found by a part of their ids. Name a run as JOB/RUN.`);
+  }
   output.note(
     `This kills every run of ${selectorText(args.selector)}, also those that have started by now and connect within 10 minutes.`,
   );
-  return { calls, runs: [], jobs: new Set(calls.flatMap((call) => (call.kind === 'job' ? [call.job] : []))) };
+  return { calls, runs: [] };
 }
 
 /** `backup, sync* on web-*`. */
@@ -162,7 +169,7 @@ async function carryOut(plan: Plan, args: KillArguments, context: OperatorContex
   const { api, output, env } = context;
   const isShown = args.waitMs !== 0 && !args.asJson;
   let view: KillView | null = null;
-  const follower = new KillFollower(api, plan.jobs, {
+  const follower = new KillFollower(api, jobsOfCalls(plan.calls), {
     steps: (steps) => view?.steps(steps),
     link: (why) => view?.link(why),
   });
@@ -218,10 +225,6 @@ async function noteStarted(
   const killed = new Set([...runs.map(refOf), ...progress.targets.map(({ job, run: id }) => refOf({ job, id }))]);
   const started = await startedSince(api, selector, (run) => killed.has(refOf(run)));
   for (const line of startedLines(started)) output.note(line);
-}
-
-function refOf({ job, id }: Pick<Run, 'job' | 'id'>): string {
-  return `${job}/${id}`;
 }
 
 type End = 'over' | 'timed_out' | 'not_waited' | 'interrupted';

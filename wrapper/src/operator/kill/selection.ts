@@ -1,8 +1,9 @@
 /** Which runs a kill is for, and the calls that kill exactly those. Pure. */
 import type { KillManyRequest, KillRequest, Run } from '#protocol/api';
-import { matchesGlob } from '#protocol/glob';
 import { MAX_KILLED_RUNS } from '#protocol/limits';
 import { isLive } from '#protocol/run-state';
+import { refOf } from '../find-run.ts';
+import { isSelected } from '../list-runs.ts';
 import { isOneJob, matchWord, type Word } from './words.ts';
 
 /** What was named on the command line. Without words: the runs of all jobs. */
@@ -31,17 +32,13 @@ const LONG_LOST_MS = 24 * 60 * 60 * 1_000;
 
 /** @param runs the open runs, and the runs that were named by their id */
 export function selectRuns({ words, machines, instance }: Selector, runs: readonly Run[], now: number): Selection {
-  const candidates = runs.filter(
-    (run) =>
-      (machines.length === 0 || machines.some((glob) => matchesGlob(glob, run.machine))) &&
-      (instance === null || run.instance === instance),
-  );
+  const candidates = runs.filter((run) => isSelected({ jobs: [], machines, instance }, run));
   const matches = words.map((word) => ({ word, match: matchWord(word, candidates) }));
   const matched =
     words.length === 0 ? candidates : matches.flatMap(({ match }) => (match.kind === 'found' ? match.runs : []));
-  const distinct = [...new Map(matched.map((run) => [`${run.job}/${run.id}`, run])).values()];
-  const isNamed = ({ id }: Run) =>
-    instance !== null || words.some((word) => word.kind !== 'jobs' && 'run' in word && word.run === id);
+  const distinct = [...new Map(matched.map((run) => [refOf(run), run])).values()];
+  const named = new Set(matches.flatMap(({ match }) => (match.kind === 'found' && match.by === 'run' ? match.runs : [])));
+  const isNamed = (run: Run) => instance !== null || named.has(run);
   const killable = distinct.filter(isKillable).sort(byJobAndMachine);
   return {
     runs: killable.filter((run) => isNamed(run) || !isLongLost(run, now)),
@@ -127,32 +124,45 @@ export function callsForRuns(runs: readonly Pick<Run, 'id' | 'job'>[], options: 
  * Calls that kill everything that matches: also runs that no list has yet, and those that started before the kill and
  * connect while it is valid.
  *
- * @param runs the runs of words that name single runs
+ * @param runs those that were selected by it, also if they have ended; null: no list could be read
  * @returns null when something can't be named without a list
  */
 export function callsForSelector(
   { words, machines, instance }: Selector,
-  runs: readonly Run[],
+  runs: readonly Run[] | null,
   options: KillOptions,
 ): readonly KillCall[] | null {
   const exact: Pick<Run, 'id' | 'job'>[] = [];
   const globs: string[] = [];
+  const isAnywhere = machines.length === 0 && instance === null;
   for (const word of words) {
-    const isJobs = word.kind === 'jobs' && (word.idPart === null || isOfJobs(word.glob, runs));
-    const match = matchWord(word, runs);
-    if (isJobs) globs.push(word.glob);
-    else if (match.kind === 'found') exact.push(...match.runs);
-    else if (word.kind === 'run' && word.job !== null) exact.push({ id: word.run, job: word.job });
-    else return null;
+    const match = matchWord(word, runs ?? []);
+    const isOfRuns = match.kind === 'ambiguous' || (match.kind === 'found' && match.by === 'run');
+    // What is no part of a known run's id is a job, although it may look like one.
+    if (word.kind === 'jobs' && !isOfRuns) globs.push(word.glob);
+    else if (match.kind === 'found') exact.push(...match.runs.filter(isKillable));
+    else if (runs === null) {
+      // Only a list says on which machine it runs.
+      if (word.kind !== 'run' || word.job === null || !isAnywhere) return null;
+      exact.push({ id: word.run, job: word.job });
+    }
   }
-  const calls = callsForRuns(exact, options);
+  const distinct = new Map(exact.map((run) => [refOf(run), run]));
+  const calls = callsForRuns([...distinct.values()], options);
   return words.length > 0 && globs.length === 0
     ? calls
     : [...calls, ...selectorCalls({ globs, machines, instance }, options)];
 }
 
-function isOfJobs(glob: string, runs: readonly Run[]): boolean {
-  return runs.some(({ job }) => matchesGlob(glob, job));
+/** The jobs whose runs these can kill; none where these can be any job's. */
+export function jobsOfCalls(calls: readonly KillCall[]): ReadonlySet<string> {
+  const jobs = new Set<string>();
+  for (const call of calls) {
+    if (call.kind === 'job') jobs.add(call.job);
+    else if (call.body.runs === undefined) return new Set();
+    else for (const run of call.body.runs) if (typeof run !== 'string') jobs.add(run.job);
+  }
+  return jobs;
 }
 
 /** How many globs one call takes. */

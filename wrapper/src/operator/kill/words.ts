@@ -1,8 +1,8 @@
-/** What `leash kill` and `leash logs` can name: a job, several by a glob, a run, or a run with its job. */
+/** What `leash kill` can name: a job, several by a glob, a run, or a run with its job. */
 import * as v from 'valibot';
 import { matchesGlob } from '#protocol/glob';
 import { Glob, JobName, RunId } from '#protocol/names';
-import { SHORT_ID_CHARS } from '../find-run.ts';
+import { hasPart, isPartOfId, LEAST_ID_CHARS, SHORT_ID_CHARS } from '../find-run.ts';
 
 export type Word =
   /** A job, or jobs. `idPart`: it may also be how a run's id begins or ends. */
@@ -11,12 +11,11 @@ export type Word =
   /** How the id of one of a job's runs begins or ends. */
   | { readonly kind: 'part_of_run'; readonly text: string; readonly job: string; readonly idPart: string };
 
-const ULID_CHARS = 26;
-const ID_PART = /^[0-9A-HJKMNP-TV-Z]+$/;
-/** As much of an id as `leash ps` shows. With fewer a word is rather the name of a job that isn't running. */
+/**
+ * As much of an id as `leash ps` shows, and more than where a run is only looked at: a shorter word is rather the name of a
+ * job that isn't running, and must not kill a run of another one.
+ */
 const LEAST_CHARS = SHORT_ID_CHARS;
-/** The same after a job. */
-const LEAST_CHARS_OF_JOB = 4;
 
 /** @returns a message when the text can name nothing */
 export function parseWord(text: string): Word | string {
@@ -31,12 +30,8 @@ export function parseWord(text: string): Word | string {
 function parseRunOfJob(text: string, job: string, id: string): Word | string {
   if (!v.is(JobName, job)) return `${text}: ${job === '' ? 'the job is missing' : `${job} is not the name of a job`}`;
   if (v.is(RunId, id)) return { kind: 'run', text, job, run: id };
-  if (!isPartOfId(id, LEAST_CHARS_OF_JOB)) return `${text}: not a job and the id of a run, or the end of one`;
+  if (!isPartOfId(id, LEAST_ID_CHARS)) return `${text}: not a job and the id of a run, or the end of one`;
   return { kind: 'part_of_run', text, job, idPart: id };
-}
-
-function isPartOfId(word: string, leastChars: number): boolean {
-  return word.length >= leastChars && word.length < ULID_CHARS && ID_PART.test(word);
 }
 
 /** The parts of a run by which it is selected. */
@@ -46,7 +41,8 @@ interface Named {
 }
 
 export type WordMatch<Run extends Named> =
-  | { readonly kind: 'found'; readonly runs: readonly Run[] }
+  /** `by`: whether their job is named, or each of them. */
+  | { readonly kind: 'found'; readonly runs: readonly Run[]; readonly by: 'job' | 'run' }
   /** It is a part of several runs' ids. */
   | { readonly kind: 'ambiguous'; readonly runs: readonly Run[] }
   | { readonly kind: 'nothing' };
@@ -55,28 +51,24 @@ export type WordMatch<Run extends Named> =
 export function matchWord<Run extends Named>(word: Word, runs: readonly Run[]): WordMatch<Run> {
   switch (word.kind) {
     case 'run':
-      return found(runs.filter(({ id, job }) => id === word.run && (word.job === null || word.job === job)));
+      return found('run', runs.filter(({ id, job }) => id === word.run && (word.job === null || word.job === job)));
     case 'part_of_run':
       return onlyOne(runs.filter(({ id, job }) => job === word.job && hasPart(id, word.idPart)));
     case 'jobs': {
       const ofJobs = runs.filter(({ job }) => matchesGlob(word.glob, job));
       const { idPart } = word;
-      if (ofJobs.length > 0 || idPart === null) return found(ofJobs);
+      if (ofJobs.length > 0 || idPart === null) return found('job', ofJobs);
       return onlyOne(runs.filter(({ id }) => hasPart(id, idPart)));
     }
   }
 }
 
-function hasPart(id: string, part: string): boolean {
-  return id.startsWith(part) || id.endsWith(part);
-}
-
-function found<Run extends Named>(runs: readonly Run[]): WordMatch<Run> {
-  return runs.length === 0 ? { kind: 'nothing' } : { kind: 'found', runs };
+function found<Run extends Named>(by: 'job' | 'run', runs: readonly Run[]): WordMatch<Run> {
+  return runs.length === 0 ? { kind: 'nothing' } : { kind: 'found', runs, by };
 }
 
 function onlyOne<Run extends Named>(runs: readonly Run[]): WordMatch<Run> {
-  return runs.length > 1 ? { kind: 'ambiguous', runs } : found(runs);
+  return runs.length > 1 ? { kind: 'ambiguous', runs } : found('run', runs);
 }
 
 /** Whether a word is the plain name of one job. */

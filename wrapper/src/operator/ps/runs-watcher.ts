@@ -7,12 +7,12 @@ import type { WatchMessage } from '#protocol/watch-link';
 import { mapConcurrent } from '#shared/map-concurrent';
 import type { ApiClient, Received } from '../api-client.ts';
 import { EXIT } from '../exit-codes.ts';
-import { getRun } from '../find-run.ts';
+import { getRun, refOf } from '../find-run.ts';
 import { listRuns, openRuns, take } from '../list-runs.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import { openWatch } from '../watch/open-watch.ts';
 import type { WatchLink, WatchRefusal } from '../watch/watch-link.ts';
-import { isOfOpenRuns, type RunChange, refOf, WatchedRuns, type WatchFilter } from './watched-runs.ts';
+import { isOfOpenRuns, type RunChange, WatchedRuns, type WatchFilter } from './watched-runs.ts';
 
 /** How far what is shown is up to date. */
 export type WatchStatus =

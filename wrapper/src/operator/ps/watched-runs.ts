@@ -5,6 +5,7 @@
 import type { Run } from '#protocol/api';
 import type { RunState } from '#protocol/run-state';
 import type { Received } from '../api-client.ts';
+import { refOf } from '../find-run.ts';
 import { isOpen, isSelected, type RunSelection } from '../list-runs.ts';
 
 export interface WatchFilter extends Pick<RunSelection, 'jobs' | 'machines' | 'instance'> {
@@ -121,10 +122,6 @@ export class WatchedRuns {
     const [oldest] = this.#tombstones.keys();
     if (this.#tombstones.size > MAX_TOMBSTONES && oldest !== undefined) this.#tombstones.delete(oldest);
   }
-}
-
-export function refOf({ job, id }: Pick<Run, 'job' | 'id'>): string {
-  return `${job}/${id}`;
 }
 
 /** Within one version, the output only grows. */

@@ -4,6 +4,7 @@ import { KillManyRequest, KillRequest } from '#protocol/api';
 import {
   callsForRuns,
   callsForSelector,
+  jobsOfCalls,
   type KillCall,
   listQueries,
   type Selector,
@@ -81,6 +82,13 @@ describe('which runs are selected', () => {
     expect([runs, over]).toEqual([[left], [related]]);
   });
 
+  test('a run that has been lost for more than a day is selected only if it is named, also by a part of its id', () => {
+    const lost = aRun({ id: ID_A, state: 'lost', connected: false, disconnected_since: '2026-01-30T11:59:59.000Z' });
+    expect(selectRuns(selector(['backup']), [lost], NOW)).toMatchObject({ runs: [], longLost: [lost] });
+    for (const named of [ID_A, 'AAAAAAAA', 'backup/AAAA'])
+      expect(selectRuns(selector([named]), [lost], NOW)).toMatchObject({ runs: [lost], longLost: [] });
+  });
+
   test('a run that is lost can be killed until its end is final', () => {
     const lost = aRun({ state: 'lost' });
     const gone = aRun({ state: 'lost', final: true });
@@ -149,11 +157,31 @@ describe('the calls that kill', () => {
   });
 
   test('all that matches, and runs that are named, even if no list could be read', () => {
-    expect(callsForSelector(selector([`backup/${ID_A}`, 'sync']), [], {})?.map(accepted)).toEqual([
+    expect(callsForSelector(selector([`backup/${ID_A}`, 'sync']), null, {})?.map(accepted)).toEqual([
       ['backup', { run: ID_A }],
       ['sync', {}],
     ]);
-    expect(callsForSelector(selector([ID_A]), [], {})).toBeNull();
+    expect(callsForSelector(selector([ID_A]), null, {})).toBeNull();
     expect(callsForSelector(selector(['01KB7R00']), all, {})?.map(accepted)).toEqual([['sync', { run: ID_C }]]);
+  });
+
+  test('a job whose name looks like a part of a run id, which no known run has', () => {
+    expect(callsForSelector(selector(['database']), null, {})?.map(accepted)).toEqual([['database', {}]]);
+    expect(callsForSelector(selector(['database']), all, {})?.map(accepted)).toEqual([['database', {}]]);
+  });
+
+  test('a run that was named and not selected is never among them', () => {
+    const elsewhere = selector([`backup/${ID_A}`], { machines: ['web-*'] });
+    expect(callsForSelector(elsewhere, null, {})).toBeNull();
+    expect(callsForSelector(elsewhere, selectRuns(elsewhere, all, NOW).runs, {})).toEqual([]);
+    const ended = aRun({ state: 'succeeded', final: true });
+    expect(callsForSelector(selector([ID_A, 'AAAAAAAA', `backup/${ID_A}`]), all, {})).toHaveLength(1);
+    expect(callsForSelector(selector([ended.id, 'sync']), [ended, sync], {})?.map(accepted)).toEqual([['sync', {}]]);
+  });
+
+  test('it is known which jobs’ kills to follow, unless they may be any job’s', () => {
+    const jobs = (words: string[]) => [...jobsOfCalls(callsForSelector(selector(words), all, {}) ?? [])];
+    expect(jobs(['sync', ID_A, ID_B])).toEqual(['backup', 'sync']);
+    expect(jobs(['back*', 'sync'])).toEqual([]);
   });
 });
