@@ -1,5 +1,6 @@
 /** Asks the operator at a terminal. Questions go to stderr: stdout is for the result. */
-import readline from 'node:readline/promises';
+import { createInterface } from 'node:readline';
+import { EXIT } from './exit-codes.ts';
 import { OperatorError } from './operator-error.ts';
 
 /** Whether there is somebody to ask. */
@@ -7,21 +8,44 @@ export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** @returns the answer without blanks around it; empty when Enter alone was pressed, or the terminal was closed */
+/**
+ * @returns the answer without blanks around it; empty when Enter alone was pressed, or the terminal was closed
+ * @throws {OperatorError} after Ctrl-C
+ */
 export async function ask(question: string): Promise<string> {
-  const terminal = readline.createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
-    terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-    return (await Promise.race([terminal.question(question), closed])).trim();
-  } finally {
-    terminal.close();
-  }
+  const line = await readLine(question);
+  if (line === null) throw interrupted();
+  return line;
 }
 
-/** Anything but yes is no. */
-export async function confirm(question: string): Promise<boolean> {
-  return /^y(es)?$/i.test(await ask(`${question} [y/N] `));
+export type Answer = 'yes' | 'no' | 'interrupted';
+
+/** Anything but `y` and `yes` is no, and so is the end of the input. */
+export async function confirm(question: string): Promise<Answer> {
+  const line = await readLine(`${question} [y/N] `);
+  if (line === null) return 'interrupted';
+  return /^y(es)?$/i.test(line) ? 'yes' : 'no';
+}
+
+/** @returns null after Ctrl-C */
+function readLine(question: string): Promise<string | null> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  return new Promise((resolve) => {
+    const finish = (line: string | null) => {
+      resolve(line);
+      terminal.close();
+    };
+    terminal.once('SIGINT', () => {
+      process.stderr.write('\n');
+      finish(null);
+    });
+    terminal.once('close', () => resolve(''));
+    terminal.question(question, (line) => finish(line.trim()));
+  });
+}
+
+function interrupted(): OperatorError {
+  return new OperatorError('Interrupted.', EXIT.interrupted);
 }
 
 export type Typed =
@@ -70,7 +94,7 @@ export function askSecret(question: string): Promise<string> {
       stdin.setRawMode(false);
       stdin.pause();
       stderr.write('\n');
-      if (typed.kind === 'interrupted') reject(new OperatorError('Interrupted.'));
+      if (typed.kind === 'interrupted') reject(interrupted());
       else resolve(typed.text.trim());
     };
     const onData = (data: string) => {

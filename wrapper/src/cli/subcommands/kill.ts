@@ -6,7 +6,7 @@ import { Glob, InstanceName } from '#protocol/names';
 import { type KillArguments, killCommand } from '../../operator/kill/kill-command.ts';
 import type { KillOptions } from '../../operator/kill/selection.ts';
 import { parseWord, type Word } from '../../operator/kill/words.ts';
-import { canAsk } from '../../operator/screen/ask.ts';
+import { canAsk } from '../../operator/prompt.ts';
 import { duration, name, readFlagsAndWords, signalName, UsageError } from '../flags.ts';
 import {
   OPERATOR_FLAGS,

@@ -218,7 +218,9 @@ async function remove(
   if (!isSure && !canAsk()) throw new OperatorError('There is no terminal to ask on. Use --yes.', EXIT.usage);
   const token = await findToken(api, word);
   const question = `Delete the token ${token.name} (${token.scopes.join(', ')})? What uses it is refused from then on.`;
-  if (!isSure && !(await confirm(question))) throw new OperatorError('Nothing was deleted.');
+  const answer = isSure ? 'yes' : await confirm(question);
+  if (answer !== 'yes')
+    throw new OperatorError('Nothing was deleted.', answer === 'interrupted' ? EXIT.interrupted : EXIT.failed);
   await api.send({ method: 'DELETE', path: `/tokens/${token.id}` });
   output.note(`deleted the token ${token.name} (${token.id})`);
   return EXIT.done;

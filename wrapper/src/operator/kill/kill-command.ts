@@ -7,8 +7,8 @@ import { refOf } from '../find-run.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import type { Output } from '../output.ts';
+import { confirm } from '../prompt.ts';
 import { liveColumns } from '../run-table.ts';
-import { ask } from '../screen/ask.ts';
 import { untilInterrupted } from '../screen/interruption.ts';
 import { type Column, tableLines } from '../table.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
@@ -58,7 +58,7 @@ export async function killCommand(args: KillArguments, context: OperatorContext)
   if (typeof planned === 'number') return planned;
   if (args.isDryRun) return showPlan(planned, args, context);
   if (!args.isConfirmed) {
-    const answer = await ask(questionOf(planned.runs));
+    const answer = await confirm(questionOf(planned.runs));
     if (answer !== 'yes') {
       output.note('Nothing was killed.');
       return answer === 'interrupted' ? EXIT.interrupted : EXIT.failed;
@@ -68,8 +68,8 @@ export async function killCommand(args: KillArguments, context: OperatorContext)
 }
 
 function questionOf({ length }: readonly Run[]): string {
-  if (length === 0) return 'Kill them? [y/N] ';
-  return length === 1 ? 'Kill this run? [y/N] ' : `Kill these ${length} runs? [y/N] `;
+  if (length === 0) return 'Kill them?';
+  return length === 1 ? 'Kill this run?' : `Kill these ${length} runs?`;
 }
 
 /** @returns an exit code when there is nothing to kill */
