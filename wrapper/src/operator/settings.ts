@@ -5,7 +5,7 @@
  * A token is never sent to another control plane than it is for: where a source has both, its token counts only for its URL.
  */
 import { type Environment, readConfigFile, withConfig } from '../config/config-file.ts';
-import type { TokenSource } from '../config/control-plane.ts';
+import { readBaseUrl, type TokenSource } from '../config/control-plane.ts';
 import { EXIT } from './exit-codes.ts';
 import { loginPath, readLogin } from './login-file.ts';
 import { OperatorError } from './operator-error.ts';
@@ -68,25 +68,9 @@ export async function readOperatorUrl(flags: OperatorFlags, env: Environment): P
 
 /** @returns null when the text isn't a URL of a control plane */
 export function parseControlPlaneUrl(text: string): URL | null {
-  let url: URL;
-  try {
-    url = new URL(text.includes('://') ? text : `https://${text}`);
-  } catch {
-    // Not a URL.
-    return null;
-  }
-  const scheme = SCHEMES[url.protocol];
-  if (scheme === undefined || url.host === '') return null;
-  return new URL(`${scheme}//${url.host}${url.pathname.replace(/\/+$/, '')}`);
+  const base = readBaseUrl(text.includes('://') ? text : `https://${text}`);
+  return base === null ? null : new URL(base.baseUrl.replace(/^ws/, 'http'));
 }
-
-/** As `LEASH_URL` may have them for runs. */
-const SCHEMES: Readonly<Record<string, string>> = {
-  'https:': 'https:',
-  'wss:': 'https:',
-  'http:': 'http:',
-  'ws:': 'http:',
-};
 
 function fromFlags({ url, tokenFile }: OperatorFlags): Source {
   const token: TokenSource | null = tokenFile === null ? null : { kind: 'file', path: tokenFile };

@@ -1,6 +1,7 @@
 /** `leash login`. */
 import { Session } from '#protocol/api';
 import { readConfigFile, withConfig } from '../../config/config-file.ts';
+import { readBaseUrl } from '../../config/control-plane.ts';
 import { readTokenFile } from '../../config/token-file.ts';
 import { describeError } from '../../logging/log.ts';
 import { ApiClient } from '../../operator/api-client.ts';
@@ -137,12 +138,11 @@ async function secretText(secret: LoginOptions['secret']): Promise<string> {
 }
 
 function warnings({ scopes }: Session, url: URL, env: NodeJS.ProcessEnv): string[] {
-  const isLocal = url.hostname === 'localhost' || url.hostname === '[::1]' || url.hostname.startsWith('127.');
   return [
     ...(scopes.every((scope) => scope === 'run')
       ? ['This token may only report runs: operators need one with the scope read.']
       : []),
-    ...(url.protocol === 'http:' && !isLocal ? [`The token is sent unencrypted to ${url.host}: use https.`] : []),
+    ...(readBaseUrl(url.href)?.isUnencrypted ? [`The token is sent unencrypted to ${url.host}: use https.`] : []),
     ...['LEASH_URL', 'LEASH_TOKEN', 'LEASH_TOKEN_FILE']
       .filter((name) => env[name]?.trim())
       .map((name) => `$${name} is set, and comes before this login.`),
