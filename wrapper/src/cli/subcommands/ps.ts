@@ -27,8 +27,8 @@ Usage:
   leash ps --watch [options]
 
 Prints the runs that have not ended, newest first: also those that are disconnected, and those that
-are lost but may return. A run's id is shown by its last 8 characters on a terminal, which the
-other subcommands accept; whole in a pipe.
+were lost within the last 7 days and may return (earlier ones: --state lost). A run's id is shown by
+its last 8 characters on a terminal, which the other subcommands accept; whole in a pipe.
 
 With --watch it shows them as they change, until Ctrl-C (exit code 0): on a terminal in a table, a
 run that ends for 10 more seconds; in a pipe a line for each change of a run's state, with --json
