@@ -61,7 +61,9 @@ export const subcommand = defineSubcommand({
       async function pathOf(word: string): Promise<string> {
         const found = await findJobOrRun(api, word, null);
         if (found.kind === 'job') return PAGE_PATHS.job.replace('{job}', encodeURIComponent(found.job.value.name));
-        return PAGE_PATHS.run.replace('{id}', found.run.value.id);
+        const { id, job } = found.run.value;
+        // Another job may have reported a run with the same id.
+        return `${PAGE_PATHS.run.replace('{id}', id)}?${new URLSearchParams({ job })}`;
       }
     }),
 });
