@@ -46,6 +46,8 @@ const TIMEOUT_MS = 30_000;
 const MAX_BUSY_MS = 60_000;
 /** Where it doesn't say. */
 const DEFAULT_PAUSE_MS = 2_000;
+/** Also where it says that no pause is needed: else the time to wait would never be over. */
+const LEAST_PAUSE_MS = 250;
 /** The most that the API gives at once. */
 const PAGE_SIZE = 500;
 /** A page of 500 runs with command lines of 4 KiB. */
@@ -219,8 +221,8 @@ function retryPause(call: ApiCall, failure: ApiFailure, retryAfterMs: number | n
   if (failure.kind === 'no_response')
     return failure.failure.kind === 'broken' && isRepeatable && attempt === 1 ? 0 : null;
   if (failure.kind !== 'problem') return null;
-  if (failure.status === 429) return retryAfterMs ?? DEFAULT_PAUSE_MS;
-  return failure.status === 503 && isRepeatable ? (retryAfterMs ?? DEFAULT_PAUSE_MS) : null;
+  const isBusy = failure.status === 429 || (failure.status === 503 && isRepeatable);
+  return isBusy ? Math.max(retryAfterMs ?? DEFAULT_PAUSE_MS, LEAST_PAUSE_MS) : null;
 }
 
 function parsed<Schema extends v.GenericSchema>(schema: Schema, raw: unknown): v.InferOutput<Schema> {

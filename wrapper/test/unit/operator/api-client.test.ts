@@ -129,9 +129,11 @@ test('nobody there: out of reach', async () => {
 test('a control plane that is busy is asked again when it says, but not for ever', async () => {
   const busy = { ...problem(503, 'unavailable', 'Try again.'), headers: { 'Retry-After': '0' } };
   const handler = answers(busy, busy, { status: 200, body: { name: 'x' } });
-  const { api } = await clientOf(handler);
+  const { api, waits } = await clientOf(handler);
   expect((await api.call(Thing, CALL)).value).toEqual({ name: 'x' });
   expect(handler.count).toBe(3);
+  // There is a pause, whatever it says.
+  expect(waits).toHaveLength(2);
 
   const long = await clientOf(answers({ ...busy, headers: { 'Retry-After': '3600' } }));
   expect((await errorOf(long.api.call(Thing, CALL))).exitCode).toBe(EXIT.outOfReach);
