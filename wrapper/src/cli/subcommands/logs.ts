@@ -71,7 +71,7 @@ export function parseLogs(argv: readonly string[]): LogsInvocation | null {
   return {
     operator,
     args: {
-      word,
+      word: name('RUN or JOB', JobName, word),
       job: flags.job === undefined ? null : name('--job', JobName, flags.job),
       machines: (flags.machine ?? []).map((glob) => name('--machine', Glob, glob)),
       tail: flags.tail === undefined ? null : Number(flags.tail),
