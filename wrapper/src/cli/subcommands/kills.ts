@@ -7,7 +7,7 @@ import { JobName, KillId } from '#protocol/names';
 import { formatDuration } from '#shared/format-duration';
 import type { ApiClient, Received } from '../../operator/api-client.ts';
 import { EXIT, type ExitCode } from '../../operator/exit-codes.ts';
-import { SHORT_ID_CHARS, shortId } from '../../operator/find-run.ts';
+import { hasPart, isPartOfId, shortId } from '../../operator/find-run.ts';
 import { killManner, killScope, killStateText, styleOfKill, targetText } from '../../operator/kill-text.ts';
 import { take } from '../../operator/list-runs.ts';
 import { OperatorError } from '../../operator/operator-error.ts';
@@ -28,6 +28,8 @@ import { defineSubcommand } from '../subcommand.ts';
 const DEFAULT_LIMIT = 20;
 /** How many of the newest kills are searched for a part of an id. */
 const SEARCHED_KILLS = 500;
+/** How many of them are listed where several match. */
+const LISTED = 10;
 
 const HELP = `leash kills: list kills, or show one with its progress at each run.
 
@@ -35,7 +37,8 @@ Usage:
   leash kills [options]
   leash kills [options] ID
 
-Lists kills, newest first. ID is a kill's id, or the end of it, as the list shows it.
+Lists kills, newest first. ID is a kill's id, or the end of it, as the list shows it (at least
+4 characters).
 
 Options:
   --job JOB              only kills of this job
@@ -161,13 +164,13 @@ function hop(header: string, key: keyof NonNullable<Target['timing']>, leaveOut?
   return { header, text, ...(leaveOut === undefined ? {} : { leaveOut }) };
 }
 
-/** @param id the whole id, or the end of one of the newest */
+/** @param id the whole id, or the beginning or end of one of the newest */
 async function findKill(api: ApiClient, id: string): Promise<Received<Kill>> {
   if (v.is(KillId, id)) return api.get(Kill, 'kill', { path: `/kills/${id}` });
-  if (!/^[0-9A-Z]{4,}$/.test(id))
+  if (!isPartOfId(id))
     throw new OperatorError(`${id} is not the id of a kill. leash kills lists them.`, EXIT.usage);
   const newest = await take(api.list(Kill, 'kills', { path: '/kills' }), SEARCHED_KILLS);
-  const found = newest.filter(({ value }) => value.id.endsWith(id) || value.id.startsWith(id));
+  const found = newest.filter(({ value }) => hasPart(value.id, id));
   const [only] = found;
   if (only === undefined) {
     throw new OperatorError(
@@ -176,6 +179,6 @@ async function findKill(api: ApiClient, id: string): Promise<Received<Kill>> {
     );
   }
   if (found.length === 1) return api.get(Kill, 'kill', { path: `/kills/${only.value.id}` });
-  const ids = found.slice(0, SHORT_ID_CHARS).map(({ value }) => value.id);
+  const ids = found.slice(0, LISTED).map(({ value }) => value.id);
   throw new OperatorError(`${found.length} kills have such an id: ${ids.join(', ')}. Give more of it.`, EXIT.usage);
 }
