@@ -14,11 +14,15 @@ export function killScope({ run, instance, machine }: Pick<Kill, 'run' | 'instan
 /** How: `SIGTERM, then SIGKILL after 5s`. */
 export function killManner({ signal, grace_ms, include }: Pick<Kill, 'signal' | 'grace_ms' | 'include'>): string {
   const also = include === null ? '' : '; also related processes';
-  if (signal === null && grace_ms === null) return `each run’s own signal and grace${also}`;
-  const first = signal ?? 'each run’s own signal';
-  const rest = grace_ms === null ? 'each run’s own grace' : formatDuration(grace_ms);
-  const then = signal === 'SIGKILL' || grace_ms === 0 ? ', SIGKILL at once' : `, then SIGKILL after ${rest}`;
-  return `${first}${signal === 'SIGKILL' ? ' at once' : then}${also}`;
+  return `${signalsText(signal, grace_ms)}${also}`;
+}
+
+/** Null for either: each run has its own. */
+export function signalsText(signal: string | null, graceMs: number | null): string {
+  if (signal === 'SIGKILL') return 'SIGKILL at once';
+  if (signal === null && graceMs === null) return 'each run’s own signal and grace period';
+  const after = graceMs === null ? 'each run’s own grace period' : formatDuration(graceMs);
+  return `${signal ?? 'each run’s own signal'}, then SIGKILL ${graceMs === 0 ? 'at once' : `after ${after}`}`;
 }
 
 /** Its state, and what qualifies it. */

@@ -1,6 +1,6 @@
 /** `leash history`. */
 import { Glob } from '#protocol/names';
-import { END_STATES, type EndState } from '#protocol/run-state';
+import { BAD_END_STATES, END_STATES, type EndState } from '#protocol/run-state';
 import { EXIT } from '../../operator/exit-codes.ts';
 import { listRuns, take } from '../../operator/list-runs.ts';
 import { endedColumns } from '../../operator/run-table.ts';
@@ -57,7 +57,7 @@ export function parseHistory(argv: readonly string[]): HistoryOptions | null {
     ...readOperatorFlags(flags),
     jobs: positionals.map((glob) => name('JOB', Glob, glob)),
     machines: listed(flags.machine).map((glob) => name('--machine', Glob, glob)),
-    states: flags.failed ? [...states, 'failed', 'timed_out', 'lost', 'errored'] : states,
+    states: flags.failed ? [...states, ...BAD_END_STATES] : states,
     since: moment('--since', flags.since),
     limit: count('--limit', flags.limit, DEFAULT_LIMIT),
   };

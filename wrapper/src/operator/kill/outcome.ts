@@ -2,8 +2,9 @@
 import type { Kill, Run, Target } from '#protocol/api';
 import { formatDuration } from '#shared/format-duration';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { hasSurvivors } from '../kill-text.ts';
 import { countText, runsText } from './preview.ts';
-import { countOutcomes, hasSurvivors, outcomeOf, type TargetProgress } from './progress.ts';
+import { countOutcomes, outcomeOf, type TargetProgress } from './progress.ts';
 import { survivorsText } from './progress-text.ts';
 
 /** The lines after all kills are over, or the time to wait is. */

@@ -1,7 +1,7 @@
 /** What a kill will hit, in words. Pure. */
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { formatDuration } from '#shared/format-duration';
+import { signalsText } from '../kill-text.ts';
 import type { KillOptions, Selection } from './selection.ts';
 
 export function countText(count: number, what: string): string {
@@ -18,14 +18,11 @@ export function runsText(runs: readonly Pick<Run, 'job'>[]): string {
 /** `SIGTERM, then SIGKILL after 5s`. What isn't chosen is each run's own. */
 export function mannerText(runs: readonly Pick<Run, 'kill_signal' | 'grace_ms'>[], options: KillOptions): string {
   const signal = options.signal ?? onlyOne(runs.map((run) => run.kill_signal));
-  if (signal === 'SIGKILL') return 'SIGKILL at once';
   const graceMs =
     options.grace_seconds === undefined
       ? onlyOne(runs.map((run) => run.grace_ms))
       : Math.round(options.grace_seconds * 1_000);
-  if (signal === null && graceMs === null) return 'each run’s own signal and grace period';
-  const after = graceMs === null ? 'each run’s own grace period' : formatDuration(graceMs);
-  return `${signal ?? 'each run’s own signal'}, then SIGKILL ${graceMs === 0 ? 'at once' : `after ${after}`}`;
+  return signalsText(signal, graceMs);
 }
 
 function onlyOne<Value>(values: readonly Value[]): Value | null {

@@ -1,7 +1,7 @@
 /** The progress of kills in words. Pure. */
 import type { Target } from '#protocol/api';
 import { formatDuration } from '#shared/format-duration';
-import { hasSurvivors, outcomeOf, type Step, type TargetProgress } from './progress.ts';
+import { outcomeOf, type Step, type TargetProgress } from './progress.ts';
 
 /** One step, for a line of its own. */
 export function stepText({ name, target }: Pick<Step, 'name' | 'target'>): string {
@@ -73,9 +73,4 @@ export function waitingText(target: TargetProgress, elapsedMs: number, graceMs: 
     case 'lost':
       return '';
   }
-}
-
-/** What of a kill needs a person: why it did not end everything. */
-export function troubles(targets: readonly TargetProgress[]): TargetProgress[] {
-  return targets.filter((target) => hasSurvivors(target) || target.state === 'lost');
 }

@@ -6,6 +6,7 @@
  */
 import type { Kill, Target } from '#protocol/api';
 import { isTargetEnded, type TargetState } from '#protocol/kill';
+import { hasSurvivors } from '../kill-text.ts';
 
 /** When a kill passed each step at one run, in milliseconds since it was requested; null: it hasn't, as far as is known. */
 export interface StepTimes {
@@ -116,10 +117,6 @@ function lastExit(timing: Target['timing'], state: TargetState): number | null {
 /** Whether a target that is not ended by itself has come this far. */
 function isAtLeast(state: TargetState, step: 'sent'): boolean {
   return state === step || state === 'delivered' || state === 'term' || state === 'kill' || state === 'gone';
-}
-
-export function hasSurvivors({ survivors, unnamed_survivors }: Target): boolean {
-  return survivors.length > 0 || unnamed_survivors;
 }
 
 /** Where a target ended, or that it hasn't. */

@@ -1,8 +1,9 @@
 /** Follows the output of one run to its end. */
-import { Run } from '#protocol/api';
+import type { Run } from '#protocol/api';
 import type { OutputFrame } from '#protocol/output-frame';
 import type { WatchMessage } from '#protocol/watch-link';
 import { EXIT } from '../exit-codes.ts';
+import { getRun } from '../find-run.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import type { Producer, ReaderPace } from '../reader-pace.ts';
@@ -135,7 +136,7 @@ class RunFollower implements Producer {
   async #refresh(): Promise<void> {
     const { id, job } = this.#run;
     try {
-      this.#update((await this.#context.api.get(Run, 'run', { path: `/runs/${id}`, query: { job } })).value);
+      this.#update((await getRun(this.#context.api, id, job)).value);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.#context.output.note(error.message);

@@ -1,10 +1,10 @@
 /** `leash logs`: prints the output of runs, and follows it. */
 import { GAPS_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, Run } from '#protocol/api';
-import { matchesGlob } from '#protocol/glob';
 import { KIB } from '#protocol/limits';
 import type { HttpResponse } from '../../http/request.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { findJobOrRun } from '../find-run.ts';
+import { matchesAny } from '../list-runs.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { Output } from '../output.ts';
@@ -66,7 +66,7 @@ async function followRuns(
   if (runs.length > MAX_FOLLOWED)
     throw new OperatorError(`${runs.length} runs match; at most ${MAX_FOLLOWED} can be followed at once.`, EXIT.usage);
   const first = await Promise.all(runs.map((run) => followed(run, args, prefixOf(run), context)));
-  const isWanted = (run: Run) => isOnAny(args.machines, run);
+  const isWanted = ({ machine }: Run) => matchesAny(args.machines, machine);
   return followJob({ job, first, listedAtMs, isWanted, prefixOf }, printing, context);
 }
 
@@ -80,7 +80,7 @@ async function findRuns(job: string, args: LogsArguments, { api, output }: Opera
   const since = args.sinceMs === null ? null : new Date(api.now() - args.sinceMs).toISOString();
   const runs: Run[] = [];
   for await (const { value } of api.list(Run, 'runs', { path: '/runs', query: { job, since } })) {
-    if (isOnAny(args.machines, value)) runs.push(value);
+    if (matchesAny(args.machines, value.machine)) runs.push(value);
     // Without a time the newest is wanted, or all that run: these are among the newest.
     if (since === null && runs.length >= MAX_FOLLOWED) break;
   }
@@ -95,10 +95,6 @@ async function findRuns(job: string, args: LogsArguments, { api, output }: Opera
     `Run ${newest.id} on ${newest.machine}, ${newest.state}${others === 0 ? '' : `; ${others} more ${others === 1 ? 'is' : 'are'} running: leash ps --job ${job}`}.`,
   );
   return [newest];
-}
-
-function isOnAny(globs: readonly string[], { machine }: Run): boolean {
-  return globs.length === 0 || globs.some((glob) => matchesGlob(glob, machine));
 }
 
 function pathOf({ id }: Run): string {
