@@ -97,6 +97,8 @@ function planListed(selection: Selection, args: KillArguments, context: Operator
     return EXIT.notFound;
   }
   if (!args.isConfirmed && !args.isDryRun) showRuns(selection, args, context);
+  // Who isn't shown the list must know as well what it doesn't have, such as runs that are not included.
+  else for (const line of previewNotes(selection, args.options)) output.note(line);
   return { calls, runs };
 }
 

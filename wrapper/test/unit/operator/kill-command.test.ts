@@ -70,6 +70,29 @@ test('a run is killed, and runs that have started meanwhile are mentioned', asyn
   expect(printed).toContain('Started meanwhile, and not killed: 1 run of backup on m2.\n');
 });
 
+test('runs that are left out are named also where nobody is asked', async () => {
+  const plane = await OperatorPlane.start();
+  const run = aRun();
+  const lost = aRun({ state: 'lost', connected: false, disconnected_since: '2026-01-01T00:00:00.000Z', machine: 'm2' });
+  plane.setRuns(run, lost);
+  const requested = carryOut(plane, endedTarget(run));
+  for (const flag of ['--dry-run', '--yes']) {
+    const { exitCode, printed } = await kill(plane, 'backup', flag);
+    expect(exitCode).toBe(EXIT.done);
+    expect(printed).toContain(`Not included: 1 run lost for more than a day (${lost.id} on m2).`);
+  }
+  expect(requested).toEqual([`/jobs/backup/kill {"run":"${run.id}"}`]);
+});
+
+test('while runs can’t be listed, a word that may be a part of an id is a job, and that is said', async () => {
+  const plane = await OperatorPlane.start();
+  plane.refuse = (request) => (/^GET \/runs/.test(request) ? NO_DATABASE : null);
+  const requested = carryOut(plane, endedTarget(aRun({ job: 'database' })));
+  const { exitCode, printed } = await kill(plane, 'database', '--yes');
+  expect([exitCode, requested]).toEqual([EXIT.done, ['/jobs/database/kill {}']]);
+  expect(printed).toContain('database is taken for a job');
+});
+
 test('a process that survives is an error, and named with what to do', async () => {
   const plane = await OperatorPlane.start();
   const run = aRun();
