@@ -37,6 +37,8 @@ test.each([
   ['leash kill --machine w', 'web-1'],
   ['leash kill --reason ', ''],
   ['leash ps --state k', 'killing killed'],
+  ['leash kills --state ', 'queued delivered settled expired'],
+  ['leash history --state k', 'killed'],
   ['leash ps --job sy', 'sync-mail sync-web'],
   ['leash logs backup --stream std', 'stdout stderr'],
   ['leash completion ', 'bash zsh fish'],

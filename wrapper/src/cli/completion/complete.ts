@@ -1,8 +1,9 @@
 /** What may stand where the cursor is in a command line that begins with `leash`. */
-import { KILL_SIGNALS } from '#protocol/kill';
-import { RUN_STATES } from '#protocol/run-state';
+import { KILL_SIGNALS, KILL_STATES } from '#protocol/kill';
+import { END_STATES, RUN_STATES } from '#protocol/run-state';
 import type { RegisteredSubcommand } from '../registry.ts';
 import { argumentsIn, flagsIn, type HelpFlag } from './help-flags.ts';
+import { SHELLS } from './scripts.ts';
 
 export interface Candidate {
   readonly text: string;
@@ -61,7 +62,7 @@ async function completeArgument(
   if (end >= 0 && end < words.length - 1) return { kind: end === words.length - 2 ? 'commands' : 'files' };
   const flags = flagsIn(help);
   const { current, flag, prefix } = atCursor(words, flags);
-  if (flag !== null) return completeValue(flag, current, prefix, names);
+  if (flag !== null) return completeValue(flag, name, { current, prefix }, names);
   if (current.startsWith('-')) {
     const all = flags.map(({ name: text, description }) => ({ text, description }));
     return startingWith(current, current.startsWith('--') || current === '-' ? all.filter(isLong) : all);
@@ -99,20 +100,28 @@ const plain = (words: readonly string[]): Candidate[] => words.map((text) => ({ 
 /** By the flag's name, then by what the help calls its value. */
 async function completeValue(
   { name, value }: HelpFlag,
-  current: string,
-  prefix: string,
+  subcommand: string,
+  { current, prefix }: Pick<Cursor, 'current' | 'prefix'>,
   names: Names,
 ): Promise<Completion> {
   if (value === 'FILE') return { kind: 'files' };
   if (value === 'DIR') return { kind: 'directories' };
-  const words = await valuesOf(name, value, names);
+  const words = await valuesOf(name, value, subcommand, names);
   return startingWith(
     prefix + current,
     words.map((word) => ({ ...word, text: prefix + word.text })),
   );
 }
 
-async function valuesOf(name: string, value: string | null, names: Names): Promise<readonly Candidate[]> {
+/** What `--state` takes; of other subcommands: any state of a run. */
+const STATES: Readonly<Record<string, readonly string[]>> = { history: END_STATES, kills: KILL_STATES };
+
+async function valuesOf(
+  name: string,
+  value: string | null,
+  subcommand: string,
+  names: Names,
+): Promise<readonly Candidate[]> {
   switch (name) {
     case '--job':
       return names.jobs();
@@ -121,7 +130,7 @@ async function valuesOf(name: string, value: string | null, names: Names): Promi
     case '--signal':
       return plain(KILL_SIGNALS.map((signal) => signal.slice('SIG'.length)));
     case '--state':
-      return plain(RUN_STATES);
+      return plain(STATES[subcommand] ?? RUN_STATES);
     default:
       // `--stream stdout|stderr` lists its values.
       return value?.includes('|') ? plain(value.split('|')) : [];
@@ -133,7 +142,7 @@ async function completePositional(
   current: string,
   names: Names,
 ): Promise<Completion> {
-  const shells = placeholders.has('SHELL') ? plain(['bash', 'zsh', 'fish']) : [];
+  const shells = placeholders.has('SHELL') ? plain(SHELLS) : [];
   const jobs = placeholders.has('JOB') ? await names.jobs() : [];
   // Ids say nothing to a person: they are offered to who has begun one, or where there is nothing else.
   const wantsRuns = placeholders.has('RUN') && (!placeholders.has('JOB') || /^[0-7]/.test(current));
