@@ -132,13 +132,17 @@ function planUnlisted(
   const { words, machines, instance } = args.selector;
   const calls = callsForSelector(args.selector, null, args.options);
   if (args.isDryRun || calls === null) {
-    const remedy = args.isDryRun ? '' : ` Nothing was killed. Name each run as JOB/RUN${machines.length === 0 && instance === null ? '' : ', without --machine and --instance'}, or name its job.`;
+    const remedy = args.isDryRun
+      ? ''
+      : ` Nothing was killed. Name each run as JOB/RUN${machines.length === 0 && instance === null ? '' : ', without --machine and --instance'}, or name its job.`;
     throw new OperatorError(`The runs can't be listed: ${why}${remedy}`, exitCode);
   }
   output.note(`The runs can't be listed: ${why}`);
   for (const word of words) {
     if (word.kind === 'jobs' && word.idPart !== null)
-      output.note(`${word.text} is taken for a job: runs can't be found by a part of their ids. Name a run as JOB/RUN.`);
+      output.note(
+        `${word.text} is taken for a job: runs can't be found by a part of their ids. Name a run as JOB/RUN.`,
+      );
   }
   output.note(
     `This kills every run of ${selectorText(args.selector)}, also those that have started by now and connect within 10 minutes.`,

@@ -37,7 +37,9 @@ export function selectRuns({ words, machines, instance }: Selector, runs: readon
   const matched =
     words.length === 0 ? candidates : matches.flatMap(({ match }) => (match.kind === 'found' ? match.runs : []));
   const distinct = [...new Map(matched.map((run) => [refOf(run), run])).values()];
-  const named = new Set(matches.flatMap(({ match }) => (match.kind === 'found' && match.by === 'run' ? match.runs : [])));
+  const named = new Set(
+    matches.flatMap(({ match }) => (match.kind === 'found' && match.by === 'run' ? match.runs : [])),
+  );
   const isNamed = (run: Run) => instance !== null || named.has(run);
   const killable = distinct.filter(isKillable).sort(byJobAndMachine);
   return {
@@ -108,7 +110,7 @@ export type KillCall =
   | { readonly kind: 'many'; readonly body: KillManyRequest };
 
 /** Calls that kill these runs and no others. A run is named with its job: that works while the index is down. */
-export function callsForRuns(runs: readonly Pick<Run, 'id' | 'job'>[], options: KillOptions): readonly KillCall[] {
+export function callsForRuns(runs: readonly RunName[], options: KillOptions): readonly KillCall[] {
   const [only, ...others] = runs;
   if (only === undefined) return [];
   if (others.length === 0) return [{ kind: 'job', job: only.job, body: { run: only.id, ...options } }];
@@ -132,26 +134,42 @@ export function callsForSelector(
   runs: readonly Run[] | null,
   options: KillOptions,
 ): readonly KillCall[] | null {
-  const exact: Pick<Run, 'id' | 'job'>[] = [];
+  const exact: RunName[] = [];
   const globs: string[] = [];
   const isAnywhere = machines.length === 0 && instance === null;
   for (const word of words) {
-    const match = matchWord(word, runs ?? []);
-    const isOfRuns = match.kind === 'ambiguous' || (match.kind === 'found' && match.by === 'run');
-    // What is no part of a known run's id is a job, although it may look like one.
-    if (word.kind === 'jobs' && !isOfRuns) globs.push(word.glob);
-    else if (match.kind === 'found') exact.push(...match.runs.filter(isKillable));
-    else if (runs === null) {
-      // Only a list says on which machine it runs.
-      if (word.kind !== 'run' || word.job === null || !isAnywhere) return null;
-      exact.push({ id: word.run, job: word.job });
-    }
+    const named = runs === null ? namedUnlisted(word, isAnywhere) : namedAmong(word, runs);
+    if (named === null) return null;
+    if (named.kind === 'jobs') globs.push(named.glob);
+    else exact.push(...named.runs);
   }
   const distinct = new Map(exact.map((run) => [refOf(run), run]));
   const calls = callsForRuns([...distinct.values()], options);
   return words.length > 0 && globs.length === 0
     ? calls
     : [...calls, ...selectorCalls({ globs, machines, instance }, options)];
+}
+
+type RunName = Pick<Run, 'id' | 'job'>;
+
+/** What a kill by name sends for a word. */
+type NamedByWord =
+  | { readonly kind: 'jobs'; readonly glob: string }
+  | { readonly kind: 'runs'; readonly runs: readonly RunName[] };
+
+/** What is no part of a known run's id is a job, although it may look like one. */
+function namedAmong(word: Word, runs: readonly Run[]): NamedByWord {
+  const match = matchWord(word, runs);
+  const isOfRuns = match.kind === 'ambiguous' || (match.kind === 'found' && match.by === 'run');
+  if (word.kind === 'jobs' && !isOfRuns) return { kind: 'jobs', glob: word.glob };
+  return { kind: 'runs', runs: match.kind === 'found' ? match.runs.filter(isKillable) : [] };
+}
+
+/** @param isAnywhere whether machines and instances don't matter: only a list says which a run has */
+function namedUnlisted(word: Word, isAnywhere: boolean): NamedByWord | null {
+  if (word.kind === 'jobs') return { kind: 'jobs', glob: word.glob };
+  if (word.kind !== 'run' || word.job === null || !isAnywhere) return null;
+  return { kind: 'runs', runs: [{ id: word.run, job: word.job }] };
 }
 
 /** The jobs whose runs these can kill; none where these can be any job's. */

@@ -51,7 +51,10 @@ export type WordMatch<Run extends Named> =
 export function matchWord<Run extends Named>(word: Word, runs: readonly Run[]): WordMatch<Run> {
   switch (word.kind) {
     case 'run':
-      return found('run', runs.filter(({ id, job }) => id === word.run && (word.job === null || word.job === job)));
+      return found(
+        'run',
+        runs.filter(({ id, job }) => id === word.run && (word.job === null || word.job === job)),
+      );
     case 'part_of_run':
       return onlyOne(runs.filter(({ id, job }) => job === word.job && hasPart(id, word.idPart)));
     case 'jobs': {
