@@ -167,8 +167,7 @@ function hop(header: string, key: keyof NonNullable<Target['timing']>, leaveOut?
 /** @param id the whole id, or the beginning or end of one of the newest */
 async function findKill(api: ApiClient, id: string): Promise<Received<Kill>> {
   if (v.is(KillId, id)) return api.get(Kill, 'kill', { path: `/kills/${id}` });
-  if (!isPartOfId(id))
-    throw new OperatorError(`${id} is not the id of a kill. leash kills lists them.`, EXIT.usage);
+  if (!isPartOfId(id)) throw new OperatorError(`${id} is not the id of a kill. leash kills lists them.`, EXIT.usage);
   const newest = await take(api.list(Kill, 'kills', { path: '/kills' }), SEARCHED_KILLS);
   const found = newest.filter(({ value }) => hasPart(value.id, id));
   const [only] = found;
