@@ -79,7 +79,8 @@ function runAsCron(runs: readonly Run[], bin: string): void {
 function programs(): string {
   const bin = temporaryDirectory();
   const scripts = {
-    show: 'printf "[%s]" "$@"; echo; echo err >&2; test $# -lt 2',
+    // stderr first: behind a pipe whose reader has exited already, the rest may be ended by SIGPIPE, or not.
+    show: 'echo err >&2; printf "[%s]" "$@"; echo; test $# -lt 2',
     leash: `shell=; while [ "$1" != -- ]; do [ "$1" != --shell ] || shell=yes; shift; done; shift
       if [ "$shell" ]; then exec "$SHELL" -c "$1"; fi; exec "$@"`,
   };
