@@ -17,7 +17,7 @@ export function runLine(run: Run, now: number): string {
 }
 
 /** How long it took, or has taken so far. */
-export function runTime({ started_at, ended_at }: Run, now: number): string {
+function runTime({ started_at, ended_at }: Run, now: number): string {
   const ms = Math.max(0, (ended_at === null ? now : Date.parse(ended_at)) - Date.parse(started_at));
   return ended_at === null ? `running_for=${formatDuration(ms)}` : `took=${formatDuration(ms)}`;
 }

@@ -7,7 +7,7 @@ export const DEFAULT_CONFIG_PATH = '/etc/leash.conf';
 const MAX_BYTES = 64 * 1024;
 
 /** What the file may set: defaults for the environment variables of these names. */
-const KEYS = [
+export const CONFIG_KEYS = [
   'LEASH_URL',
   'LEASH_TOKEN',
   'LEASH_TOKEN_FILE',
@@ -122,8 +122,8 @@ export function parseConfig(text: string, path: string): ConfigFile {
   return { values, problems };
 }
 
-function isKey(text: string): text is (typeof KEYS)[number] {
-  return (KEYS as readonly string[]).includes(text);
+function isKey(text: string): text is (typeof CONFIG_KEYS)[number] {
+  return (CONFIG_KEYS as readonly string[]).includes(text);
 }
 
 function unquote(value: string): string {
@@ -141,7 +141,7 @@ export function withConfig(env: Environment, file: Environment): Environment {
   for (const [key, value] of Object.entries(file)) {
     if (alternatives(key).every((each) => isBlank(env[each]))) settings[key] = value;
   }
-  for (const key of KEYS) {
+  for (const key of CONFIG_KEYS) {
     if (isBlank(settings[key])) delete settings[key];
   }
   return settings;

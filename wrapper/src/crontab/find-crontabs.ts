@@ -5,7 +5,7 @@ import { hasCode } from '../host/error-code.ts';
 import type { CrontabSource } from './cron-tables.ts';
 import type { CrontabFormat } from './crontab-entry.ts';
 
-export const SYSTEM_CRONTAB = '/etc/crontab';
+const SYSTEM_CRONTAB = '/etc/crontab';
 const SYSTEM_DIRECTORY = '/etc/cron.d';
 
 /** Of Debian, of Red Hat and busybox, of SUSE. Other systems have none of them. */

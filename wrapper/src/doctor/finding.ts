@@ -18,7 +18,7 @@ export interface Section {
 }
 
 /** In the order in which they are checked. */
-export const SECTION_IDS = [
+const SECTION_IDS = [
   'program',
   'settings',
   'token',

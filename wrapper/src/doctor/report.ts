@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from '../operator/exit-codes.ts';
 import { type Style, styled, type Terminal } from '../operator/terminal.ts';
 import { type Finding, isProblem, type Section, type SectionId, type Status } from './finding.ts';
 
-export const TITLES: Readonly<Record<SectionId, string>> = {
+const TITLES: Readonly<Record<SectionId, string>> = {
   program: 'Program',
   settings: 'Settings',
   token: 'Token',

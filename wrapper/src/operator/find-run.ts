@@ -22,7 +22,7 @@ export function refOf({ job, id }: Pick<Run, 'job' | 'id'>): string {
 /** With fewer, a word is rather a name than a part of an id. */
 export const LEAST_ID_CHARS = 4;
 /** How many of the newest runs are searched for a part of an id. */
-export const SEARCHED_RUNS = 2_000;
+const SEARCHED_RUNS = 2_000;
 
 export type FoundRun =
   | { readonly kind: 'found'; readonly run: Received<Run> }
@@ -110,7 +110,7 @@ export async function requireRun(api: ApiClient, word: string, job: string | nul
   }
 }
 
-export function noSuchRun(word: string): string {
+function noSuchRun(word: string): string {
   return v.is(RunId, word.toUpperCase())
     ? `No run has the id ${word.toUpperCase()}.`
     : `None of the newest ${SEARCHED_RUNS.toLocaleString('en-US')} runs has an id that begins or ends with ${word}.`;
@@ -119,7 +119,7 @@ export function noSuchRun(word: string): string {
 const LISTED = 10;
 
 /** @throws {OperatorError} that lists them */
-export function refuseAmbiguous(word: string, candidates: readonly Received<Run>[]): never {
+function refuseAmbiguous(word: string, candidates: readonly Received<Run>[]): never {
   const message = `${candidates.length} runs have an id that begins or ends with ${word}. Give more of it.`;
   const listed = candidates
     .slice(0, LISTED)

@@ -54,7 +54,7 @@ export type Typed =
   | { readonly kind: 'interrupted' };
 
 /** What has been typed at a terminal that edits no lines itself. @param data a key, or all that was pasted */
-export function typeInto(typed: string, data: string): Typed {
+function typeInto(typed: string, data: string): Typed {
   let text = typed;
   for (const character of data) {
     switch (character) {

@@ -58,14 +58,6 @@ export async function readOperatorSettings(flags: OperatorFlags, env: Environmen
   };
 }
 
-/** The control plane that is meant, where no token is needed. @throws {OperatorError} when none is named */
-export async function readOperatorUrl(flags: OperatorFlags, env: Environment): Promise<URL> {
-  const sources: Source[] = [fromFlags(flags), fromEnvironment(env, '$')];
-  if (sources.every(({ url }) => url === null)) sources.push(await fromLogin(env));
-  sources.push(fromEnvironment(readConfigFile(env).values, 'the settings file’s '));
-  return controlPlaneUrl(sources);
-}
-
 /** @returns null when the text isn't a URL of a control plane */
 export function parseControlPlaneUrl(text: string): URL | null {
   const base = readBaseUrl(text.includes('://') ? text : `https://${text}`);

@@ -2,7 +2,7 @@
 import { isBadEnd, type RunState } from '#protocol/run-state';
 import type { Environment } from '../config/config-file.ts';
 
-export const STYLES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', blue: '34', cyan: '36' } as const;
+const STYLES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', blue: '34', cyan: '36' } as const;
 export type Style = keyof typeof STYLES;
 
 export interface Terminal {

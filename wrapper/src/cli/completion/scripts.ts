@@ -4,7 +4,7 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 /** The subcommand that the scripts call. Not for people. */
-export const COMPLETE = '__complete';
+const COMPLETE = '__complete';
 
 // bash 3.2, which macOS has, knows neither mapfile nor compopt.
 const BASH = `# bash completion for leash. In ~/.bashrc:  eval "$(leash completion bash)"

@@ -44,7 +44,7 @@ interface AuditOptions extends OperatorOptions {
   readonly limit: number;
 }
 
-export function parseAudit(argv: readonly string[]): AuditOptions | null {
+function parseAudit(argv: readonly string[]): AuditOptions | null {
   const text = { type: 'string' } as const;
   const flags = readFlags(
     argv,

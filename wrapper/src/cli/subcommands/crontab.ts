@@ -79,7 +79,7 @@ const text = { type: 'string' } as const;
 const texts = { type: 'string', multiple: true } as const;
 const flag = { type: 'boolean' } as const;
 
-export function parseCrontab(argv: readonly string[]): CrontabOptions | null {
+function parseCrontab(argv: readonly string[]): CrontabOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, {
     apply: flag,
     'dry-run': flag,

@@ -58,7 +58,7 @@ interface DoctorOptions {
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 
-export function parseDoctor(argv: readonly string[]): DoctorOptions | null {
+function parseDoctor(argv: readonly string[]): DoctorOptions | null {
   const flags = readFlags(
     argv,
     {

@@ -47,7 +47,7 @@ interface FlushOptions {
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 
-export function parseFlush(argv: readonly string[]): FlushOptions | null {
+function parseFlush(argv: readonly string[]): FlushOptions | null {
   const flags = readFlags(
     argv,
     {

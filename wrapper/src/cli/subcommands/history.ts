@@ -42,7 +42,7 @@ interface HistoryOptions extends OperatorOptions {
 
 const texts = { type: 'string', multiple: true } as const;
 
-export function parseHistory(argv: readonly string[]): HistoryOptions | null {
+function parseHistory(argv: readonly string[]): HistoryOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, {
     ...OPERATOR_FLAGS,
     machine: texts,

@@ -33,7 +33,7 @@ interface JobsOptions extends OperatorOptions {
   readonly jobs: readonly string[];
 }
 
-export function parseJobs(argv: readonly string[]): JobsOptions | null {
+function parseJobs(argv: readonly string[]): JobsOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, OPERATOR_FLAGS);
   if (flags.help) return null;
   return { ...readOperatorFlags(flags), jobs: positionals.map((glob) => name('JOB', Glob, glob)) };

@@ -54,7 +54,7 @@ interface KillsOptions extends OperatorOptions {
   readonly limit: number;
 }
 
-export function parseKills(argv: readonly string[]): KillsOptions | null {
+function parseKills(argv: readonly string[]): KillsOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, {
     ...OPERATOR_FLAGS,
     job: { type: 'string' },

@@ -41,7 +41,7 @@ interface LoginOptions {
   readonly asJson: boolean;
 }
 
-export function parseLogin(argv: readonly string[]): LoginOptions | null {
+function parseLogin(argv: readonly string[]): LoginOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, {
     url: { type: 'string' },
     'token-stdin': { type: 'boolean' },

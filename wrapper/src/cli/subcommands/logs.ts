@@ -45,7 +45,7 @@ interface LogsInvocation {
   readonly args: LogsArguments;
 }
 
-export function parseLogs(argv: readonly string[]): LogsInvocation | null {
+function parseLogs(argv: readonly string[]): LogsInvocation | null {
   const text = { type: 'string' } as const;
   const { values: flags, positionals } = readFlagsAndWords(argv, {
     ...OPERATOR_FLAGS,

@@ -33,7 +33,7 @@ interface OpenOptions extends OperatorOptions {
   readonly isPrinted: boolean;
 }
 
-export function parseOpen(argv: readonly string[]): OpenOptions | null {
+function parseOpen(argv: readonly string[]): OpenOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, { ...OPERATOR_FLAGS, print: { type: 'boolean' } });
   if (flags.help) return null;
   const [word, ...others] = positionals;

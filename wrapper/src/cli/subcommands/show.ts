@@ -44,7 +44,7 @@ interface ShowOptions extends OperatorOptions {
 
 type Event = v.InferOutput<typeof EventOrUnknown>;
 
-export function parseShow(argv: readonly string[]): ShowOptions | null {
+function parseShow(argv: readonly string[]): ShowOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, { ...OPERATOR_FLAGS, job: { type: 'string' } });
   if (flags.help) return null;
   const [word, ...others] = positionals;

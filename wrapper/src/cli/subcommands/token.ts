@@ -88,7 +88,7 @@ const OWN_FLAGS: Readonly<Record<string, Action['kind']>> = {
   yes: 'delete',
 };
 
-export function parseToken(argv: readonly string[]): TokenOptions | null {
+function parseToken(argv: readonly string[]): TokenOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, FLAGS);
   if (flags.help) return null;
   const [verb = 'list', ...words] = positionals;

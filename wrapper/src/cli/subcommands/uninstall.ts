@@ -44,7 +44,7 @@ export interface UninstallOptions {
   readonly isPurge: boolean;
 }
 
-export function parseUninstall(argv: readonly string[]): UninstallOptions | null {
+function parseUninstall(argv: readonly string[]): UninstallOptions | null {
   const flags = readFlags(
     argv,
     { force: { type: 'boolean' }, purge: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },

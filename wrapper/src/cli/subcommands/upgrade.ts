@@ -47,7 +47,7 @@ export interface UpgradeOptions {
   readonly verbose: boolean;
 }
 
-export function parseUpgrade(argv: readonly string[]): UpgradeOptions | null {
+function parseUpgrade(argv: readonly string[]): UpgradeOptions | null {
   const flags = readFlags(
     argv,
     {

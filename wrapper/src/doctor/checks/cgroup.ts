@@ -54,7 +54,7 @@ function probeCgroup(): CgroupSupport {
 }
 
 /** @param mounts /proc/self/mountinfo */
-export function hasVersion2(mounts: string): boolean {
+function hasVersion2(mounts: string): boolean {
   return / - cgroup2 /.test(mounts);
 }
 

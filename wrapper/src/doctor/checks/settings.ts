@@ -1,6 +1,7 @@
 /** The settings: where they come from, who can read and change them, and whether they make sense. */
 import fs from 'node:fs';
 import {
+  CONFIG_KEYS,
   DEFAULT_CONFIG_PATH,
   type Environment,
   readConfigFile,
@@ -138,20 +139,10 @@ export function readSettings(
   };
 }
 
-/** In both spellings: programs differ. */
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
-const SHOWN = [
-  'LEASH_CONFIG',
-  'LEASH_URL',
-  'LEASH_TOKEN',
-  'LEASH_TOKEN_FILE',
-  'LEASH_CA_FILE',
-  'LEASH_MACHINE',
-  'LEASH_STATE_DIR',
-  'LEASH_LOG',
-  'LEASH_REDACT',
-  ...PROXIES,
-];
+/** Proxies in both spellings: programs differ. */
+const SHOWN = ['LEASH_CONFIG', ...CONFIG_KEYS].flatMap((name) =>
+  name.endsWith('_PROXY') ? [name, name.toLowerCase()] : [name],
+);
 
 function describeFile(env: Environment, { values, problems }: ReturnType<typeof readConfigFile>): SettingsFile | null {
   const path = env.LEASH_CONFIG?.trim() || ([userConfigPath(env)].find(isThere) ?? DEFAULT_CONFIG_PATH);
