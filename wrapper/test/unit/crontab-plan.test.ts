@@ -52,7 +52,8 @@ interface Run {
 /** What a run has printed and written, and how it exited. */
 function resultOf({ directory }: Run): unknown {
   const names = ['status', 'stdout', 'stderr', 'work/out', 'work/sub/out'].map((name) => path.join(directory, name));
-  return names.map((file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : null));
+  // Both sides of a generated pipe may append to one file: which comes first is for the kernel to decide.
+  return names.map((file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split('\n').sort() : null));
 }
 
 /** Runs jobs as cron does, each in a directory of its own. One process starts them all: starting them from here takes long. */
