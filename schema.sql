@@ -157,3 +157,36 @@ INSERT INTO counters (counts) SELECT '{
   "kill_seconds_sum": 0,
   "run_id_conflicts": 0
 }' WHERE NOT EXISTS (SELECT 1 FROM counters);
+
+-- Standing orders of operators: brakes, and maintenance, which is a brake that kills nothing.
+CREATE TABLE IF NOT EXISTS brakes (
+  id TEXT PRIMARY KEY,
+  jobs TEXT NOT NULL, -- JSON array of globs
+  machines TEXT NOT NULL, -- JSON array of globs
+  reason TEXT,
+  until INTEGER NOT NULL,
+  kills INTEGER NOT NULL,
+  created_by TEXT NOT NULL, -- the name of the token
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS brakes_by_end ON brakes (until);
+
+-- When runs of a job are expected, and whether that holds, as the job's object last said.
+CREATE TABLE IF NOT EXISTS expectations (
+  job TEXT NOT NULL,
+  machine TEXT NOT NULL, -- empty: any
+  state TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  resource TEXT NOT NULL, -- the expectation as the API shows it, JSON
+  PRIMARY KEY (job, machine)
+) STRICT, WITHOUT ROWID;
+-- Those that need attention.
+CREATE INDEX IF NOT EXISTS expectations_broken ON expectations (since DESC, job, machine) WHERE state IN ('late', 'missed');
+
+-- What a job is, as its newest run says: its tags, owner, runbook and note.
+CREATE TABLE IF NOT EXISTS job_abouts (
+  job TEXT PRIMARY KEY,
+  about TEXT NOT NULL, -- JSON
+  run TEXT NOT NULL -- the run that said so
+) STRICT, WITHOUT ROWID;

@@ -49,6 +49,14 @@ export function describeEvent(event: RunEvent): EventText | null {
       return { text: `output limit of the ${event.limit} reached: older output was removed`, tone: 'signal' };
     case 'run_conflict':
       return { text: `the job ${event.job} has reported a run with the same id`, tone: 'signal' };
+    case 'asked':
+    case 'blocked':
+    case 'admitted':
+    case 'skipped':
+    case 'overlapped':
+    case 'slow':
+      // The demo's commands start without asking, and nothing is expected of them.
+      return null;
     case 'ended':
       return { text: `ended: ${event.state}, exit code ${event.exit_code}`, tone: 'end' };
   }

@@ -1,10 +1,13 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339 in UTC. `field-descriptions.ts` says what the fields mean. */
 import * as v from 'valibot';
+import { About } from './about.ts';
+import { BlockingRun, Overlap, OverlapScope } from './admission.ts';
 import { hasInvisible, showInvisible } from './invisible-characters.ts';
 import { KillInclude, KillPhase, KillSignal, KillState, TargetState } from './kill.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { Glob, InstanceName, JobName, KillId, MachineName, MachineSelector, RunId } from './names.ts';
-import { EndReason, EndState, RunState } from './run-state.ts';
+import { EndReason, EndState, RunState, SkipReason } from './run-state.ts';
+import { Usage } from './usage.ts';
 import { WrapperKind } from './wrapper-kind.ts';
 
 // isoTimestamp allows forms that Date.parse doesn't, such as the offset `+05`.
@@ -58,6 +61,11 @@ export const Run = v.object({
   left_running: v.optional(ProcessList, []),
   output_bytes: Count,
   output_total_bytes: v.optional(v.nullable(Count), null),
+  about: v.optional(v.nullable(About), null),
+  usage: v.optional(v.nullable(Usage), null),
+  slow_since: v.optional(v.nullable(Time), null),
+  fence: v.optional(v.nullable(Count), null),
+  blocked_by: v.optional(v.array(BlockingRun), []),
   seq: Count,
 });
 export type Run = v.InferOutput<typeof Run>;
@@ -136,6 +144,18 @@ export const RunEvent = v.variant('type', [
   event('left_running', { processes: ProcessList }),
   /** This other job has reported a run with the same id. */
   event('run_conflict', { job: JobName }),
+  /** It asks whether it may start. */
+  event('asked', { overlap: Overlap, scope: OverlapScope }),
+  /** It has to wait: for these runs. */
+  event('blocked', { blocked_by: v.array(BlockingRun) }),
+  /** It was told to start. */
+  event('admitted', { fence: Count }),
+  /** It was told not to start. */
+  event('skipped', { reason: SkipReason, detail: v.nullable(v.string()), blocked_by: v.array(BlockingRun) }),
+  /** These runs of the job are alive as well, although it asked for none to be. */
+  event('overlapped', { runs: v.array(BlockingRun) }),
+  /** It has taken longer than expected. */
+  event('slow', { after_ms: Count }),
   event('ended', { state: RunState, exit_code: v.number(), reason: EndReason, duration_ms: Count }),
 ]);
 export type RunEvent = v.InferOutput<typeof RunEvent>;
@@ -283,7 +303,9 @@ export const Job = v.object({
     timed_out: Count,
     lost: Count,
     errored: Count,
+    skipped: v.optional(Count, 0),
   }),
+  about: v.optional(v.nullable(About), null),
 });
 export type Job = v.InferOutput<typeof Job>;
 

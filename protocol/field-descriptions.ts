@@ -34,6 +34,14 @@ const RUN: Record<keyof Run, string> = {
   output_bytes: 'How many bytes of output are stored; in lists as of the last change of state.',
   output_total_bytes:
     'How many bytes of output the run has in all, as its wrapper reported at its end; null until then. The rest has not arrived yet. If the wrapper died: as many as were saved by then.',
+  about:
+    'What the job is, as given to `leash run`: `tags`, `owner`, `runbook` (a URL) and `note`; null if none was given.',
+  usage:
+    'What its processes took together: CPU time, the most memory at one time, bytes read from and written to disks; null until its end, or if the wrapper did not report it.',
+  slow_since: 'Since when it takes longer than expected; null if it does not.',
+  fence:
+    'A number that rises with each run of the job that asked and was allowed to start; null for a run that did not ask. The command has it as `LEASH_FENCE`.',
+  blocked_by: 'The runs that are, or were, in its way: those it waits for, or because of which it did not start.',
   seq: 'Increases with every change: of two versions of a run, the one with the higher `seq` is newer.',
 };
 
@@ -102,6 +110,7 @@ const JOB: Record<keyof Job, string> = {
     'How the job ended last on each machine, at most 300: first the ends that need attention, then the others, each newest first.',
   last_end_counts:
     'The number of machines by the state of their last end, including those that `last_ends` has no room for.',
+  about: 'What the job is, as its newest run says; null if it says nothing.',
 };
 
 const LAST_END: Record<keyof LastEnd, string> = {

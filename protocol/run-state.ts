@@ -1,8 +1,10 @@
 /** A run's states, its end reasons, and the exit code and state that each reason is reported with. */
 import * as v from 'valibot';
 
-export const LIVE_STATES = ['running', 'killing'] as const;
-export const END_STATES = ['succeeded', 'failed', 'killed', 'timed_out', 'lost', 'errored'] as const;
+/** `waiting`: it has asked whether it may start, and has not been told to. Nothing of it runs yet. */
+export const LIVE_STATES = ['waiting', 'running', 'killing'] as const;
+/** `skipped`: it asked, and did not start. */
+export const END_STATES = ['succeeded', 'failed', 'killed', 'timed_out', 'lost', 'errored', 'skipped'] as const;
 export const RUN_STATES = [...LIVE_STATES, ...END_STATES] as const;
 
 export const RunState = v.picklist(RUN_STATES);
@@ -11,7 +13,7 @@ export const EndState = v.picklist(END_STATES);
 export type EndState = v.InferOutput<typeof EndState>;
 
 export function isLive(state: RunState): state is (typeof LIVE_STATES)[number] {
-  return state === 'running' || state === 'killing';
+  return LIVE_STATES.some((live) => live === state);
 }
 
 /** Ends that need attention. */
@@ -21,7 +23,13 @@ export function isBadEnd(state: RunState): boolean {
   return BAD_END_STATES.some((bad) => bad === state);
 }
 
+/** EX_TEMPFAIL of sysexits.h: try again later. `leash run --skip-exit-code` sets another. */
+export const EXIT_SKIPPED = 75;
 export const EXIT_TIMED_OUT = 124;
+/** As after the kernel's out-of-memory killer: 128 + SIGKILL. */
+export const EXIT_MEMORY_LIMIT = 137;
+/** As after `ulimit -t`: 128 + SIGXCPU. */
+export const EXIT_CPU_LIMIT = 152;
 export const EXIT_KILLED = 143;
 export const EXIT_LOST = 253;
 export const EXIT_ERRORED = 255;
@@ -34,12 +42,16 @@ export const EXIT_ERRORED = 255;
  * - `local_signal`: a signal to the wrapper on its own machine was passed on and ended it
  * - `operator`: an operator's kill ended it
  * - `timeout`, `idle_timeout`: the wrapper's own limit ended it
+ * - `memory_limit`, `cpu_limit`: it took more than --max-memory or --max-cpu allows
  * - `offline_limit`: the control plane was unreachable for longer than the run may go unsupervised
  * - `silence`: the run was silent for longer than its deadline; not final
  * - `wrapper_died`: only the run's spool was left
  * - `exit_unknown`: the command ended after its wrapper was killed, so its exit code is unknown
  * - `start_failed`: the command could not be started
  * - `wrapper_failed`: the wrapper itself failed
+ * - `overlap`: it did not start, because another run was in its way
+ * - `brake`, `maintenance`: it did not start, because an operator had ordered that
+ * - `unreachable`: it did not start, because the control plane could not be asked
  */
 export const END_REASONS = [
   'exited',
@@ -48,15 +60,26 @@ export const END_REASONS = [
   'operator',
   'timeout',
   'idle_timeout',
+  'memory_limit',
+  'cpu_limit',
   'offline_limit',
   'silence',
   'wrapper_died',
   'exit_unknown',
   'start_failed',
   'wrapper_failed',
+  'overlap',
+  'brake',
+  'maintenance',
+  'unreachable',
 ] as const;
 export const EndReason = v.picklist(END_REASONS);
 export type EndReason = v.InferOutput<typeof EndReason>;
+
+/** Why a run that asked did not start. */
+export const SKIP_REASONS = ['overlap', 'brake', 'maintenance', 'unreachable'] as const satisfies readonly EndReason[];
+export const SkipReason = v.picklist(SKIP_REASONS);
+export type SkipReason = v.InferOutput<typeof SkipReason>;
 
 /** How a command's process ended, according to the operating system. */
 export type RawExit =
@@ -87,6 +110,10 @@ export function reportedEnd(reason: EndReason, raw: RawExit | null): ReportedEnd
     case 'timeout':
     case 'idle_timeout':
       return { state: stateOfEnd(reason, EXIT_TIMED_OUT), exitCode: EXIT_TIMED_OUT };
+    case 'memory_limit':
+      return { state: stateOfEnd(reason, EXIT_MEMORY_LIMIT), exitCode: EXIT_MEMORY_LIMIT };
+    case 'cpu_limit':
+      return { state: stateOfEnd(reason, EXIT_CPU_LIMIT), exitCode: EXIT_CPU_LIMIT };
     case 'offline_limit':
     case 'silence':
     case 'wrapper_died':
@@ -95,6 +122,11 @@ export function reportedEnd(reason: EndReason, raw: RawExit | null): ReportedEnd
     case 'start_failed':
     case 'wrapper_failed':
       return { state: stateOfEnd(reason, EXIT_ERRORED), exitCode: EXIT_ERRORED };
+    case 'overlap':
+    case 'brake':
+    case 'maintenance':
+    case 'unreachable':
+      return { state: stateOfEnd(reason, EXIT_SKIPPED), exitCode: EXIT_SKIPPED };
   }
 }
 
@@ -110,6 +142,9 @@ export function stateOfEnd(reason: EndReason, exitCode: number): EndState {
     case 'timeout':
     case 'idle_timeout':
       return 'timed_out';
+    case 'memory_limit':
+    case 'cpu_limit':
+      return 'failed';
     case 'offline_limit':
     case 'silence':
     case 'wrapper_died':
@@ -118,6 +153,11 @@ export function stateOfEnd(reason: EndReason, exitCode: number): EndState {
     case 'start_failed':
     case 'wrapper_failed':
       return 'errored';
+    case 'overlap':
+    case 'brake':
+    case 'maintenance':
+    case 'unreachable':
+      return 'skipped';
   }
 }
 

@@ -8,12 +8,16 @@
  * them to the start as it knows it, so that a wrong clock on the machine does not falsify them.
  */
 import * as v from 'valibot';
+import { About } from './about.ts';
+import { Answer, Question } from './admission.ts';
+import { Expected } from './expectations.ts';
 import { KillInclude, KillPhase, KillSignal } from './kill.ts';
 import { MAX_COMMAND_LINE_BYTES, MAX_GRACE_MS } from './limits.ts';
 import { Host, LeftProcesses, RelatedProcesses } from './machine-facts.ts';
 import { KillId, RunId, RunKey } from './names.ts';
 import { EndReason } from './run-state.ts';
 import { textFrameReader } from './text-frame.ts';
+import { Usage } from './usage.ts';
 
 /**
  * On the request to connect: for how many milliseconds the run has been disconnected. Absent: it was never connected by
@@ -54,8 +58,13 @@ export const Start = v.object({
   type: v.literal('start'),
   run: RunId,
   run_key: RunKey,
-  /** `ended`: a completion follows. `abandoned`: the wrapper died and only its spool is left. */
-  phase: v.picklist(['running', 'ended', 'abandoned']),
+  /**
+   * `waiting`: it asks before it starts the command, and sends another `start` after that. `ended`: a completion follows.
+   * `abandoned`: the wrapper died and only its spool is left.
+   */
+  phase: v.picklist(['waiting', 'running', 'ended', 'abandoned']),
+  /** In the phase `waiting`: what it asks. */
+  question: v.optional(Question),
   /** Which wrapper sends this: 0, or absent, the one that started the command; n the n-th that took the run over. */
   successor: v.optional(Successor),
   pid: v.nullable(Pid),
@@ -77,6 +86,10 @@ export const Start = v.object({
   related: v.optional(RelatedProcesses),
   /** Whether this wrapper answers `flush`. */
   answers_flush: v.optional(v.boolean()),
+  /** What the job is. What is malformed must not void the start. */
+  about: v.fallback(v.optional(About), undefined),
+  /** When runs like this one are expected. */
+  expected: v.fallback(v.optional(Expected), undefined),
 });
 
 const OutdatedStart = v.pipe(
@@ -110,7 +123,15 @@ export const Killing = v.object({
   type: v.literal('killing'),
   /** The kill that this answers; null when the wrapper itself ends the run, by its limit or a local signal. */
   kill: v.nullable(KillId),
-  reason: v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']),
+  reason: v.picklist([
+    'operator',
+    'timeout',
+    'idle_timeout',
+    'memory_limit',
+    'cpu_limit',
+    'offline_limit',
+    'local_signal',
+  ]),
   ...KillProgress,
   /** Related processes, which were not killed. */
   related: v.optional(RelatedProcesses),
@@ -133,7 +154,12 @@ export const Complete = v.object({
   related: v.optional(RelatedProcesses),
   /** The processes of the run that are still running, as far as they were found. */
   left_running: v.optional(LeftProcesses),
+  /** What its processes took. */
+  usage: v.fallback(v.optional(Usage), undefined),
 });
+
+/** While the flow is eager: what the run's processes take now. */
+export const UsageMessage = v.object({ type: v.literal('usage'), usage: Usage });
 
 /** After the completion: the processes that are still running have changed. Empty: all have exited. */
 export const LeftRunning = v.object({ type: v.literal('left_running'), processes: LeftProcesses });
@@ -150,13 +176,23 @@ export type Killing = v.InferOutput<typeof Killing>;
 export type Complete = v.InferOutput<typeof Complete>;
 export type LeftRunning = v.InferOutput<typeof LeftRunning>;
 export type Flushed = v.InferOutput<typeof Flushed>;
-export type WrapperMessage = Start | Gap | Killing | Complete | LeftRunning | v.InferOutput<typeof Alive> | Flushed;
+export type UsageMessage = v.InferOutput<typeof UsageMessage>;
+export type WrapperMessage =
+  | Start
+  | Gap
+  | Killing
+  | Complete
+  | LeftRunning
+  | UsageMessage
+  | v.InferOutput<typeof Alive>
+  | Flushed;
 export const readWrapperMessage = textFrameReader({
   start: Start,
   gap: Gap,
   killing: Killing,
   complete: Complete,
   left_running: LeftRunning,
+  usage: UsageMessage,
   alive: Alive,
   flushed: Flushed,
 });
@@ -252,6 +288,7 @@ export type LinkError = v.InferOutput<typeof LinkError> & { code: (typeof LINK_E
 
 export type ObjectMessage =
   | Ack
+  | Answer
   | KillMessage
   | v.InferOutput<typeof Probe>
   | v.InferOutput<typeof Flow>
@@ -259,6 +296,7 @@ export type ObjectMessage =
   | LinkError;
 export const readObjectMessage = textFrameReader({
   ack: Ack,
+  answer: Answer,
   kill: KillMessage,
   probe: Probe,
   flow: Flow,

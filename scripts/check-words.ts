@@ -49,7 +49,7 @@ const PHRASES: readonly (readonly [phrase: RegExp, better: string])[] = [
   [/\bwhat answers\b/, 'X does not look like'],
   [/\border(?:s|ed|ing)? (?:a |the |this )?kills?\b|\bkills? (?:was|is|were|are) ordered\b/, 'request a kill'],
   [/\/commands\b/, '/kills'],
-  [/\b(?:minions?|heirs?|brakes?|strangers?|kin|full hour)\b/, 'see docs/glossary.md'],
+  [/\b(?:minions?|heirs?|strangers?|kin|full hour)\b/, 'see docs/glossary.md'],
 ];
 
 const ANY_PHRASE = new RegExp(PHRASES.map(([phrase]) => phrase.source).join('|'), 'i');

@@ -100,6 +100,7 @@ export function receiveMessage(run: StoredRun, message: WrapperMessage, terms: L
     case 'complete':
       return receiveComplete(run, message);
     case 'left_running':
+    case 'usage':
     case 'alive':
     case 'flushed':
       return reactionOf(run);

@@ -4,6 +4,7 @@ import type { Env } from './shared/env.ts';
 import { app } from './src/http/app.ts';
 import { sweep } from './src/sweep.ts';
 
+export { AlertsObject } from './durable/alerts/alerts-object.ts';
 export { D1GatewayObject } from './durable/d1-gateway/d1-gateway-object.ts';
 export { FleetObject } from './durable/fleet/fleet-object.ts';
 export { JobObject } from './durable/job/job-object.ts';

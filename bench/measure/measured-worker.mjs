@@ -94,6 +94,7 @@ const withMeasuredD1 = (Class) =>
 export const JobObject = withMeasuredD1(built.JobObject);
 export const D1GatewayObject = withMeasuredD1(built.D1GatewayObject);
 export const FleetObject = withMeasuredD1(built.FleetObject);
+export const AlertsObject = withMeasuredD1(built.AlertsObject);
 
 async function control(request) {
   if (request.method === 'PUT') disturbance = await request.json();

@@ -88,7 +88,8 @@ function job(index: number, runCount: number): Job {
       exit_code: 0,
       ended_at: ago(nth * 1000),
     })),
-    last_end_counts: { succeeded: MACHINES_A_JOB, failed: 0, killed: 0, timed_out: 0, lost: 0, errored: 0 },
+    last_end_counts: { succeeded: MACHINES_A_JOB, failed: 0, killed: 0, timed_out: 0, lost: 0, errored: 0, skipped: 0 },
+    about: null,
   };
 }
 

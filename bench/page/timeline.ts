@@ -180,6 +180,7 @@ function job(index: number): Job {
     running_count: 0,
     recent_ends: [],
     last_ends: [],
-    last_end_counts: { succeeded: 0, failed: 0, killed: 0, timed_out: 0, lost: 0, errored: 0 },
+    last_end_counts: { succeeded: 0, failed: 0, killed: 0, timed_out: 0, lost: 0, errored: 0, skipped: 0 },
+    about: null,
   };
 }

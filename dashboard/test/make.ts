@@ -45,6 +45,11 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     kill_signal: 'SIGTERM',
     output_bytes: 0,
     output_total_bytes: null,
+    about: null,
+    usage: null,
+    slow_since: null,
+    fence: null,
+    blocked_by: [],
     seq: 1,
     ...changes,
   };
@@ -76,7 +81,7 @@ export function makeJob(changes: Partial<Job> = {}): Job {
     const other = byMachine.get(machine);
     if (other === undefined || other.ended_at < end.ended_at) byMachine.set(machine, end);
   }
-  const counts = { succeeded: 0, failed: 0, killed: 0, timed_out: 0, lost: 0, errored: 0 };
+  const counts = { succeeded: 0, failed: 0, killed: 0, timed_out: 0, lost: 0, errored: 0, skipped: 0 };
   for (const { state } of byMachine.values()) counts[state] += 1;
   return {
     name: 'backup',
@@ -87,6 +92,7 @@ export function makeJob(changes: Partial<Job> = {}): Job {
     recent_ends: [],
     last_ends: [...byMachine.values()],
     last_end_counts: counts,
+    about: null,
     ...changes,
   };
 }

@@ -35,9 +35,15 @@ describe('the reported end', () => {
     ['a kill, the command then exited 1', 'operator', exited(1), 'killed', 143],
     ['no sign of life', 'silence', null, 'lost', 253],
     ['the wrapper died', 'wrapper_died', null, 'lost', 253],
+    ['the memory limit', 'memory_limit', KILL, 'failed', 137],
+    ['the CPU limit, the command then exited 0', 'cpu_limit', exited(0), 'failed', 152],
     ['the offline limit', 'offline_limit', TERM, 'lost', 253],
     ['nobody saw how it ended', 'exit_unknown', null, 'errored', 255],
     ['the command could not be started', 'start_failed', null, 'errored', 255],
+    ['another run in the way', 'overlap', null, 'skipped', 75],
+    ['a brake', 'brake', null, 'skipped', 75],
+    ['maintenance', 'maintenance', null, 'skipped', 75],
+    ['nobody to ask', 'unreachable', null, 'skipped', 75],
     ['the wrapper failed', 'wrapper_failed', null, 'errored', 255],
   ])('%s', (_what, reason, raw, state, exitCode) => {
     expect(reportedEnd(reason, raw)).toEqual({ state, exitCode });
@@ -53,6 +59,6 @@ test('a death by signal is 128 and the signal, never negative', () => {
   expect(rawExitCode(exited(255))).toBe(255);
 });
 
-test('only running and killing runs live', () => {
-  expect(RUN_STATES.filter(isLive)).toEqual(['running', 'killing']);
+test('waiting, running and killing runs live', () => {
+  expect(RUN_STATES.filter(isLive)).toEqual(['waiting', 'running', 'killing']);
 });

@@ -1,3 +1,4 @@
+import type { AlertsObjectRpc } from './rpc/alerts-object.ts';
 import type { D1GatewayRpc } from './rpc/d1-gateway.ts';
 import type { FleetObjectRpc } from './rpc/fleet-object.ts';
 import type { JobObjectRpc } from './rpc/job-object.ts';
@@ -10,6 +11,7 @@ export interface Env extends SettingVars {
   readonly DB: D1Database;
   readonly JOBS: DurableObjectNamespace<JobObjectRpc>;
   readonly FLEET: DurableObjectNamespace<FleetObjectRpc>;
+  readonly ALERTS: DurableObjectNamespace<AlertsObjectRpc>;
   readonly D1_GATEWAY: DurableObjectNamespace<D1GatewayRpc>;
   readonly LEASH_ADMIN_TOKEN: string;
   readonly FAILED_SIGN_INS: RateLimit;

@@ -1,4 +1,5 @@
 /** Changes of a job's object that go to D1 and then to viewers. */
+import type { Occurrence } from '#protocol/alerts';
 import type { Kill, Run } from '#protocol/api';
 import { KIB } from '#protocol/limits';
 import type { AuditEntry } from './d1/audit.ts';
@@ -25,6 +26,8 @@ export interface JobChanges extends Changes {
   readonly removedKills: readonly JobTombstone[];
   /** Kills that the object has taken without D1: those of `kills` that D1 may lack. Absent from older objects. */
   readonly taken?: readonly TakenKill[];
+  /** What has happened to it that alerts may be about. Absent from older objects. */
+  readonly occurrences?: readonly Occurrence[];
 }
 
 export interface TakenKill {

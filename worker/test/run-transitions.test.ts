@@ -9,6 +9,7 @@ const STANDINGS: RunStatus[] = RUN_STATES.flatMap((state): RunStatus[] => {
 });
 
 const CHANGES: RunChange[] = [
+  { kind: 'asking' },
   { kind: 'alive' },
   { kind: 'signalled' },
   { kind: 'silent' },
@@ -19,10 +20,22 @@ const CHANGES: RunChange[] = [
   { kind: 'ended', reason: 'timeout', exitCode: 124 },
   { kind: 'ended', reason: 'start_failed', exitCode: 255 },
   { kind: 'ended', reason: 'offline_limit', exitCode: 253 },
+  { kind: 'ended', reason: 'overlap', exitCode: 75 },
 ];
 
 /** Every change that has an effect, from every standing; what is not here leaves things as they are. */
 const EFFECTS: Record<string, string> = {
+  'waiting + alive': 'running',
+  'waiting + signalled': 'killing',
+  'waiting + silent': 'lost?',
+  'waiting + abandoned': 'lost',
+  'waiting + ended exited 0': 'succeeded',
+  'waiting + ended exited 3': 'failed',
+  'waiting + ended operator 143': 'killed',
+  'waiting + ended timeout 124': 'timed_out',
+  'waiting + ended start_failed 255': 'errored',
+  'waiting + ended offline_limit 253': 'lost',
+  'waiting + ended overlap 75': 'skipped',
   'running + signalled': 'killing',
   'running + silent': 'lost?',
   'running + abandoned': 'lost',
@@ -32,6 +45,7 @@ const EFFECTS: Record<string, string> = {
   'running + ended timeout 124': 'timed_out',
   'running + ended start_failed 255': 'errored',
   'running + ended offline_limit 253': 'lost',
+  'running + ended overlap 75': 'skipped',
   'killing + silent': 'lost?',
   'killing + abandoned': 'lost',
   'killing + ended exited 0': 'succeeded',
@@ -40,6 +54,8 @@ const EFFECTS: Record<string, string> = {
   'killing + ended timeout 124': 'timed_out',
   'killing + ended start_failed 255': 'errored',
   'killing + ended offline_limit 253': 'lost',
+  'killing + ended overlap 75': 'skipped',
+  'lost? + asking': 'waiting',
   'lost? + alive': 'running',
   'lost? + abandoned': 'lost',
   'lost? + ended exited 0': 'succeeded',
@@ -48,6 +64,7 @@ const EFFECTS: Record<string, string> = {
   'lost? + ended timeout 124': 'timed_out',
   'lost? + ended start_failed 255': 'errored',
   'lost? + ended offline_limit 253': 'lost',
+  'lost? + ended overlap 75': 'skipped',
 };
 
 const nameOf = ({ state, final }: RunStatus) => (state === 'lost' && !final ? 'lost?' : state);

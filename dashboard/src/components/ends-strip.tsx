@@ -50,6 +50,7 @@ function isHollow(state: RunState): boolean {
 }
 
 const HEIGHTS: Readonly<Record<RunState, number>> = {
+  waiting: 4,
   running: 4,
   killing: 4,
   succeeded: 7,
@@ -58,6 +59,7 @@ const HEIGHTS: Readonly<Record<RunState, number>> = {
   errored: 16,
   timed_out: 16,
   lost: 16,
+  skipped: 7,
 };
 
 /** `Last 20 runs: 18 succeeded, 2 failed; most recent: failed`. */

@@ -1,6 +1,7 @@
 import type { RunState } from '#protocol/run-state';
 
 export const STATE_LABELS: Readonly<Record<RunState, string>> = {
+  waiting: 'waiting',
   running: 'running',
   killing: 'stopping',
   succeeded: 'succeeded',
@@ -9,11 +10,14 @@ export const STATE_LABELS: Readonly<Record<RunState, string>> = {
   timed_out: 'timed out',
   lost: 'lost',
   errored: 'errored',
+  skipped: 'skipped',
 };
 
 /** Where runs lie on top of each other or are drawn as one: the higher one is seen. */
 export const PROMINENCE: Readonly<Record<RunState, number>> = {
+  skipped: -1,
   succeeded: 0,
+  waiting: 1,
   running: 1,
   killing: 2,
   killed: 3,

@@ -9,7 +9,7 @@ import { log } from '../../shared/log.ts';
 import { daysInMs } from '../../shared/settings.ts';
 import type { JobContext } from './job-context.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
-import { changeRun } from './run-transitions.ts';
+import { changeRun, type RunStatus } from './run-transitions.ts';
 import type { NewRun } from './run-updater.ts';
 import type { WrapperAttachment } from './sockets.ts';
 
@@ -66,7 +66,7 @@ export class Handshake {
       keyHash,
       instance: attachment.instance,
       machine: attachment.machine,
-      state: 'running',
+      state: message.phase === 'waiting' ? 'waiting' : 'running',
       final: false,
       connected: true,
       disconnectedSince: null,
@@ -94,6 +94,12 @@ export class Handshake {
       archivedTo: null,
       outputSize: 0,
       trimmedFor: null,
+      about: message.about ?? null,
+      usage: null,
+      slowSince: null,
+      question: message.question ?? null,
+      fence: null,
+      blockedBy: [],
       seq: this.#firstSeq(message.age_ms, now),
     };
     return this.#job.runUpdater.insert(
@@ -116,7 +122,7 @@ export class Handshake {
   #resumeRun(known: RunRecord, message: Start, generation: number): RunRecord {
     if (known.final) return this.#relinkEnded(known, message, generation);
     const at = new Date().toISOString();
-    const status = message.phase === 'running' ? changeRun(known, { kind: 'alive' }) : null;
+    const status = returnedStatus(known, message);
     const adopted = adoptedEvents(known, message, at);
     const link = {
       generation,
@@ -167,6 +173,7 @@ export class Handshake {
     }
     switch (message.phase) {
       // A kill is sent even to a run that ended while it was disconnected: the wrapper answers `refused`.
+      case 'waiting':
       case 'running':
       case 'ended':
         this.#job.liveness.connected(caughtUp);
@@ -205,6 +212,12 @@ export class Handshake {
     );
     this.#job.killController.runLost(lost);
   }
+}
+
+/** The status that a wrapper brings back by being there; null: the run has it already. */
+function returnedStatus(known: RunRecord, { phase }: Start): RunStatus | null {
+  if (phase === 'running') return changeRun(known, { kind: 'alive' });
+  return phase === 'waiting' ? changeRun(known, { kind: 'asking' }) : null;
 }
 
 /** Whether the wrapper that sends `start` is the keeper of an ended run: it stays for the processes that still run. */

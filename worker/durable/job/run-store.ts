@@ -1,6 +1,9 @@
+import type { About } from '#protocol/about';
+import type { BlockingRun, Question } from '#protocol/admission';
 import type { OutputLimit, Run } from '#protocol/api';
 import type { Host, LeftProcess } from '#protocol/machine-facts';
 import type { EndReason, RunState } from '#protocol/run-state';
+import type { Usage } from '#protocol/usage';
 import type { WrapperKind } from '#protocol/wrapper-kind';
 import { OutputProgressCache } from './output-progress.ts';
 import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
@@ -50,6 +53,18 @@ export const RUN_COLUMNS = {
   archivedTo: nullable(integer()),
   /** The limit by which some of its output was removed. */
   trimmedFor: nullable(text<OutputLimit>()),
+  /** What the job is; null if its wrapper said nothing. */
+  about: nullable(json<About>()),
+  /** What its processes took; null until its end. */
+  usage: nullable(json<Usage>()),
+  /** Since when it takes longer than expected. */
+  slowSince: nullable(integer()),
+  /** What it asked before its start. */
+  question: nullable(json<Question>()),
+  /** Set when it was told to start: rises with each such run of the job. */
+  fence: nullable(integer()),
+  /** The runs that are, or were, in its way. */
+  blockedBy: json<readonly BlockingRun[]>(),
   /** JSON: the newest events. For EventStore. */
   recentEvents: text(),
   eventCount: integer(),
@@ -219,6 +234,11 @@ export function runResource(job: string, run: RunRecord): Run {
     kill_signal: run.killSignal,
     output_bytes: run.outputEnd,
     output_total_bytes: run.finalOffset,
+    about: run.about,
+    usage: run.usage,
+    slow_since: timestamp(run.slowSince),
+    fence: run.fence,
+    blocked_by: [...run.blockedBy],
     seq: run.seq,
   };
 }

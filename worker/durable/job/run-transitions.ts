@@ -8,6 +8,8 @@ export interface RunStatus {
 }
 
 export type RunChange =
+  /** The wrapper reports that it waits to be allowed to start its command. */
+  | { readonly kind: 'asking' }
   /** The wrapper reports that its command is running. */
   | { readonly kind: 'alive' }
   /** A signal was sent to end the command. */
@@ -27,10 +29,12 @@ export function changeRun(run: RunStatus, change: RunChange): RunStatus | null {
   if (run.final) return null;
   const live = isLive(run.state);
   switch (change.kind) {
+    case 'asking':
+      return live ? null : { state: 'waiting', final: false };
     case 'alive':
-      return live ? null : { state: 'running', final: false };
+      return live && run.state !== 'waiting' ? null : { state: 'running', final: false };
     case 'signalled':
-      return run.state === 'running' ? { state: 'killing', final: false } : null;
+      return run.state === 'running' || run.state === 'waiting' ? { state: 'killing', final: false } : null;
     case 'silent':
       return live ? { state: 'lost', final: false } : null;
     case 'ended':

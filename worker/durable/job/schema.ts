@@ -169,6 +169,38 @@ const MIGRATIONS = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX saltpeter_runs_by_names ON saltpeter_runs (instance, machine, run);
   `,
+  `
+  -- JSON: what the job is, as its command line says; what its processes took.
+  ALTER TABLE runs ADD COLUMN about TEXT;
+  ALTER TABLE runs ADD COLUMN usage TEXT;
+  -- Since when it takes longer than expected.
+  ALTER TABLE runs ADD COLUMN slow_since INTEGER;
+  -- JSON: what it asked before its start; null: it did not ask.
+  ALTER TABLE runs ADD COLUMN question TEXT;
+  -- Set when it was allowed to start.
+  ALTER TABLE runs ADD COLUMN fence INTEGER;
+  -- JSON: the runs that are, or were, in its way.
+  ALTER TABLE runs ADD COLUMN blocked_by TEXT NOT NULL DEFAULT '[]';
+
+  -- The last fence. It must never go back, whatever runs are removed.
+  ALTER TABLE identity ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;
+
+  -- When runs are expected: on each machine, or, with an empty name, on any of them.
+  CREATE TABLE expectations (
+    machine TEXT PRIMARY KEY,
+    -- JSON: what was set by the command line of the last run, and by an operator, which has precedence.
+    from_run TEXT,
+    from_operator TEXT,
+    state TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    -- The start that the next due time is counted from.
+    last_started_at INTEGER,
+    due_at INTEGER,
+    problem TEXT,
+    seq INTEGER NOT NULL,
+    sent_seq INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Whether there are no tables. */

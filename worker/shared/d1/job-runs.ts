@@ -112,6 +112,7 @@ export const NO_ENDS: Job['last_end_counts'] = {
   timed_out: 0,
   lost: 0,
   errored: 0,
+  skipped: 0,
 };
 
 const LastEndRow = v.object({ ...LastEnd.entries, ended_at: v.number() });

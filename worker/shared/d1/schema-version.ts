@@ -2,7 +2,7 @@
 import { d1Failure } from './failure.ts';
 
 /** The last of migrations/. They are applied in order, so a database with this one has them all. */
-export const LAST_MIGRATION = '0001_queue_and_index.sql';
+export const LAST_MIGRATION = '0002_brakes_and_expectations.sql';
 
 /** @throws D1's error if it is unavailable */
 export async function hasSchema(db: D1Database): Promise<boolean> {

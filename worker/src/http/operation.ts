@@ -53,7 +53,7 @@ export interface Call<Params extends v.ObjectEntries, Query extends v.ObjectEntr
   readonly body: Body;
 }
 
-type Method = 'get' | 'post' | 'delete';
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 interface Declaration {
   /** The `operationId` in the OpenAPI document. */

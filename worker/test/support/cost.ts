@@ -7,6 +7,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import type { Cost } from '#shared/cost-model';
 import { MESSAGES_PER_REQUEST } from '#shared/prices';
+import { AlertsObject } from '../../durable/alerts/alerts-object.ts';
 import { D1GatewayObject } from '../../durable/d1-gateway/d1-gateway-object.ts';
 import { FleetObject } from '../../durable/fleet/fleet-object.ts';
 import { JobObject } from '../../durable/job/job-object.ts';
@@ -76,7 +77,7 @@ export async function costOf(what: () => Promise<unknown>): Promise<Cost & { rea
 async function observe(): Promise<void> {
   if (isObserving) return;
   isObserving = true;
-  for (const { prototype } of [JobObject, FleetObject, D1GatewayObject]) observeCalls(prototype);
+  for (const { prototype } of [JobObject, FleetObject, D1GatewayObject, AlertsObject]) observeCalls(prototype);
   wrap(worker, 'fetch', (fetch) => {
     if (current !== null) current.workerCalls += 1;
     return fetch();

@@ -38,6 +38,11 @@ export function indexedRun(startedAt: number, tookMs: number | null, fields: Par
     kill_signal: 'SIGTERM',
     output_bytes: 0,
     output_total_bytes: isLive(state) ? null : 0,
+    about: null,
+    usage: null,
+    slow_since: null,
+    fence: null,
+    blocked_by: [],
     seq: 1,
     ...fields,
   };

@@ -226,6 +226,8 @@ export class LinkProtocol {
         return this.#onAck(message, now);
       case 'kill':
         return [{ kind: 'kill', kill: message, receivedAt: now }, ...this.#flush(now)];
+      case 'answer':
+        return [{ kind: 'note', text: 'ignored an answer: nothing was asked' }];
       case 'probe':
         return [{ kind: 'send', message: { type: 'alive' } }];
       case 'flow':

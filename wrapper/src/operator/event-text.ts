@@ -1,5 +1,7 @@
 /** The events of a run in words. */
+
 import * as v from 'valibot';
+import type { BlockingRun } from '#protocol/admission';
 import { RunEvent } from '#protocol/api';
 import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
@@ -52,9 +54,29 @@ function describe(event: RunEvent): string {
       return leftText(event.processes);
     case 'run_conflict':
       return `job ${event.job} has reported a run with the same id`;
+    case 'asked':
+      return `asked whether it may start (--overlap ${event.overlap}, scope ${event.scope})`;
+    case 'blocked':
+      return `waits for ${runsText(event.blocked_by)}`;
+    case 'admitted':
+      return `allowed to start, fence ${event.fence}`;
+    case 'skipped':
+      return `refused to start: ${event.detail ?? event.reason}${blockersText(event.blocked_by)}`;
+    case 'overlapped':
+      return `runs beside ${runsText(event.runs)}`;
+    case 'slow':
+      return `takes longer than ${formatDuration(event.after_ms)}`;
     case 'ended':
       return `${event.state} after ${formatDuration(event.duration_ms)}: exit code ${event.exit_code} (${event.reason})`;
   }
+}
+
+function runsText(runs: readonly BlockingRun[]): string {
+  return runs.map(({ run, machine }) => `run ${run} on ${machine}`).join(', ');
+}
+
+function blockersText(runs: readonly BlockingRun[]): string {
+  return runs.length === 0 ? '' : ` (${runsText(runs)})`;
 }
 
 function requestText({

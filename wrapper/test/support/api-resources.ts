@@ -30,6 +30,11 @@ export function aRun(fields: Partial<Run> = {}): Run {
     left_running: [],
     output_bytes: 0,
     output_total_bytes: null,
+    about: null,
+    usage: null,
+    slow_since: null,
+    fence: null,
+    blocked_by: [],
     seq: 1,
     ...fields,
   };

@@ -12,7 +12,16 @@ export interface RunFilter {
 export const EVERYTHING: RunFilter = { states: [], machine: null, instance: null };
 
 /** The states that are asked for together: whoever looks for what runs wants what is being killed as well. */
-export const STATE_CHOICES = ['running', 'succeeded', 'failed', 'killed', 'timed_out', 'lost', 'errored'] as const;
+export const STATE_CHOICES = [
+  'running',
+  'succeeded',
+  'failed',
+  'killed',
+  'timed_out',
+  'lost',
+  'errored',
+  'skipped',
+] as const;
 export type StateChoice = (typeof STATE_CHOICES)[number];
 
 export function choiceOf(state: RunState): StateChoice {

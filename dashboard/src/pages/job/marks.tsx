@@ -5,12 +5,14 @@ import { StateShape } from '../../components/run-state.tsx';
 /** The tokens with the colours. */
 export const STATE_COLORS: Readonly<Record<RunState, string>> = {
   succeeded: '--good',
+  waiting: '--run',
   running: '--run',
   killing: '--kill',
   killed: '--kill',
   failed: '--bad',
   timed_out: '--bad',
   lost: '--warn',
+  skipped: '--warn',
   errored: '--bad',
 };
 

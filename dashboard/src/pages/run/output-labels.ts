@@ -94,6 +94,7 @@ function noOutputYetText({ connected, successor }: Run): string {
 }
 
 const PRINTED_NOTHING = 'No output.';
+const NOT_STARTED = 'No output: the command did not start.';
 const WRAPPER_KILLED = 'No output was saved: a wrapper of this run was killed. The command may have printed something.';
 
 const NO_OUTPUT_SENTENCES: Readonly<Record<EndReason, string>> = {
@@ -103,10 +104,16 @@ const NO_OUTPUT_SENTENCES: Readonly<Record<EndReason, string>> = {
   operator: PRINTED_NOTHING,
   timeout: PRINTED_NOTHING,
   idle_timeout: PRINTED_NOTHING,
+  memory_limit: PRINTED_NOTHING,
+  cpu_limit: PRINTED_NOTHING,
   offline_limit: PRINTED_NOTHING,
   silence: 'No output received before contact was lost. It may have printed something since.',
   wrapper_died: 'No output was saved before the wrapper died. The command may have printed something.',
   exit_unknown: WRAPPER_KILLED,
-  start_failed: 'No output: the command did not start.',
+  start_failed: NOT_STARTED,
+  overlap: NOT_STARTED,
+  brake: NOT_STARTED,
+  maintenance: NOT_STARTED,
+  unreachable: NOT_STARTED,
   wrapper_failed: 'No output was saved: the wrapper failed. The command may have printed something.',
 };

@@ -1,5 +1,6 @@
 /** What happened, in words. */
 
+import type { BlockingRun } from '#protocol/admission';
 import type { Run, RunEvent } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
 import { formatBytes } from '#shared/format-bytes';
@@ -15,12 +16,18 @@ export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
   operator: 'Killed by an operator.',
   timeout: 'Reached its timeout.',
   idle_timeout: 'Reached its idle timeout: no output for too long.',
+  memory_limit: 'Reached its memory limit.',
+  cpu_limit: 'Reached its CPU time limit.',
   offline_limit: 'Stopped itself: offline longer than --max-offline allows.',
   silence: 'Contact lost: no heartbeat before the deadline.',
   wrapper_died: 'The wrapper died. Output up to that point was saved.',
   exit_unknown: 'The command ended with an unknown result: the wrapper that started it was killed.',
   start_failed: 'The command could not be started.',
   wrapper_failed: 'The wrapper itself failed.',
+  overlap: 'Did not start: another run was in its way.',
+  brake: 'Did not start: a brake was on.',
+  maintenance: 'Did not start: maintenance.',
+  unreachable: 'Did not start: the control plane could not be asked.',
 };
 
 /** The state of the command after its wrapper died: it may have ended, or still be running. */
@@ -92,17 +99,50 @@ export function eventText(event: RunEvent): EventText {
         text: `Job ${event.job} has reported a run with the same id`,
         detail: 'Each job keeps its own run. Ids don’t repeat by accident: find out who has a token for that job.',
       };
+    case 'asked':
+    case 'blocked':
+    case 'admitted':
+    case 'skipped':
+    case 'overlapped':
+      return admissionText(event);
+    case 'slow':
+      return warn('Slow', `running for longer than ${formatDuration(event.after_ms)}`);
     case 'ended':
-      if (!wasSeenToEnd(event.reason)) {
-        const detail = `last seen after ${formatDuration(event.duration_ms)}; end not observed`;
-        return { tone: 'bad', text: `Lost permanently, exit code ${event.exit_code}`, detail };
-      }
-      return {
-        tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
-        text: `Ended: ${STATE_LABELS[event.state]}, exit code ${event.exit_code}`,
-        detail: `after ${formatDuration(event.duration_ms)}`,
-      };
+      return endedText(event);
   }
+}
+
+function admissionText(
+  event: Extract<RunEvent, { type: 'asked' | 'blocked' | 'admitted' | 'skipped' | 'overlapped' }>,
+): EventText {
+  switch (event.type) {
+    case 'asked':
+      return plain('Asked whether it may start', `--overlap ${event.overlap}, scope ${event.scope}`);
+    case 'blocked':
+      return warn('Waiting', `for ${runsText(event.blocked_by)}`);
+    case 'admitted':
+      return plain('Allowed to start');
+    case 'skipped':
+      return warn(REASON_SENTENCES[event.reason], event.detail ?? (runsText(event.blocked_by) || null));
+    case 'overlapped':
+      return warn('Overlaps', `with ${runsText(event.runs)}`);
+  }
+}
+
+function endedText(event: Extract<RunEvent, { type: 'ended' }>): EventText {
+  if (!wasSeenToEnd(event.reason)) {
+    const detail = `last seen after ${formatDuration(event.duration_ms)}; end not observed`;
+    return { tone: 'bad', text: `Lost permanently, exit code ${event.exit_code}`, detail };
+  }
+  return {
+    tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
+    text: `Ended: ${STATE_LABELS[event.state]}, exit code ${event.exit_code}`,
+    detail: `after ${formatDuration(event.duration_ms)}`,
+  };
+}
+
+function runsText(runs: readonly BlockingRun[]): string {
+  return runs.map(({ run, machine }) => `run ${run} on ${machine}`).join(', ');
 }
 
 function leftRunningText({ processes }: Extract<RunEvent, { type: 'left_running' }>): EventText {

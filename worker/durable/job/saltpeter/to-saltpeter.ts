@@ -13,6 +13,7 @@ export function toSaltpeter(message: ObjectMessage, names: SaltpeterNames): stri
     // After an error of ours the link is closed: the wrapper connects again, and repeats what was not acked.
     case 'error':
     case 'ack':
+    case 'answer':
     case 'flow':
     case 'flush':
       return null;

@@ -58,6 +58,7 @@ async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]>
       recent_ends: [...(own?.ends ?? [])],
       last_ends: [...(own?.lastEnds ?? [])],
       last_end_counts: own?.lastEndCounts ?? NO_ENDS,
+      about: null,
     };
   });
 }

@@ -82,6 +82,10 @@ function why(run: Run, reason: NonNullable<Run['reason']>, events: readonly RunE
       return `It reached its time limit${run.timeout_ms === null ? '' : ` of ${formatDuration(run.timeout_ms)}`}.`;
     case 'idle_timeout':
       return 'It printed nothing for longer than its idle limit.';
+    case 'memory_limit':
+      return 'It took more memory than --max-memory allows.';
+    case 'cpu_limit':
+      return 'It took more CPU time than --max-cpu allows.';
     case 'offline_limit':
       return 'The control plane was unreachable for longer than the run may go unsupervised.';
     case 'silence':
@@ -94,6 +98,14 @@ function why(run: Run, reason: NonNullable<Run['reason']>, events: readonly RunE
       return 'The command could not be started.';
     case 'wrapper_failed':
       return 'The wrapper itself failed.';
+    case 'overlap':
+      return 'It asked before its start, and was not allowed to start, because another run was in its way.';
+    case 'brake':
+      return 'It asked before its start, and was not allowed to start, because a brake was on.';
+    case 'maintenance':
+      return 'It asked before its start, and was not allowed to start, because of maintenance.';
+    case 'unreachable':
+      return 'It did not start, because the control plane could not be asked.';
   }
 }
 

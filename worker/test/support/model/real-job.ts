@@ -80,6 +80,8 @@ function describe(message: ObjectMessage): string {
       return `kill ${message.kill} ${message.signal}`;
     case 'error':
       return ['error', message.code, message.expected].filter((part) => part !== undefined).join(' ');
+    case 'answer':
+      return `answer ${message.decision}`;
     case 'probe':
     case 'flow':
     case 'flush':
