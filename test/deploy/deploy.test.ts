@@ -363,7 +363,7 @@ describe('with the real wrangler', () => {
     expect(shownToken(printed)).toBe(uploadedToken());
     expect(trial.cloudflare.workers.get('leash')).toMatchObject({
       uploads: 1,
-      migrationTag: 'v2',
+      migrationTag: 'v3',
       observability: { enabled: true, logs: { invocation_logs: false } },
     });
     expect(bindings().get('JOBS')).toMatchObject({ class_name: 'JobObject' });
