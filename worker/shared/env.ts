@@ -18,4 +18,8 @@ export interface Env extends SettingVars {
   readonly KILLS: RateLimit;
   /** Where output of ended runs moves; none: it stays in the objects. */
   readonly OUTPUT_BUCKET?: R2Bucket;
+  /** By which alerts are mailed; none: they can't be. */
+  readonly EMAIL?: SendEmail;
+  /** Where the runtime is on a machine of one's own: it connects to public addresses only. Cloudflare needs none. */
+  readonly PUBLIC_NETWORK?: Fetcher;
 }

@@ -49,6 +49,8 @@ const Vars = v.object({
   RUN_DAYS: amount('days'),
   EVENT_DAYS: amount('days'),
   AUDIT_DAYS: amount('days'),
+  ALLOW_PRIVATE_ALERTS: emptyOrOneOf(['true']),
+  ALERT_EMAIL_FROM: v.union([v.literal(''), v.pipe(v.string(), v.rfcEmail())], 'must be empty or an email address'),
 });
 export type SettingVars = Readonly<v.InferInput<typeof Vars>>;
 
@@ -107,6 +109,8 @@ const SettingsSchema = v.pipe(
     runDays: vars.RUN_DAYS,
     eventDays: vars.EVENT_DAYS,
     auditDays: vars.AUDIT_DAYS,
+    allowsPrivateAlerts: vars.ALLOW_PRIVATE_ALERTS === 'true',
+    alertEmailFrom: vars.ALERT_EMAIL_FROM,
   })),
 );
 export type Settings = Readonly<v.InferOutput<typeof SettingsSchema>>;
