@@ -26,6 +26,8 @@ export default defineConfig(async () => ({
       miniflare: {
         // Bound to the Worker only where a test is about it: see useBucket().
         r2Buckets: ['TEST_BUCKET'],
+        // Where alerts go out unless private addresses are allowed: see scripts/local/control-plane.ts.
+        serviceBindings: { TEST_PUBLIC_NETWORK: { network: { allow: ['public'] } } },
         bindings: {
           LEASH_ADMIN_TOKEN: ADMIN_TOKEN,
           // Tests wait for D1, and their timers are held.
@@ -41,6 +43,7 @@ export default defineConfig(async () => ({
     ...projectOptions('worker', 1),
     env: testSettings,
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/receiver-server.ts'],
     setupFiles: ['test/support/setup.ts'],
   },
 }));

@@ -7,6 +7,8 @@ interface TestEnv extends Env {
   /** The class itself: tests look into it. */
   readonly JOBS: DurableObjectNamespace<JobObject>;
   readonly TEST_BUCKET: R2Bucket;
+  /** Connects to public addresses only. */
+  readonly TEST_PUBLIC_NETWORK: Fetcher;
   readonly TEST_MIGRATIONS: D1Migration[];
   /** The statements of schema.sql. */
   readonly TEST_SCHEMA: string[];
