@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER } from '#protocol/api';
 import { KIB } from '#protocol/limits';
 import { JobName, RunId } from '#protocol/names';
+import { plainOutput } from '../../../shared/plain-output.ts';
 import type { Api } from '../api.ts';
 import { tool } from '../tool.ts';
 
@@ -81,17 +82,11 @@ function pathOf({ run }: RunRef): string {
 async function readText(response: Response): Promise<OutputText> {
   const header = (name: string) => Number(response.headers.get(name));
   return {
-    text: plainText(await response.text()),
+    text: plainOutput(await response.text()),
     from: header(OFFSET_HEADER),
     to: header(NEXT_OFFSET_HEADER),
     missingBytes: header(MISSING_BYTES_HEADER),
   };
-}
-
-/** Without colours; what a progress bar overwrites becomes lines. */
-function plainText(output: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a colour is a control sequence
-  return output.replaceAll(/\u001b\[[\d;:]*m/g, '').replaceAll(/\r\n?/g, '\n');
 }
 
 /**
