@@ -64,6 +64,7 @@ export const Run = v.object({
   about: v.optional(v.nullable(About), null),
   usage: v.optional(v.nullable(Usage), null),
   slow_since: v.optional(v.nullable(Time), null),
+  asked_at: v.optional(v.nullable(Time), null),
   fence: v.optional(v.nullable(Count), null),
   blocked_by: v.optional(v.array(BlockingRun), []),
   seq: Count,

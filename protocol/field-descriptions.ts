@@ -39,6 +39,7 @@ const RUN: Record<keyof Run, string> = {
   usage:
     'What its processes took together: CPU time, the most memory at one time, bytes read from and written to disks; null until its end, or if the wrapper did not report it.',
   slow_since: 'Since when it takes longer than expected; null if it does not.',
+  asked_at: 'When it asked whether it may start; null if it did not ask. Until it starts, `started_at` says the same.',
   fence:
     'A number that rises with each run of the job that asked and was allowed to start; null for a run that did not ask. The command has it as `LEASH_FENCE`.',
   blocked_by: 'The runs that are, or were, in its way: those it waits for, or because of which it did not start.',

@@ -1,5 +1,6 @@
 /** A wrapper that a test controls: it sends what the test wants, and keeps what it receives. */
 import { ulid } from 'ulid';
+import type { Answer } from '#protocol/admission';
 import type { KillPhase } from '#protocol/kill';
 import type { StreamName } from '#protocol/output-frame';
 import type { ObjectMessage, WrapperMessage } from '#protocol/wrapper-link';
@@ -90,6 +91,15 @@ export class TestWrapper {
   async kill(): Promise<Of<'kill'>> {
     const message = await this.next('a kill', ({ type }) => type === 'kill');
     return message as Of<'kill'>;
+  }
+
+  /** What it was told after it had asked: the newest answer is the one that counts. */
+  async answer(decision: Answer['decision']): Promise<Answer> {
+    const message = await this.next(
+      `the answer ${decision}`,
+      (one) => one.type === 'answer' && one.decision === decision,
+    );
+    return message as Answer;
   }
 
   error(code: string): Promise<ObjectMessage> {

@@ -48,6 +48,7 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     about: null,
     usage: null,
     slow_since: null,
+    asked_at: null,
     fence: null,
     blocked_by: [],
     seq: 1,

@@ -51,6 +51,7 @@ export function completeRun(
   );
   log.info('run_ended', { job: job.name, run: run.id, state: ended.state, exit_code: ended.exitCode });
   job.killController.runEnded(ended);
+  job.admission.left(ended);
 }
 
 export function leftRunningEvent(processes: LeftRunning['processes']): NewRunEvent {

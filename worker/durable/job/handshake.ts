@@ -1,4 +1,5 @@
 /** A wrapper sends `start`: decides which run it speaks for, updates that run, and sends what the wrapper missed. */
+import type { Question } from '#protocol/admission';
 import type { NewRunEvent } from '#protocol/api';
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { DEFAULT_KILL_SIGNAL } from '#protocol/kill';
@@ -7,6 +8,8 @@ import type { LinkError, Start } from '#protocol/wrapper-link';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
 import { daysInMs } from '../../shared/settings.ts';
+import { beginning, hasNotBegun } from './admission/beginning.ts';
+import { holdsLock } from './admission/decide.ts';
 import type { JobContext } from './job-context.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 import { changeRun, type RunStatus } from './run-transitions.ts';
@@ -55,6 +58,7 @@ export class Handshake {
         : this.#resumeRun(known, message, generation);
     acknowledge(run);
     this.#catchUp(run, message);
+    this.#admit(known, message);
     return null;
   }
 
@@ -66,7 +70,7 @@ export class Handshake {
       keyHash,
       instance: attachment.instance,
       machine: attachment.machine,
-      state: message.phase === 'waiting' ? 'waiting' : 'running',
+      state: hasNotBegun(message) ? 'waiting' : 'running',
       final: false,
       connected: true,
       disconnectedSince: null,
@@ -97,16 +101,26 @@ export class Handshake {
       about: message.about ?? null,
       usage: null,
       slowSince: null,
-      question: message.question ?? null,
+      question: message.question ?? (message.phase === 'waiting' ? DEFAULT_QUESTION : null),
+      askedAt: hasNotBegun(message) ? startedAt : null,
       fence: null,
+      refusal: null,
       blockedBy: [],
       seq: this.#firstSeq(message.age_ms, now),
     };
+    const connected: NewRunEvent = { type: 'connected', at: new Date(now).toISOString() };
+    const at = new Date(startedAt).toISOString();
+    if (run.state === 'waiting' && run.question !== null) {
+      const { changes, events } = this.#job.admission.judgeNew(run, run.question);
+      const { overlap, scope } = run.question;
+      const asked: NewRunEvent = { type: 'asked', at, overlap, scope };
+      return this.#job.runUpdater.insert({ ...run, ...changes }, asked, connected, ...events);
+    }
     return this.#job.runUpdater.insert(
       run,
-      { type: 'started', at: new Date(startedAt).toISOString(), machine: run.machine, pid: run.pid },
-      { type: 'connected', at: new Date(now).toISOString() },
-      ...adoptedEvents({ successor: 0 }, message, new Date(now).toISOString()),
+      { type: 'started', at, machine: run.machine, pid: run.pid },
+      connected,
+      ...adoptedEvents({ successor: 0 }, message, connected.at),
     );
   }
 
@@ -121,8 +135,10 @@ export class Handshake {
   /** A known run: the same socket again, a reconnect, or a lost run that returns. */
   #resumeRun(known: RunRecord, message: Start, generation: number): RunRecord {
     if (known.final) return this.#relinkEnded(known, message, generation);
-    const at = new Date().toISOString();
+    const now = Date.now();
+    const at = new Date(now).toISOString();
     const status = returnedStatus(known, message);
+    const begun = beginning(known, message, now);
     const adopted = adoptedEvents(known, message, at);
     const link = {
       generation,
@@ -132,16 +148,28 @@ export class Handshake {
       // An older version of this object may not have stored it.
       killSignal: message.limits.signal ?? known.killSignal,
       ...(adopted.length > 0 && wrapperFields(known, message)),
+      ...begun?.changes,
     };
+    const isSameLink = known.connected && known.generation === generation;
+    const events: NewRunEvent[] = [...(isSameLink ? [] : [{ type: 'connected', at } as const]), ...adopted];
+    if (begun !== null) events.push(begun.event);
     if (status === null) {
-      if (known.connected && known.generation === generation) return this.#job.liveness.heard(known);
-      return this.#job.runUpdater.update(known, link, { type: 'connected', at }, ...adopted);
+      if (isSameLink && begun === null) return this.#job.liveness.heard(known);
+      return this.#job.runUpdater.update(known, link, ...events);
     }
+    if (known.state === 'waiting') return this.#job.runUpdater.update(known, { ...link, ...status }, ...events);
     const returned = this.#job.runUpdater.update(
       known,
-      { ...link, ...status, exitCode: null, reason: null, endedAt: null },
-      { type: 'connected', at },
-      ...adopted,
+      {
+        ...link,
+        ...status,
+        exitCode: null,
+        reason: null,
+        endedAt: null,
+        // It was in nobody's way while it was lost: it has to be told again.
+        ...(status.state === 'waiting' && { fence: null }),
+      },
+      ...events,
       { type: 'returned', at },
     );
     log.info('run_returned', { job: this.#job.name, run: known.id, machine: known.machine });
@@ -185,6 +213,18 @@ export class Handshake {
     }
   }
 
+  /** The run asks, or has started: other runs may be in its way, or it in theirs. */
+  #admit(known: RunRecord | null, { run: id, phase }: Start): void {
+    const run = this.#job.runs.get(id);
+    if (run === null || run.final) return;
+    const { admission } = this.#job;
+    if (phase === 'waiting') admission.asked(run);
+    else if (phase === 'running' && (known === null || !isUnderway(known)) && isUnderway(run)) {
+      if (known?.state === 'lost') admission.returned(run);
+      else admission.started(run);
+    }
+  }
+
   #abandon(run: RunRecord, finalOffset: number): void {
     const status = changeRun(run, { kind: 'abandoned' });
     if (status === null) return;
@@ -211,7 +251,16 @@ export class Handshake {
       },
     );
     this.#job.killController.runLost(lost);
+    this.#job.admission.left(lost);
   }
+}
+
+/** What a wrapper asks that does not say: only operators may keep it from starting. */
+const DEFAULT_QUESTION: Question = { overlap: 'allow', scope: 'job' };
+
+/** Whether the command runs, as far as is known. */
+function isUnderway(run: RunRecord): boolean {
+  return run.state !== 'waiting' && holdsLock(run);
 }
 
 /** The status that a wrapper brings back by being there; null: the run has it already. */

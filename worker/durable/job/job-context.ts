@@ -2,6 +2,7 @@
 import type { Env } from '../../shared/env.ts';
 import { readSettings, type Settings } from '../../shared/settings.ts';
 import { Credentials } from '../sockets/credentials.ts';
+import { Admission } from './admission/admission.ts';
 import { AlarmScheduler } from './alarm-scheduler.ts';
 import { DeadlineHandlers } from './deadline-handlers.ts';
 import { EventStore } from './event-store.ts';
@@ -69,6 +70,7 @@ export class JobContext extends JobBase {
   // What happens to runs, kills and output.
   readonly runUpdater = new RunUpdater(this);
   readonly handshake = new Handshake(this);
+  readonly admission = new Admission(this);
   readonly liveness = new Liveness(this);
   readonly runIdConflicts = new RunIdConflicts(this);
   readonly killController = new KillController(this);

@@ -10,6 +10,10 @@ import { initializeStorage, isUninitialized } from './schema.ts';
 
 export class JobStorage {
   readonly #job: JobContext;
+  /** What is done when what is being written is certain to be stored. */
+  readonly #afterCommit: (() => void)[] = [];
+  /** How many transactions enclose what happens now. */
+  #depth = 0;
   #isUninitialized: boolean;
 
   constructor(job: JobContext) {
@@ -34,17 +38,30 @@ export class JobStorage {
 
   /** Writes all or nothing. */
   transaction(write: () => void): void {
+    const pending = this.#afterCommit.length;
+    this.#depth += 1;
     try {
       this.#job.state.storage.transactionSync(write);
     } catch (error) {
+      this.#afterCommit.splice(pending);
       // What is only in memory was not rolled back, and the rollback may have undone a setAlarm().
       this.#job.runs.rolledBack();
+      this.#job.admission.rolledBack();
       this.#job.outbox.refresh();
       this.#job.liveness.setDeadlines();
       this.#job.deadlines.alarmUnset();
       this.#job.deadlines.ensureAlarm();
       throw error;
+    } finally {
+      this.#depth -= 1;
     }
+    if (this.#depth === 0) for (const act of this.#afterCommit.splice(0)) act();
+  }
+
+  /** Does something when the current transaction has not failed; at once if there is none. */
+  afterCommit(act: () => void): void {
+    if (this.#depth === 0) act();
+    else this.#afterCommit.push(act);
   }
 
   /** Removes everything, here and in D1, when nothing is left to keep. Never throws. */

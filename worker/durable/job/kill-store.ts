@@ -88,16 +88,18 @@ function matchesMachines(machines: string, machine: string): boolean {
   return machines.split(',').some((glob) => matchesGlob(glob, machine));
 }
 
+type Matchable = Pick<RunRecord, 'id' | 'instance' | 'machine' | 'final' | 'leftRunning' | 'askedAt' | 'startedAt'>;
+
 /**
- * Whether a kill applies to a run: its selector matches, and the run started before the kill was requested. A run that
+ * Whether a kill applies to a run: its selector matches, and the run was there before the kill was requested. A run that
  * has ended but left processes running matches only a kill that names it.
  */
-export function matchesRun(kill: KillRecord, run: RunRecord): boolean {
+export function matchesRun(kill: KillRecord, run: Matchable): boolean {
   return (
     (run.final ? kill.run === run.id && hasLeftProcesses(run) : kill.run === null || kill.run === run.id) &&
     (kill.instance === null || kill.instance === run.instance) &&
     (kill.machine === null || matchesMachines(kill.machine, run.machine)) &&
-    run.startedAt <= kill.requestedAt + CLOCK_SKEW_MS
+    (run.askedAt ?? run.startedAt) <= kill.requestedAt + CLOCK_SKEW_MS
   );
 }
 

@@ -221,6 +221,7 @@ export class Liveness {
     );
     log.warn('run_lost', { job: this.#job.name, run: run.id, machine: run.machine, silent_ms: silentMs });
     this.#job.killController.runLost(lost);
+    this.#job.admission.left(lost);
   }
 
   /** An alarm that fires long after its time shows that the object was down: its verdict would be unfounded. */

@@ -2,11 +2,18 @@ import type { About } from '#protocol/about';
 import type { BlockingRun, Question } from '#protocol/admission';
 import type { OutputLimit, Run } from '#protocol/api';
 import type { Host, LeftProcess } from '#protocol/machine-facts';
-import type { EndReason, RunState } from '#protocol/run-state';
+import type { EndReason, RunState, SkipReason } from '#protocol/run-state';
 import type { Usage } from '#protocol/usage';
 import type { WrapperKind } from '#protocol/wrapper-kind';
 import { OutputProgressCache } from './output-progress.ts';
 import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
+
+/** Why a run that asked is not to start. */
+export interface Refusal {
+  readonly reason: SkipReason;
+  /** The operator's order, in words. */
+  readonly detail: string | null;
+}
 
 /** The table `runs`. Times are milliseconds since 1970. */
 export const RUN_COLUMNS = {
@@ -61,8 +68,11 @@ export const RUN_COLUMNS = {
   slowSince: nullable(integer()),
   /** What it asked before its start. */
   question: nullable(json<Question>()),
+  askedAt: nullable(integer()),
   /** Set when it was told to start: rises with each such run of the job. */
   fence: nullable(integer()),
+  /** Set when it was told not to start. */
+  refusal: nullable(json<Refusal>()),
   /** The runs that are, or were, in its way. */
   blockedBy: json<readonly BlockingRun[]>(),
   /** JSON: the newest events. For EventStore. */
@@ -114,6 +124,24 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
   open(): RunRecord[] {
     this.#progress.restoreLive();
     return this.select('WHERE settled = 0 AND final = 0');
+  }
+
+  /** Whether an open run asked for no other to run beside it. */
+  hasExclusive(): boolean {
+    const query = `SELECT 1 FROM runs WHERE settled = 0 AND final = 0 AND question ->> '$.overlap' <> 'allow' LIMIT 1`;
+    return this.sql.exec(query).toArray().length > 0;
+  }
+
+  /** The live runs that may be in the way of others: all but those that wait. */
+  inUse(): RunRecord[] {
+    return this.select(
+      `WHERE settled = 0 AND final = 0 AND (state IN ('running', 'killing') OR state = 'waiting' AND fence IS NOT NULL)`,
+    );
+  }
+
+  /** The runs that asked, and were neither told to start nor not to. */
+  waiting(): RunRecord[] {
+    return this.select(`WHERE settled = 0 AND final = 0 AND state = 'waiting' AND fence IS NULL AND refusal IS NULL`);
   }
 
   /** The runs that have ended and have left processes running. */
@@ -200,7 +228,7 @@ function mayLackOutput(run: RunRecord): boolean {
 /**
  * Whether a run that has ended left processes running: then a keeper may stay connected, and a kill can name the run.
  */
-export function hasLeftProcesses(run: RunRecord): boolean {
+export function hasLeftProcesses(run: Pick<RunRecord, 'leftRunning'>): boolean {
   return run.leftRunning.length > 0;
 }
 
@@ -237,6 +265,7 @@ export function runResource(job: string, run: RunRecord): Run {
     about: run.about,
     usage: run.usage,
     slow_since: timestamp(run.slowSince),
+    asked_at: timestamp(run.askedAt),
     fence: run.fence,
     blocked_by: [...run.blockedBy],
     seq: run.seq,

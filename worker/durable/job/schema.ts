@@ -177,8 +177,11 @@ const MIGRATIONS = [
   ALTER TABLE runs ADD COLUMN slow_since INTEGER;
   -- JSON: what it asked before its start; null: it did not ask.
   ALTER TABLE runs ADD COLUMN question TEXT;
+  ALTER TABLE runs ADD COLUMN asked_at INTEGER;
   -- Set when it was allowed to start.
   ALTER TABLE runs ADD COLUMN fence INTEGER;
+  -- JSON: set when it was not allowed to start.
+  ALTER TABLE runs ADD COLUMN refusal TEXT;
   -- JSON: the runs that are, or were, in its way.
   ALTER TABLE runs ADD COLUMN blocked_by TEXT NOT NULL DEFAULT '[]';
 

@@ -2,6 +2,7 @@
  * The object's WebSockets. What belongs to a socket is in its attachment, so that it survives hibernation; nothing of
  * it is in memory.
  */
+import type { StandingOrder } from '#protocol/brakes';
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
 import type { SaltpeterNames } from '#protocol/saltpeter-link';
@@ -23,6 +24,8 @@ export interface WrapperAttachment {
   /** How Saltpeter's wrapper names the run; absent if the wrapper is Leash's own. */
   readonly saltpeter?: SaltpeterNames | undefined;
   readonly credential: Credential;
+  /** The brakes that matched the run when the socket was opened; absent: none did. */
+  readonly orders?: readonly StandingOrder[] | undefined;
   readonly acceptedAt: number;
   /** Which of its run's sockets this is; null until it sends `start`. */
   readonly generation: number | null;
@@ -67,6 +70,9 @@ export interface WaiterAttachment {
 
 export type Attachment = WrapperAttachment | ViewerAttachment | WaiterAttachment;
 
+/** What of a run says which socket is its current one. */
+type SocketOwner = Pick<RunRecord, 'id' | 'generation'>;
+
 const runTag = (run: string) => `run:${run}`;
 const waiterTag = (kill: string) => `wait:${kill}`;
 
@@ -84,7 +90,7 @@ export class Sockets {
 
   acceptWrapper(
     socket: WebSocket,
-    who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine' | 'saltpeter' | 'credential'>,
+    who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine' | 'saltpeter' | 'credential' | 'orders'>,
   ): void {
     const now = Date.now();
     this.#ctx.acceptWebSocket(socket, [runTag(who.run), credentialTag(who.credential)]);
@@ -108,13 +114,20 @@ export class Sockets {
   }
 
   /** The run's current socket: the newest that sent `start`, if it is open. */
-  current(run: RunRecord): WebSocket | null {
+  current(run: SocketOwner): WebSocket | null {
     return this.#open(runTag(run.id)).find((socket) => this.speaksFor(socket, run)) ?? null;
   }
 
-  speaksFor(socket: WebSocket, run: RunRecord): boolean {
+  speaksFor(socket: WebSocket, run: SocketOwner): boolean {
     const attachment = attachmentOf(socket);
     return attachment.kind === 'wrapper' && attachment.run === run.id && attachment.generation === run.generation;
+  }
+
+  /** What is known of the wrapper at the run's current socket; null: it has none. */
+  linkOf(run: SocketOwner): WrapperAttachment | null {
+    const socket = this.current(run);
+    const attachment = socket === null ? null : attachmentOf(socket);
+    return attachment?.kind === 'wrapper' ? attachment : null;
   }
 
   /** Makes a socket the current one of its run, and closes the others. */

@@ -228,6 +228,11 @@ function isConsistent({ reason, exit_code }: Complete): boolean {
     case 'exited':
     case 'signaled':
     case 'local_signal':
+    // `leash run --skip-exit-code` sets what these end with.
+    case 'overlap':
+    case 'brake':
+    case 'maintenance':
+    case 'unreachable':
       return true;
     default:
       return reportedEnd(reason, null).exitCode === exit_code;

@@ -41,6 +41,7 @@ export function indexedRun(startedAt: number, tookMs: number | null, fields: Par
     about: null,
     usage: null,
     slow_since: null,
+    asked_at: null,
     fence: null,
     blocked_by: [],
     seq: 1,

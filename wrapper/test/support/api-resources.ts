@@ -33,6 +33,7 @@ export function aRun(fields: Partial<Run> = {}): Run {
     about: null,
     usage: null,
     slow_since: null,
+    asked_at: null,
     fence: null,
     blocked_by: [],
     seq: 1,

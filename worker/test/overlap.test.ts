@@ -1,0 +1,273 @@
+/** Runs that ask before their start: who starts, who waits, who is skipped, and in which order. */
+import { runDurableObjectAlarm } from 'cloudflare:test';
+import { expect, test, vi } from 'vitest';
+import type { Overlap, OverlapScope } from '#protocol/admission';
+import type { RunEvent } from '#protocol/api';
+import { waitFor } from '#testing/wait-for';
+import { useFakeDate } from './support/clock.ts';
+import { disconnected, eventTypes, hibernate, jobObject, restart, run, runEvents } from './support/objects.ts';
+import { EXITED, type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+
+useFakeDate();
+
+const question = (overlap: Overlap, scope: OverlapScope = 'job') => ({ overlap, scope });
+const asking = (overlap: Overlap, scope: OverlapScope = 'job') =>
+  ({ phase: 'waiting', pid: null, age_ms: 0, question: question(overlap, scope) }) as const;
+const SKIPPED = { exit_code: 75, command_exit_code: null, signal: null, reason: 'overlap', duration_ms: 0 } as const;
+
+/** A wrapper that has asked. Each asks a moment after the one before. */
+async function ask(job: string, overlap: Overlap, { machine = 'web1', scope = 'job' as OverlapScope } = {}) {
+  vi.setSystemTime(Date.now() + 10);
+  return TestWrapper.connect(newIdentity(job, machine), asking(overlap, scope));
+}
+
+/** The command was started, as the wrapper was told. */
+async function begin(wrapper: TestWrapper, ageMs = 0): Promise<void> {
+  wrapper.start({ phase: 'running', age_ms: ageMs });
+  await wrapper.settled();
+}
+
+async function startedRun(job: string, overlap: Overlap, options?: { machine?: string; scope?: OverlapScope }) {
+  const wrapper = await ask(job, overlap, options);
+  await wrapper.answer('start');
+  await begin(wrapper);
+  return wrapper;
+}
+
+const stored = async ({ job, run: id }: Identity) => {
+  const found = await run(job, id);
+  if (found === null) throw new Error(`there is no run ${id}`);
+  return found;
+};
+
+async function event<Type extends RunEvent['type']>({ job, run: id }: Identity, type: Type) {
+  const events = await runEvents(job, id);
+  return events.filter((one): one is Extract<RunEvent, { type: Type }> => one.type === type);
+}
+
+async function passDeadline(job: string, ms: number): Promise<void> {
+  vi.setSystemTime(Date.now() + ms);
+  await runDurableObjectAlarm(jobObject(job));
+}
+
+test('a run that asks and has nothing in its way starts, with a fence that rises', async () => {
+  const first = await ask('ask-first', 'skip');
+  const { fence } = await first.answer('start');
+  expect(fence).toBeGreaterThanOrEqual(1);
+  expect(await stored(first.identity)).toMatchObject({ state: 'waiting', fence, pid: null });
+  await begin(first);
+  expect(await stored(first.identity)).toMatchObject({ state: 'running', fence, pid: 4242 });
+  await first.completed(EXITED);
+  const second = await ask('ask-first', 'skip');
+  expect((await second.answer('start')).fence).toBeGreaterThan(fence ?? 0);
+  expect(await eventTypes('ask-first', first.identity.run)).toEqual([
+    'asked',
+    'connected',
+    'admitted',
+    'started',
+    'ended',
+  ]);
+});
+
+test('skip: it does not start, and says what it would have overlapped with', async () => {
+  const holder = await startedRun('ask-skip', 'skip');
+  const skipped = await ask('ask-skip', 'skip', { machine: 'web2' });
+  const answer = await skipped.answer('skip');
+  expect(answer).toMatchObject({
+    reason: 'overlap',
+    fence: null,
+    blocked_by: [{ run: holder.identity.run, machine: 'web1' }],
+  });
+  await skipped.completed(SKIPPED);
+  expect(await stored(skipped.identity)).toMatchObject({
+    state: 'skipped',
+    final: true,
+    exit_code: 75,
+    reason: 'overlap',
+    fence: null,
+    blocked_by: answer.blocked_by,
+  });
+  expect(await event(skipped.identity, 'skipped')).toMatchObject([
+    { reason: 'overlap', blocked_by: answer.blocked_by },
+  ]);
+  expect(await event(skipped.identity, 'started')).toEqual([]);
+});
+
+test('the exit code of a skipped run is its wrapper’s own', async () => {
+  await startedRun('ask-exit', 'skip');
+  const skipped = await ask('ask-exit', 'skip');
+  await skipped.answer('skip');
+  await skipped.completed({ ...SKIPPED, exit_code: 0 });
+  expect(await stored(skipped.identity)).toMatchObject({ state: 'skipped', exit_code: 0 });
+});
+
+test('a run that never asked is in the way as well, and so is one that was told to start', async () => {
+  const old = await TestWrapper.connect(newIdentity('ask-old'));
+  await (await ask('ask-old', 'skip')).answer('skip');
+  await old.completed(EXITED);
+  const told = await ask('ask-old', 'skip');
+  await told.answer('start');
+  await (await ask('ask-old', 'skip')).answer('skip');
+});
+
+test('the scope is the job, or the machine', async () => {
+  await startedRun('ask-scope', 'skip', { scope: 'machine' });
+  await (await ask('ask-scope', 'skip', { scope: 'machine' })).answer('skip');
+  await (await ask('ask-scope', 'skip', { machine: 'web2', scope: 'machine' })).answer('start');
+  await (await ask('ask-scope', 'skip', { machine: 'web3', scope: 'job' })).answer('skip');
+});
+
+test('allow: it starts beside others', async () => {
+  await startedRun('ask-allow', 'skip');
+  await (await ask('ask-allow', 'allow')).answer('start');
+});
+
+test('wait: they start in the order in which they asked, each when the one before has ended', async () => {
+  const holder = await startedRun('ask-wait', 'wait');
+  const waiting = [
+    await ask('ask-wait', 'wait'),
+    await ask('ask-wait', 'wait', { machine: 'web2' }),
+    await ask('ask-wait', 'wait'),
+  ];
+  let before = holder;
+  for (const wrapper of waiting) {
+    // Each waits for the one in front of it: nothing changes for it until its turn comes.
+    expect((await wrapper.answer('wait')).blocked_by.map(({ run: id }) => id)).toEqual([before.identity.run]);
+    before = wrapper;
+  }
+  before = holder;
+  for (const wrapper of waiting) {
+    await before.completed(EXITED);
+    await wrapper.answer('start');
+    await begin(wrapper);
+    before = wrapper;
+  }
+  for (const wrapper of waiting) expect(wrapper.of('answer')).toHaveLength(2);
+});
+
+test('one that leaves the line makes room for those behind it', async () => {
+  const holder = await startedRun('ask-leave', 'wait');
+  const first = await ask('ask-leave', 'wait');
+  const second = await ask('ask-leave', 'wait');
+  await second.answer('wait');
+  await first.completed(SKIPPED);
+  await waitFor('the answer to change', () => second.of('answer').length === 2);
+  expect(second.of('answer').at(-1)?.blocked_by).toMatchObject([{ run: holder.identity.run }]);
+  await holder.completed(EXITED);
+  await second.answer('start');
+});
+
+test('a run starts when it was told to, not when it asked', async () => {
+  const holder = await startedRun('ask-started', 'wait');
+  const waiting = await ask('ask-started', 'wait');
+  const askedAt = new Date().toISOString();
+  expect(await stored(waiting.identity)).toMatchObject({ started_at: askedAt, asked_at: askedAt });
+  vi.setSystemTime(Date.now() + 60_000);
+  await holder.completed(EXITED);
+  await waiting.answer('start');
+  vi.setSystemTime(Date.now() + 500);
+  await begin(waiting, 200);
+  const startedAt = new Date(Date.now() - 200).toISOString();
+  expect(await stored(waiting.identity)).toMatchObject({ started_at: startedAt, asked_at: askedAt });
+});
+
+test('asking again gives the same answer', async () => {
+  const holder = await startedRun('ask-again', 'wait');
+  const skipped = await ask('ask-again', 'skip');
+  const waiting = await ask('ask-again', 'wait');
+  await skipped.answer('skip');
+  await waiting.answer('wait');
+  await holder.completed(EXITED);
+  const { fence } = await waiting.answer('start');
+  const again = async ({ identity }: TestWrapper, overlap: Overlap) => TestWrapper.connect(identity, asking(overlap));
+  expect((await (await again(waiting, 'wait')).answer('start')).fence).toBe(fence);
+  await (await again(skipped, 'skip')).answer('skip');
+  await hibernate('ask-again');
+  expect((await (await again(waiting, 'wait')).answer('start')).fence).toBe(fence);
+  await restart('ask-again');
+  expect((await (await again(waiting, 'wait')).answer('start')).fence).toBe(fence);
+  await (await again(skipped, 'skip')).answer('skip');
+});
+
+test('an object that was evicted goes on where it was', async () => {
+  const holder = await startedRun('ask-evicted', 'wait');
+  const waiting = await ask('ask-evicted', 'wait');
+  await waiting.answer('wait');
+  await hibernate('ask-evicted');
+  await holder.completed(EXITED);
+  await waiting.answer('start');
+});
+
+test('who is out of reach when its turn comes keeps its place, and lets others go first', async () => {
+  const holder = await startedRun('ask-away', 'wait');
+  const away = await ask('ask-away', 'wait');
+  const next = await ask('ask-away', 'wait');
+  const last = await ask('ask-away', 'wait');
+  away.close();
+  await disconnected(away.identity);
+  await holder.completed(EXITED);
+  await next.answer('start');
+  await begin(next);
+  const back = await TestWrapper.connect(away.identity, asking('wait'));
+  expect((await back.answer('wait')).blocked_by).toMatchObject([{ run: next.identity.run }]);
+  await next.completed(EXITED);
+  await back.answer('start');
+  expect(last.of('answer').map(({ decision }) => decision)).not.toContain('start');
+});
+
+test('a wrapper that dies before it starts its command keeps nobody waiting for longer than any other', async () => {
+  const dead = await ask('ask-dead', 'wait');
+  await dead.answer('start');
+  const next = await ask('ask-dead', 'wait');
+  await next.answer('wait');
+  dead.close();
+  await disconnected(dead.identity);
+  expect(next.of('answer')).toHaveLength(1);
+  await passDeadline('ask-dead', 30_001);
+  expect(await stored(dead.identity)).toMatchObject({ state: 'lost' });
+  await next.answer('start');
+  // It has started nothing, and comes back: it has to wait its turn, by a new fence.
+  const back = await TestWrapper.connect(dead.identity, asking('wait'));
+  await back.answer('wait');
+  expect(await stored(dead.identity)).toMatchObject({ state: 'waiting', fence: null });
+});
+
+test('a lost run is in the way until it is judged lost; if it returns both run, and that stays visible', async () => {
+  const lost = await startedRun('ask-lost', 'wait');
+  lost.close();
+  await disconnected(lost.identity);
+  const next = await ask('ask-lost', 'wait');
+  await next.answer('wait');
+  await passDeadline('ask-lost', 30_001);
+  await next.answer('start');
+  await begin(next);
+  const back = await TestWrapper.connect(lost.identity, { phase: 'running', age_ms: 40_000 });
+  await back.settled();
+  expect(await event(lost.identity, 'overlapped')).toMatchObject([{ runs: [{ run: next.identity.run }] }]);
+  expect(await event(next.identity, 'overlapped')).toMatchObject([{ runs: [{ run: lost.identity.run }] }]);
+});
+
+test('who starts without asking beside a run that wanted to be alone is recorded there', async () => {
+  const alone = await startedRun('ask-beside', 'skip');
+  const beside = await TestWrapper.connect(newIdentity('ask-beside', 'web2'));
+  await beside.settled();
+  expect(await event(alone.identity, 'overlapped')).toMatchObject([
+    { runs: [{ run: beside.identity.run, machine: 'web2' }] },
+  ]);
+  expect(await event(beside.identity, 'overlapped')).toEqual([]);
+});
+
+test('a run that could not ask in time and started says what it overlaps with', async () => {
+  const alone = await startedRun('ask-late', 'skip');
+  const late = await TestWrapper.connect(newIdentity('ask-late'), { question: question('skip') });
+  await late.settled();
+  expect(await event(late.identity, 'overlapped')).toMatchObject([{ runs: [{ run: alone.identity.run }] }]);
+});
+
+test('a run that was skipped without being heard is recorded as that', async () => {
+  const who = newIdentity('ask-unheard');
+  const wrapper = await TestWrapper.connect(who, { ...asking('skip'), phase: 'ended' });
+  await wrapper.completed({ ...SKIPPED, reason: 'unreachable' });
+  expect(await stored(who)).toMatchObject({ state: 'skipped', reason: 'unreachable', exit_code: 75 });
+  expect(await eventTypes(who.job, who.run)).toEqual(['asked', 'connected', 'ended']);
+});
