@@ -16,9 +16,10 @@ import type { RelatedProcess } from '#protocol/machine-facts';
 import { type EndReason, isLive } from '#protocol/run-state';
 import { SALTPETER_KILL } from '#protocol/wrapper-kind';
 import type { KillMessage, KillTiming } from '#protocol/wrapper-link';
+import type { Actor } from '../../shared/d1/audit.ts';
 import { KEY_MS } from '../../shared/d1/idempotency.ts';
 import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
-import type { NewKill } from '../../shared/d1/new-kills.ts';
+import type { NewKill, NewKills } from '../../shared/d1/new-kills.ts';
 import type { TakenKill } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import type { KillOffer, OfferResult } from '../../shared/rpc/job-object.ts';
@@ -130,11 +131,17 @@ export class KillController {
       if (earlier.some((kill) => kill.key?.fingerprint !== key?.fingerprint)) return { kind: 'key_reused' };
       return { kind: 'repeated', kills: earlier.flatMap(({ id }) => this.get(id) ?? []) };
     }
+    this.take({ kills, batch, key }, { id: actor.id, name: actor.name });
+    return { kind: 'taken', kills: kills.flatMap(({ kill }) => this.get(kill.id) ?? []) };
+  }
+
+  /** Takes kills that are stored nowhere else: all of them or none. D1 gets them by the outbox. */
+  take({ kills, batch, key }: NewKills, actor: Actor): void {
     const records: KillRecord[] = [];
     this.#job.storage.transaction(() => {
       for (const { kill, audit } of kills) {
         const made = { ...kill, batch, requested_by: actor.name, key: key && { ...key, actor: actor.id } };
-        const record = killRecord(made, { ...audit, actor: { id: actor.id, name: actor.name } });
+        const record = killRecord(made, { ...audit, actor });
         this.#insert(record, idsOf(this.#reachable(record)));
         records.push(record);
       }
@@ -142,7 +149,6 @@ export class KillController {
     // After the write, so that the runtime holds it back until the write is durable.
     for (const record of records) this.#transmitToMatching(record);
     this.#measureStoring(kills);
-    return { kind: 'taken', kills: kills.flatMap(({ kill }) => this.get(kill.id) ?? []) };
   }
 
   /** The kills with the targets that they will have; null unless each has one that it can end. Stores nothing. */

@@ -204,6 +204,12 @@ export class KillStore extends Table<typeof KILL_COLUMNS> {
     return this.#targets(`${SELECT_TARGET} WHERE targets.kill = ? AND targets.run = ?`, kill, run)[0] ?? null;
   }
 
+  /** Whether a run is a target of a kill of this batch. */
+  hasTargetInBatch(run: string, batch: string): boolean {
+    const ofRun = 'targets JOIN kills ON kills.id = targets.kill WHERE targets.run = ? AND kills.batch = ?';
+    return this.#exists(ofRun, run, batch);
+  }
+
   targetsOf(kill: string): TargetRecord[] {
     return this.#targets(`${SELECT_TARGET} WHERE targets.kill = ? ORDER BY targets.run`, kill);
   }

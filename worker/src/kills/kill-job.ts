@@ -11,11 +11,11 @@ import { earlierUse } from '../../shared/d1/idempotency.ts';
 import { type KillCondition, type NewKill, type NewKills, storeKills } from '../../shared/d1/new-kills.ts';
 import { findRuns } from '../../shared/d1/runs.ts';
 import { log } from '../../shared/log.ts';
+import { newKill } from '../../shared/new-kill.ts';
 import { ApiError, databaseUnavailable, unavailable } from '../api-error.ts';
 import { deliver } from './deliver.ts';
 import { callerOf, type KillCall, keyOf, keyReused, type VerifiedCaller } from './kill-call.ts';
 import { currentKill } from './kill-wait.ts';
-import { newKill } from './new-kill.ts';
 import { type Offered, offer } from './offer.ts';
 
 /** How long a call whose kill D1 has waits for the object, if it needs it to respond with the kill's targets. */

@@ -12,12 +12,12 @@ import { storeKills } from '../../shared/d1/new-kills.ts';
 import { findRunNames, jobsWithOpenRuns, MAX_NAMESAKES } from '../../shared/d1/runs.ts';
 import type { TokenRecord } from '../../shared/d1/tokens.ts';
 import { log } from '../../shared/log.ts';
+import { newKill } from '../../shared/new-kill.ts';
 import { callJob } from '../../shared/rpc/job-object.ts';
 import { AmbiguousRun, ApiError } from '../api-error.ts';
 import { deliver, deliverAll } from './deliver.ts';
 import { callerToken, type KillCall, keyOf, keyReused } from './kill-call.ts';
 import { killWithoutD1 } from './kill-without-d1.ts';
-import { newKill } from './new-kill.ts';
 
 /** A batch of D1 has its limits. */
 const MAX_JOBS = 10_000;
@@ -43,13 +43,18 @@ interface Verified extends KillCall {
 /** A kill that is to be made. */
 type JobRequest = KillRequest & { readonly job: string };
 
-/** Stores kills, delivers them, and waits up to `waitSeconds` until all are settled or have expired. */
+/**
+ * Stores kills, delivers them, and waits up to `waitSeconds` until all are settled or have expired.
+ *
+ * @param batchId the id of their batch; absent: a new one
+ */
 export async function killMany(
   call: KillCall,
   request: KillManyRequest,
   waitSeconds: number,
+  batchId: string = ulid(),
 ): Promise<readonly Kill[]> {
-  const stored = await enqueueIfAvailable(call, request);
+  const stored = await enqueueIfAvailable(call, request, batchId);
   // Only D1 could say when they are all over.
   if (stored === null) return killWithoutD1(call, request);
   const { batch, kills, key } = stored;
@@ -64,9 +69,9 @@ export async function killMany(
 }
 
 /** Null while D1 is away. */
-async function enqueueIfAvailable(call: KillCall, request: KillManyRequest): Promise<Batch | null> {
+async function enqueueIfAvailable(call: KillCall, request: KillManyRequest, id: string): Promise<Batch | null> {
   try {
-    return await enqueue({ ...call, token: await callerToken(call) }, request);
+    return await enqueue({ ...call, token: await callerToken(call) }, request, id);
   } catch (error) {
     const failure = d1Failure(error);
     if (failure !== 'unavailable' && failure !== 'full') throw error;
@@ -76,7 +81,7 @@ async function enqueueIfAvailable(call: KillCall, request: KillManyRequest): Pro
 }
 
 /** Stores the kills. @returns the earlier ones when the call repeats an earlier one */
-async function enqueue(call: Verified, request: KillManyRequest): Promise<Batch> {
+async function enqueue(call: Verified, request: KillManyRequest, id: string): Promise<Batch> {
   const ofCall = keyOf(call, request);
   const key = ofCall && { ...ofCall, actor: call.token.id };
   const requests = await requestsOf(call, request);
@@ -86,7 +91,6 @@ async function enqueue(call: Verified, request: KillManyRequest): Promise<Batch>
     if (earlier === null) throw requests;
     return repeated(earlier, key);
   }
-  const id = ulid();
   const newKillId = monotonicFactory();
   const kills = requests.map(({ job, ...ofJob }) => newKill(call, job, ofJob, { id, newKillId }));
   const caller = { kind: 'known', caller: call.token } as const;

@@ -6,9 +6,9 @@ import { monotonicFactory, ulid } from 'ulid';
 import type { Kill, KillManyRequest, RunOfJob } from '#protocol/api';
 import { mapConcurrent } from '#shared/map-concurrent';
 import type { NewKill } from '../../shared/d1/new-kills.ts';
+import { newKill } from '../../shared/new-kill.ts';
 import { type ApiError, databaseUnavailable, unavailable } from '../api-error.ts';
 import { type KillCall, keyOf } from './kill-call.ts';
-import { newKill } from './new-kill.ts';
 import { offer } from './offer.ts';
 
 const CALLS_AT_ONCE = 50;

@@ -1,9 +1,8 @@
 /** A kill, and its audit entry, as a request asks for it. */
 import { ulid } from 'ulid';
 import type { KillRequest } from '#protocol/api';
-import type { NewKill } from '../../shared/d1/new-kills.ts';
-import { readSettings } from '../../shared/settings.ts';
-import type { KillCall } from './kill-call.ts';
+import type { NewKill } from './d1/new-kills.ts';
+import { readSettings, type SettingVars } from './settings.ts';
 
 /** The kills that one call makes. */
 interface Batch {
@@ -12,10 +11,17 @@ interface Batch {
   newKillId(now: number): string;
 }
 
+/** Where a request came from. */
+interface Origin {
+  readonly env: SettingVars;
+  readonly requestId: string;
+  readonly address: string | null;
+}
+
 const NO_BATCH = { id: null, newKillId: ulid };
 
 export function newKill(
-  { env, requestId, address }: Pick<KillCall, 'env' | 'requestId' | 'address'>,
+  { env, requestId, address }: Origin,
   job: string,
   request: KillRequest,
   { id: batch, newKillId }: Batch | typeof NO_BATCH = NO_BATCH,
