@@ -1,11 +1,23 @@
 /** Runs that ask before their start: who starts, who waits, who is skipped, and in which order. */
-import { runDurableObjectAlarm } from 'cloudflare:test';
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { expect, test, vi } from 'vitest';
 import type { Overlap, OverlapScope } from '#protocol/admission';
 import type { RunEvent } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
+import { postKill } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
-import { disconnected, eventTypes, hibernate, jobObject, restart, run, runEvents } from './support/objects.ts';
+import { env } from './support/env.ts';
+import {
+  disconnected,
+  eventTypes,
+  hibernate,
+  isOutboxEmpty,
+  jobObject,
+  restart,
+  run,
+  runEvents,
+  withoutObject,
+} from './support/objects.ts';
 import { EXITED, type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 useFakeDate();
@@ -270,4 +282,85 @@ test('a run that was skipped without being heard is recorded as that', async () 
   await wrapper.completed({ ...SKIPPED, reason: 'unreachable' });
   expect(await stored(who)).toMatchObject({ state: 'skipped', reason: 'unreachable', exit_code: 75 });
   expect(await eventTypes(who.job, who.run)).toEqual(['asked', 'connected', 'ended']);
+});
+
+test('kill-old: what was there before is killed by an ordinary kill, and then it starts', async () => {
+  const old = await startedRun('ask-replace', 'skip');
+  const unasked = await TestWrapper.connect(newIdentity('ask-replace', 'web2'));
+  const next = await ask('ask-replace', 'kill-old', { machine: 'web3' });
+  expect((await next.answer('wait')).blocked_by).toHaveLength(2);
+  const kills = [await old.kill(), await unasked.kill()];
+  expect(kills[0]).toMatchObject({
+    requested_by: `run ${next.identity.run} on web3`,
+    signal: 'SIGTERM',
+    grace_ms: 5000,
+  });
+  // Asking again makes no other kill.
+  const again = await TestWrapper.connect(next.identity, asking('kill-old'));
+  await again.answer('wait');
+  for (const [index, wrapper] of [old, unasked].entries()) {
+    expect(wrapper.of('kill')).toHaveLength(1);
+    wrapper.killing(kills[index]?.kill ?? '', 'term');
+    await wrapper.completed();
+  }
+  await again.answer('start');
+  expect(await stored(old.identity)).toMatchObject({ state: 'killed', exit_code: 143, reason: 'operator' });
+  await waitFor('D1 to have everything', () => isOutboxEmpty('ask-replace'));
+  const { results } = await env.DB.prepare("SELECT actor_name, detail FROM audit WHERE subject = 'ask-replace'").all<{
+    actor_name: string;
+    detail: string;
+  }>();
+  expect(results.map(({ actor_name }) => actor_name)).toEqual([1, 2].map(() => `run ${next.identity.run} on web3`));
+  expect(JSON.parse(results[0]?.detail ?? '')).toMatchObject({ run: old.identity.run, by_run: next.identity.run });
+  const stored_ = await env.DB.prepare("SELECT count(*) AS n FROM kills WHERE job = 'ask-replace'").first<{
+    n: number;
+  }>();
+  expect(stored_?.n).toBe(2);
+});
+
+test('kill-old kills nothing that is newer than itself: it waits for that', async () => {
+  const old = await startedRun('ask-newer', 'skip');
+  const waiting = await ask('ask-newer', 'kill-old');
+  await waiting.answer('wait');
+  await old.kill();
+  vi.setSystemTime(Date.now() + 10);
+  const newer = await TestWrapper.connect(newIdentity('ask-newer'), { age_ms: 0 });
+  await old.completed();
+  await newer.settled();
+  expect(newer.of('kill')).toEqual([]);
+  expect(waiting.of('answer').map(({ decision }) => decision)).not.toContain('start');
+  await newer.completed(EXITED);
+  await waiting.answer('start');
+});
+
+test('a run that is killed while it waits never starts', async () => {
+  const holder = await startedRun('ask-killed', 'wait');
+  const waiting = await ask('ask-killed', 'wait');
+  const next = await ask('ask-killed', 'wait');
+  await next.answer('wait');
+  const { id } = await postKill('ask-killed', { run: waiting.identity.run });
+  await waiting.kill();
+  await holder.completed(EXITED);
+  await next.answer('start');
+  expect(waiting.of('answer').map(({ decision }) => decision)).not.toContain('start');
+  waiting.killing(id, 'gone');
+  await waiting.completed({ duration_ms: 0 });
+  expect(await stored(waiting.identity)).toMatchObject({ state: 'killed', exit_code: 143, pid: null });
+  expect(await event(waiting.identity, 'started')).toEqual([]);
+});
+
+test('a kill that was requested while it waited applies to it when it has started', async () => {
+  const holder = await startedRun('ask-kill-queued', 'wait');
+  const waiting = await ask('ask-kill-queued', 'wait');
+  await waiting.answer('wait');
+  let queued = '';
+  await withoutObject('ask-kill-queued', async () => {
+    queued = (await postKill('ask-kill-queued', {})).id;
+  });
+  vi.setSystemTime(Date.now() + 10_000);
+  await holder.completed(EXITED);
+  await waiting.answer('start');
+  await begin(waiting);
+  await runInDurableObject(jobObject('ask-kill-queued'), (object) => object.reconcile());
+  expect((await waiting.kill()).kill).toBe(queued);
 });

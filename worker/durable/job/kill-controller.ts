@@ -2,6 +2,7 @@
  * Carries out kills: finds the runs that a kill applies to, sends it to their wrappers at least once, and records how far
  * each target has come.
  */
+import { ulid } from 'ulid';
 import * as v from 'valibot';
 import type { Kill, NewRunEvent, TargetTiming } from '#protocol/api';
 import {
@@ -22,6 +23,7 @@ import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
 import type { NewKill, NewKills } from '../../shared/d1/new-kills.ts';
 import type { TakenKill } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
+import { newKill } from '../../shared/new-kill.ts';
 import type { KillOffer, OfferResult } from '../../shared/rpc/job-object.ts';
 import type { JobContext } from './job-context.ts';
 import {
@@ -92,6 +94,25 @@ export class KillController {
     else this.#insert(killRecord(queued), sent);
   }
 
+  /** Whether a kill applies to a run, or will as soon as the run connects. */
+  isAimedAt(run: Parameters<typeof matchesRun>[1]): boolean {
+    const { kills } = this.#job;
+    return kills.targetsAt(run.id).length > 0 || kills.searching(Date.now()).some((kill) => matchesRun(kill, run));
+  }
+
+  /** Kills a run for another one, which replaces it. Once: `by` is the batch. */
+  killFor(by: Pick<RunRecord, 'id' | 'machine'>, run: RunRecord): void {
+    if (this.#openTargets(run).length > 0 || this.#job.kills.hasTargetInBatch(run.id, by.id)) return;
+    const name = `run ${by.id} on ${by.machine}`;
+    const origin = { env: this.#job.env, requestId: ulid(), address: null };
+    const request = { run: run.id, reason: `--overlap kill-old: replaced by a newer run` };
+    const { kill, audit } = newKill(origin, this.#job.name, request);
+    this.take(
+      { kills: [{ kill, audit: { ...audit, detail: { ...audit.detail, by_run: by.id } } }], batch: by.id, key: null },
+      { id: by.id, name },
+    );
+  }
+
   #isNew(queued: QueuedKill): boolean {
     return this.#job.kills.get(queued.id) === null && this.#sameCall(queued) === null;
   }
@@ -147,8 +168,10 @@ export class KillController {
       }
     });
     // After the write, so that the runtime holds it back until the write is durable.
-    for (const record of records) this.#transmitToMatching(record);
-    this.#measureStoring(kills);
+    this.#job.storage.afterCommit(() => {
+      for (const record of records) this.#transmitToMatching(record);
+      this.#measureStoring(kills);
+    });
   }
 
   /** The kills with the targets that they will have; null unless each has one that it can end. Stores nothing. */

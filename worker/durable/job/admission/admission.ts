@@ -8,11 +8,20 @@ import type { Answer, Question } from '#protocol/admission';
 import type { NewRunEvent } from '#protocol/api';
 import { log } from '../../../shared/log.ts';
 import type { JobContext } from '../job-context.ts';
-import { matchesRun } from '../kill-store.ts';
 import type { RunRecord } from '../run-store.ts';
 import type { NewRun } from '../run-updater.ts';
 import { sendToWrapper } from '../sockets.ts';
-import { blockingRuns, byTurn, decide, holdsLock, isExclusive, isInWay, isWaiting, waitsFor } from './decide.ts';
+import {
+  blockingRuns,
+  byTurn,
+  decide,
+  holdsLock,
+  isExclusive,
+  isInWay,
+  isWaiting,
+  toKill,
+  waitsFor,
+} from './decide.ts';
 import { nextFence } from './fence.ts';
 
 /** What a decision changes of a run, and what happens to it by that. */
@@ -49,7 +58,10 @@ export class Admission {
   /** A run asks, for the first time or again: answers it as soon as that is stored. */
   asked(run: RunRecord): void {
     if (isExclusive(run)) this.#hasExclusive = true;
-    this.#answer(this.#judgeAgain(run, this.#line()));
+    const line = this.#line();
+    const judged = this.#judgeAgain(run, line);
+    this.#killOld(judged, line);
+    this.#answer(judged);
   }
 
   /** A run has started. If it was not told to, that may be against what others were promised, or itself. */
@@ -75,6 +87,7 @@ export class Admission {
     let line = this.#line();
     for (const run of line.waiting) {
       const judged = this.#judgeAgain(run, line);
+      this.#killOld(judged, line);
       if (judged === run) continue;
       this.#answer(judged);
       line = moved(line, judged);
@@ -101,7 +114,8 @@ export class Admission {
     const decision = decide(run, question, { now: Date.now(), holders: line.holders, orders: link.orders ?? [] });
     switch (decision.kind) {
       case 'start': {
-        if (this.#isToBeKilled(run)) return UNCHANGED;
+        // A kill has to end it, and not to race with its start.
+        if (this.#job.killController.isAimedAt(run)) return UNCHANGED;
         const fence = nextFence(this.#job.sql);
         log.info('run_admitted', { job: this.#job.name, run: run.id, machine: run.machine, fence });
         return { changes: { fence }, events: [{ type: 'admitted', at, fence }] };
@@ -123,10 +137,11 @@ export class Admission {
     }
   }
 
-  /** A kill has to end it, and not to race with its start. */
-  #isToBeKilled(run: NewRun): boolean {
-    const { kills } = this.#job;
-    return kills.targetsAt(run.id).length > 0 || kills.searching(Date.now()).some((kill) => matchesRun(kill, run));
+  /** Makes a kill for each run that a waiting one replaces. */
+  #killOld(run: RunRecord, { holders }: Line): void {
+    if (run.question === null || !isWaiting(run) || this.#job.sockets.linkOf(run)?.isKeeper !== false) return;
+    if (this.#job.killController.isAimedAt(run)) return;
+    for (const old of toKill(run, run.question, holders)) this.#job.killController.killFor(run, old);
   }
 
   /** Sends a run what it was told, once that is stored: a run must not start with a fence that is forgotten. */

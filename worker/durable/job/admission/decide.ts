@@ -89,7 +89,11 @@ export function waitsFor(
 }
 
 /** The runs that are to be killed for a run with `kill-old`: of those in its way, the ones from before it. */
-export function toKill(run: AskedRun, question: Question, holders: readonly AskedRun[]): readonly AskedRun[] {
+export function toKill<Run extends AskedRun>(
+  run: AskedRun,
+  question: Question,
+  holders: readonly Run[],
+): readonly Run[] {
   if (question.overlap !== 'kill-old') return [];
   return holders.filter((other) => isInWay(other, run, question) && byTurn(other, run) < 0);
 }
