@@ -211,6 +211,7 @@ function optionsOf(facts: RunFacts, supervision: Supervision): RunOptions {
     signal: supervision.signal,
     graceMs: facts.limits.grace_ms,
     wrapperDeath: supervision.wrapper_death,
+    leftovers: supervision.leftovers,
     cwd: null,
     user: null,
     env: {},
@@ -250,7 +251,7 @@ async function finishEndedRun(
   if (supervision.journal !== null) removeJournal(supervision.journal);
   if (configuration.kind === 'unsupervised') return directory.release();
   const { controlPlane } = configuration;
-  if (isAnythingLeft(openProcessTree(origin))) {
+  if (supervision.leftovers !== 'ignore' && isAnythingLeft(openProcessTree(origin))) {
     await recordTakeover(directory, { ...supervision, guardian: parentGuardian(), journal: null }, log);
     if (!(await keepReachable(directory, origin, controlPlane, rules, state, log))) return;
   } else {

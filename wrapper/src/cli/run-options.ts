@@ -24,6 +24,7 @@ const FLAGS = {
   grace: text,
   'wrapper-death': text,
   'without-wrapper': text,
+  leftovers: text,
   shell: flag,
   cron: flag,
   cwd: text,
@@ -66,6 +67,7 @@ export function parseRunArgs(argv: readonly string[], env: NodeJS.ProcessEnv = {
     graceMs: grace(flags.grace),
     wrapperDeath: oneOf('--wrapper-death', ['keep', 'kill'], flags['wrapper-death']),
     withoutWrapper: oneOf('--without-wrapper', ['run', 'refuse'], flags['without-wrapper']),
+    leftovers: oneOf('--leftovers', ['tell', 'kill', 'ignore'], flags.leftovers),
     cwd: flags.cwd ?? null,
     user: flags.user ?? null,
     env: additions(flags.env),
@@ -109,12 +111,16 @@ function grace(value: string | undefined): number {
 /** The first word is the default. */
 function oneOf<const Word extends string>(
   option: string,
-  words: readonly [Word, Word],
+  words: readonly [Word, ...Word[]],
   value: string | undefined,
 ): Word {
   const chosen = words.find((word) => word === (value ?? words[0]));
-  if (chosen === undefined) throw new UsageError(`${option} ${value}: must be ${words.join(' or ')}`);
+  if (chosen === undefined) throw new UsageError(`${option} ${value}: must be ${alternatives(words)}`);
   return chosen;
+}
+
+function alternatives(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }
 
 function additions(pairs: readonly string[] = []): Record<string, string> {

@@ -16,7 +16,9 @@ export type Cause =
   | { readonly kind: 'timeout' }
   | { readonly kind: 'idle_timeout' }
   | { readonly kind: 'offline_limit' }
-  | { readonly kind: 'local_signal' };
+  | { readonly kind: 'local_signal' }
+  /** The command has exited, and what it has left running is not to stay (`--leftovers kill`). */
+  | { readonly kind: 'leftovers' };
 
 export interface EndRequest {
   readonly cause: Cause;
@@ -139,7 +141,7 @@ export function appliedKills(state: Termination): AppliedKill[] {
 
 function onRequest(state: Termination, request: EndRequest, now: number): Decision {
   const known = state.progress.find((each) => isSameKill(each.cause, request.cause));
-  if (known !== undefined) return { next: state, actions: [report(known)] };
+  if (known !== undefined) return { next: state, actions: report(known) };
   switch (state.stage.kind) {
     case 'running':
       return including(state, request, (next) => startKill(next, request, now));
@@ -158,12 +160,18 @@ function onRequest(state: Termination, request: EndRequest, now: number): Decisi
         ),
       );
     }
-    case 'gone':
     case 'exited':
-      // A limit or a local signal that comes too late needs no answer.
-      if (request.cause.kind !== 'operator') return unchanged(state);
-      return reportStep(state, request.cause, stepAt('refused', null, now));
+      if (request.cause.kind === 'leftovers') return startKill(state, request, now);
+      return refuse(state, request.cause, now);
+    case 'gone':
+      return refuse(state, request.cause, now);
   }
+}
+
+function refuse(state: Termination, cause: Cause, now: number): Decision {
+  // A limit or a local signal that comes too late needs no answer.
+  if (cause.kind !== 'operator') return unchanged(state);
+  return reportStep(state, cause, stepAt('refused', null, now));
 }
 
 /**
@@ -294,7 +302,7 @@ function addRequest(state: Termination, request: EndRequest, now: number): Termi
 
 function reportStep(state: Termination, cause: Cause, step: Step): Decision {
   const progress: RequestProgress = { cause, ...step };
-  return { next: { ...state, progress: withProgress(state.progress, progress) }, actions: [report(progress)] };
+  return { next: { ...state, progress: withProgress(state.progress, progress) }, actions: report(progress) };
 }
 
 /** Reports to each request; those that came too late have been refused already. */
@@ -302,7 +310,7 @@ function reportStepToAll(state: Termination, step: Step): Decision {
   const progress = state.progress.map((each) => (each.phase === 'refused' ? each : { cause: each.cause, ...step }));
   return {
     next: { ...state, progress },
-    actions: progress.filter((each) => each.phase !== 'refused').map(report),
+    actions: progress.filter((each) => each.phase !== 'refused').flatMap(report),
   };
 }
 
@@ -310,9 +318,11 @@ function withProgress(all: readonly RequestProgress[], one: RequestProgress): Re
   return [...all.filter((each) => !isSameCause(each.cause, one.cause)), one].slice(-MAX_REMEMBERED);
 }
 
-function report({ cause, ...progress }: RequestProgress): Action {
+/** The end of leftovers is no step of ending the run: the completion says what has survived it. */
+function report({ cause, ...progress }: RequestProgress): Action[] {
+  if (cause.kind === 'leftovers') return [];
   const kill = cause.kind === 'operator' ? cause.kill : null;
-  return { kind: 'report', killing: { type: 'killing', kill, reason: cause.kind, ...progress } };
+  return [{ kind: 'report', killing: { type: 'killing', kill, reason: cause.kind, ...progress } }];
 }
 
 function isSameKill(one: Cause, other: Cause): boolean {

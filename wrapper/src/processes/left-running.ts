@@ -18,18 +18,24 @@ export async function findLeftRunning(
   log: Log,
 ): Promise<readonly LeftProcess[]> {
   try {
-    let pids = tree.remaining();
-    for (const pauseMs of LOOK_AGAIN_MS) {
-      if (pids.length === 0) break;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      pids = tree.remaining();
-    }
+    const pids = await remainingAfterAMoment(tree);
     return describeProcesses(pids, tree.related(), rules);
   } catch (error) {
     // Out of file descriptors, most likely.
     log.info(`cannot look for processes that the command has left running: ${describeError(error)}`);
     return [];
   }
+}
+
+/** What is left of a tree whose command has exited. Takes a single look where nothing is. Rejects as `remaining` throws. */
+export async function remainingAfterAMoment(tree: Pick<ProcessTree, 'remaining'>): Promise<readonly number[]> {
+  let pids = tree.remaining();
+  for (const pauseMs of LOOK_AGAIN_MS) {
+    if (pids.length === 0) break;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    pids = tree.remaining();
+  }
+  return pids;
 }
 
 /** Whether a member or a related process is left. Throws when the process table can't be read. */

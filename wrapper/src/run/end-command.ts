@@ -4,7 +4,8 @@ import type { KillMessage } from '#protocol/wrapper-link';
 import { formatDuration } from '#shared/format-duration';
 import type { LocalSignal, TerminatingSignal } from '../host/local-signals.ts';
 import type { Terminator } from '../kill/terminator.ts';
-import type { Log } from '../logging/log.ts';
+import { describeError, type Log } from '../logging/log.ts';
+import { remainingAfterAMoment } from '../processes/left-running.ts';
 import type { ProcessTree } from '../processes/process-tree.ts';
 import type { LimitKind } from './limits.ts';
 import type { LaunchedRun } from './run-context.ts';
@@ -106,6 +107,22 @@ function endBySignal({ options, terminator, log }: EndContext, signal: Terminati
   });
 }
 
+/** `--leftovers kill`: ends what the command has left running, by the rules of a kill. Never rejects. */
+export async function endLeftovers({ options, terminator, tree, log }: EndContext): Promise<void> {
+  // Whatever ended the run has ended all of it.
+  if (terminator.stage.kind !== 'exited') return;
+  try {
+    const pids = await remainingAfterAMoment(tree);
+    if (pids.length === 0) return;
+    log.info(`the command has left ${pids.join(', ')} running: ending what is left (--leftovers kill)`);
+  } catch (error) {
+    // Out of file descriptors, most likely. The leader's process group needs no look.
+    log.info(`cannot look for processes that the command has left running: ${describeError(error)}`);
+  }
+  terminator.request({ cause: { kind: 'leftovers' }, signal: options.signal, graceMs: options.graceMs });
+  await terminator.over();
+}
+
 /** Why the run has ended, once it has. */
 export function endReason(
   { options, terminator }: Pick<EndContext, 'options' | 'terminator'>,
@@ -116,11 +133,15 @@ export function endReason(
     case 'gone':
     case 'term':
     case 'kill':
-      return stage.reason;
+      return stage.reason === 'leftovers' ? ownReason(options, raw) : stage.reason;
     case 'running':
     case 'exited':
-      if (raw !== null) return raw.kind;
-      // The guardian has ended it, or a successor saw it end.
-      return options.wrapperDeath === 'kill' ? 'wrapper_died' : 'exit_unknown';
+      return ownReason(options, raw);
   }
+}
+
+function ownReason({ wrapperDeath }: RunOptions, raw: RawExit | null): EndReason {
+  if (raw !== null) return raw.kind;
+  // The guardian has ended it, or a successor saw it end.
+  return wrapperDeath === 'kill' ? 'wrapper_died' : 'exit_unknown';
 }

@@ -58,6 +58,7 @@ function supervisionOf({ options, settings, rules }: LaunchedRun, journal: strin
     guardian: null,
     journal,
     wrapper_death: options.wrapperDeath,
+    leftovers: options.leftovers,
     signal: options.signal,
     idle_timeout_ms: options.idleTimeoutMs,
     max_offline_ms: options.maxOfflineMs,

@@ -3,6 +3,9 @@
 /** What becomes of the command when the wrapper itself is killed. */
 export type WrapperDeath = 'keep' | 'kill';
 
+/** What becomes of what the command leaves running when it exits. */
+export type Leftovers = 'tell' | 'kill' | 'ignore';
+
 export interface RunOptions {
   readonly job: string;
   readonly instance: string | null;
@@ -19,6 +22,7 @@ export interface RunOptions {
   readonly wrapperDeath: WrapperDeath;
   /** What the launcher does when Node can't run leash: read there (launcher.sh), and here only to refuse what is neither. */
   readonly withoutWrapper: 'run' | 'refuse';
+  readonly leftovers: Leftovers;
   readonly cwd: string | null;
   readonly user: string | null;
   /** Added to the command's environment. */

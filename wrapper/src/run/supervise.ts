@@ -14,7 +14,7 @@ import { findRelated, relatedAsLeft } from '../processes/describe-processes.ts';
 import { findLeftRunning } from '../processes/left-running.ts';
 import { watchTree } from '../processes/watch-tree.ts';
 import { redactLine } from '../redact/redactor.ts';
-import { endByLimit, endReason, handleLocalSignal } from './end-command.ts';
+import { endByLimit, endLeftovers, endReason, handleLocalSignal } from './end-command.ts';
 import { Limits } from './limits.ts';
 import { RedactedOutput } from './redacted-output.ts';
 import { type RunContext, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
@@ -72,6 +72,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   unwatch();
   cancelRehearsal();
   await terminator.over();
+  if (context.options.leftovers === 'kill') await endLeftovers(context);
   const stillOpen = await reader.finished();
   warnOfOpenPipes(terminator.stage, stillOpen, log);
   if (stillOpen.length > 0) guardian?.drain();
@@ -79,7 +80,8 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   reader.close();
   recording.end();
   // A look at all processes costs time: it is skipped when there is no control plane to report to.
-  const left = uplink === null ? [] : await findWhatIsLeft(context);
+  const isReported = uplink !== null && context.options.leftovers !== 'ignore';
+  const left = isReported ? await findWhatIsLeft(context) : [];
   tree.release();
   const why = command.whyNotExecuted();
   if (why !== null) return notStarted(why, context);

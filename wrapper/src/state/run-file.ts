@@ -31,6 +31,7 @@ const Supervision = v.object({
   /** The directory of its journal; null when it has none. */
   journal: v.nullable(v.string()),
   wrapper_death: v.picklist(['keep', 'kill']),
+  leftovers: v.optional(v.picklist(['tell', 'kill', 'ignore']), 'tell'),
   /** The first signal when a limit ends the command. */
   signal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in os.constants.signals),
   idle_timeout_ms: v.nullable(Ms),

@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { gate } from '../support/gate.ts';
-import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, sabotage, shell, WAIT } from '../support/leash.ts';
 import { noPatience } from '../support/no-patience.ts';
 import { living } from '../support/processes.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 test('something left behind that holds stdout open does not hold the wrapper up, and is named', async () => {
   const plane = await controlPlane();
@@ -19,6 +20,32 @@ test('something left behind that holds stdout open does not hold the wrapper up,
   expect(left).toContainEqual({ pid: children[0], command_line: `sh -c 'sleep 1000; :' ${mark}-child` });
   expect(left.map(({ command_line }) => command_line)).toContain('sleep 1000');
   expect(left).toHaveLength(2);
+});
+
+test('--leftovers kill ends what is left, with the grace, before the end is reported; the exit code stays the command’s', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  // Of two, one ignores the first signal. The command exits when both have their traps.
+  const child = (trap: string) => `sh -c "trap '${trap}' TERM; echo up >&3; ${WAIT}" ${mark} 3>&4 &`;
+  const script = `mkfifo "$1"; exec 4<>"$1"; ${child('')} ${child('exit')} read a <&4; read b <&4; rm "$1"; exit 3`;
+  const options = ['--leftovers', 'kill', '--grace', '200ms', '--verbose'];
+  const leash = leashRun([...shell(script, `${mark}-command`), `${temporaryDirectory()}/fifo`], { plane, options });
+  expect((await leash.exited()).code).toBe(3);
+  expect(living(mark)).toEqual([]);
+  expect(await plane.completed()).toMatchObject({ exit_code: 3, reason: 'exited' });
+  expect((await plane.completed()).left_running).toBeUndefined();
+  expect(plane.of('killing')).toEqual([]);
+  expect(leash.stderr).toMatch(/the command has left \d+, \d+(, \d+)* running/);
+});
+
+test('--leftovers ignore reports nothing, and ends nothing', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const script = `sh -c 'sleep 1000; :' ${mark}-child >/dev/null 2>&1 &`;
+  const leash = leashRun(shell(script, mark), { plane, options: ['--leftovers', 'ignore'] });
+  expect((await leash.exited()).code).toBe(0);
+  expect(living(`${mark}-child`)).toHaveLength(1);
+  expect((await plane.completed()).left_running).toBeUndefined();
 });
 
 test('a short command is recorded as it printed, and the wrapper leaves as soon as it is', async () => {

@@ -25,6 +25,7 @@ export function someFacts(changes: Partial<RunFacts> = {}): Omit<RunFacts, 'vers
       guardian: null,
       journal: null,
       wrapper_death: 'keep',
+      leftovers: 'tell',
       signal: 'SIGTERM',
       idle_timeout_ms: null,
       max_offline_ms: null,

@@ -26,6 +26,7 @@ test.each([
   [['run', '--job', 'a', '--redact', 'x', '--no-redact', '--', 'true'], 'mutually exclusive'],
   [['run', '--job', 'a', '--signal', 'SIGNOPE', '--', 'true'], 'unknown signal'],
   [['run', '--job', 'a', '--wrapper-death', 'maybe', '--', 'true'], 'keep or kill'],
+  [['run', '--job', 'a', '--leftovers', 'keep', '--', 'true'], 'tell, kill or ignore'],
   [['run', '--job', 'a', '--env', 'NAME', '--', 'true'], '--env must be NAME=VALUE'],
   [['run', '--job', 'a', '--spool-limit', '1', '--', 'true'], 'at least 64K'],
   [['run', '--job', 'a', '--spool-limit', 'much', '--', 'true'], 'not a size'],
@@ -72,6 +73,7 @@ test('limits are off by nothing and by 0, and the first signal can be named eith
       splayMs: null,
       signal: 'SIGTERM',
       wrapperDeath: 'keep',
+      leftovers: 'tell',
       // As much as the control plane keeps.
       spoolLimitBytes: null,
     },
@@ -134,6 +136,7 @@ test('every option is in the help, and the help fits a terminal', async () => {
     'idle-timeout',
     'max-offline',
     'wrapper-death',
+    'leftovers',
     'spool-limit',
     'no-redact',
     'detach',

@@ -77,6 +77,32 @@ test('a further kill that includes it sends the first signal to those that have 
   expect(story.slice(3)).toEqual(['30 include_related', '30 !SIGTERM', '30 !SIGCONT', '30 2:term']);
 });
 
+describe('what the command has left running', () => {
+  const exited: TerminationEvent = { kind: 'leader_exited' };
+
+  test('is ended after the exit like by a kill, without a step to report', () => {
+    const { story, end } = play(
+      [10, exited],
+      [20, own('leftovers', 100)],
+      [50, looked([7])],
+      [120, looked([7])],
+      [130, looked([])],
+    );
+    expect(story).toEqual(['20 !SIGTERM', '20 !SIGCONT', '120 !SIGKILL']);
+    expect(end.stage).toEqual({ kind: 'gone', reason: 'leftovers', survivors: [], unnamedSurvivors: false });
+  });
+
+  test('is ended sooner by a kill that comes meanwhile, which is answered', () => {
+    const { story } = play([10, exited], [20, own('leftovers')], [30, kill(KILL_1, 0)], [40, looked([])]);
+    expect(story).toEqual(['20 !SIGTERM', '20 !SIGCONT', '30 1:term', '30 !SIGKILL', '30 1:kill', '40 1:gone']);
+  });
+
+  test('needs nothing more when the run was killed', () => {
+    const { story } = play([10, kill(KILL_1)], [20, exited], [30, looked([])], [40, own('leftovers')]);
+    expect(story.at(-1)).toBe('30 1:gone');
+  });
+});
+
 test('what is included while SIGKILL goes round gets as much time as the others', () => {
   const { story, end } = play(
     [10, kill(KILL_1, 0)],

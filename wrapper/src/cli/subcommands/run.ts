@@ -37,6 +37,8 @@ Limits and signals:
                            at once. Also after a signal to leash itself
   --wrapper-death ACTION   when leash itself is killed: keep the command running (default), or
                            kill it and everything it has started
+  --leftovers ACTION       what COMMAND leaves running when it exits: tell (default) shows it on the
+                           run's page, kill ends it as a limit would, ignore doesn't look for it
   --without-wrapper ACTION when leash can't run here (Node.js is missing, too old or can't start, or
                            leash itself is damaged): run the command unsupervised (default, unless
                            --max-offline is given), or refuse, with exit code 255
