@@ -14,18 +14,25 @@ export function cookieOf(run: string): string {
   return COOKIE_PREFIX + run;
 }
 
+/** Names the run for the command's own use, such as its temporary files. */
+const RUN_VARIABLE = 'LEASH_RUN_ID';
+/** A number that rises with each admission of the job, for the command's own writes: only if the run was admitted. */
+export const FENCE_VARIABLE = 'LEASH_FENCE';
+
 /**
- * Our environment without the control plane's credentials, with the run's cookie and the variables of `--env`. Where
- * LEASH_KEEP excludes us from kills of outer runs, it excludes the command from those, too, but not from its own run's.
+ * Our environment without the control plane's credentials and an outer run's fence, with the run's id and cookie and the
+ * variables of `--env`. Where LEASH_KEEP excludes us from kills of outer runs, it excludes the command from those, too, but
+ * not from its own run's.
  */
 export function commandEnvironment(
   environment: Environment,
   run: string,
   additions: Readonly<Record<string, string>>,
 ): Environment {
-  const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, ...rest } = environment;
+  const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, [FENCE_VARIABLE]: _fence, ...rest } = environment;
   const { [KEEP_VARIABLE]: keep, ...inherited } = rest;
-  return { ...(keep === undefined ? inherited : withoutCookies(inherited)), [cookieOf(run)]: '1', ...additions };
+  const base = keep === undefined ? inherited : withoutCookies(inherited);
+  return { ...base, [RUN_VARIABLE]: run, [cookieOf(run)]: '1', ...additions };
 }
 
 function withoutCookies(environment: Environment): Environment {

@@ -43,7 +43,7 @@ async function startServer(mark: string): Promise<{ readonly fifo: string; reado
 /** Has `$0-hired` started by the server, starts `$0-kept` and `$0-daemon`, and waits. */
 function job(fifo: string): string {
   return [
-    "cookie=$(env | sed -n 's/^\\(LEASH_RUN_[0-9A-Z]*\\)=.*/\\1/p')",
+    "cookie=$(env | sed -n 's/^\\(LEASH_RUN_[0-9A-Z]\\{26\\}\\)=.*/\\1/p')",
     `echo "$cookie=1 sh -c '${WAIT}' $0-hired &" >'${fifo}'`,
     `LEASH_KEEP=1 sh -c '${WAIT}' $0-kept &`,
     `(setsid sh -c '${WAIT}' $0-daemon &)`,

@@ -100,11 +100,20 @@ test.each([
 });
 
 test('the command gets its environment without our credentials, and a variable that says which run it is', () => {
-  const env = { LEASH_TOKEN: 't', LEASH_TOKEN_FILE: '/f', LEASH_URL: 'u', PATH: '/bin', LEASH_RUN_outer: '1' };
+  const env = {
+    LEASH_TOKEN: 't',
+    LEASH_TOKEN_FILE: '/f',
+    LEASH_URL: 'u',
+    PATH: '/bin',
+    LEASH_RUN_outer: '1',
+    LEASH_RUN_ID: 'outer',
+    LEASH_FENCE: '7',
+  };
   expect(commandEnvironment(env, 'inner', { PATH: '/opt/bin' })).toEqual({
     LEASH_URL: 'u',
     LEASH_RUN_outer: '1',
     LEASH_RUN_inner: '1',
+    LEASH_RUN_ID: 'inner',
     PATH: '/opt/bin',
   });
 });
