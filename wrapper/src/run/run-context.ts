@@ -32,6 +32,7 @@ import { redactLine } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
 import { type EndContext, endByOperator } from './end-command.ts';
 import { nameRun, newRunKey } from './identity.ts';
+import type { ChosenRules } from './redaction.ts';
 import { createRunFacts } from './run-facts.ts';
 import type { RunOptions } from './run-options.ts';
 import { type NewRunFacts, RunPersistence, type StorageSource } from './run-persistence.ts';
@@ -41,21 +42,34 @@ export interface SupervisedCommand extends Omit<RunningCommand, 'exited'> {
   readonly exited: Promise<RawExit | null>;
 }
 
-/** What is known when the command has been started. */
-export interface LaunchedRun {
+/** What a run is supervised by, which doesn't depend on its start. */
+interface RunBasis {
   readonly options: RunOptions;
   readonly version: string;
   readonly run: string;
-  readonly startedAt: Date;
-  /** The run's age in ms. */
-  readonly age: () => number;
   readonly launch: LaunchState;
   readonly settings: Environment;
   readonly configuration: Configuration;
   readonly rules: RedactionRules;
-  readonly cgroup: Cgroup | null;
   readonly own: OwnOutput;
   readonly log: OpenLog;
+}
+
+/** What is known before the command is started. */
+export interface PreparedRun extends RunBasis {
+  /** The command's environment. */
+  readonly env: Environment;
+  readonly chosen: ChosenRules;
+  /** What is wrong with the settings, in lines for a person. */
+  readonly problems: readonly string[];
+}
+
+/** What is known when the command has been started. */
+export interface LaunchedRun extends RunBasis {
+  readonly startedAt: Date;
+  /** The run's age in ms. */
+  readonly age: () => number;
+  readonly cgroup: Cgroup | null;
   readonly started: SupervisedCommand | NotStarted;
 }
 
@@ -86,17 +100,9 @@ export interface InheritedState {
 
 /** Creates what supervises the command, which already runs. */
 export function createRunContext(launched: LaunchedRun): RunContext {
-  const { options, version, run, rules, log, started } = launched;
+  const { log, started } = launched;
   const origin = treeOrigin(launched);
-  const startFacts = {
-    run,
-    run_key: newRunKey(),
-    pid: started.kind === 'running' ? started.pid : null,
-    command_line: cutCommandLine(redactLine(rules, options.shellLine ?? commandLine(options.command))),
-    version,
-    limits: { timeout_ms: options.timeoutMs, grace_ms: options.graceMs, signal: options.signal },
-    host: hostFacts(options.user),
-  };
+  const startFacts = { ...createStartFacts(launched), pid: started.kind === 'running' ? started.pid : null };
   const address = addressOf(launched);
   const self = tryRefOf(process.pid, log);
   const journal = origin === null || address === null ? null : createJournal(origin.leader, log);
@@ -121,6 +127,19 @@ export function createRunContext(launched: LaunchedRun): RunContext {
 /** The same for the successor of a killed wrapper. */
 export function createAdoptedRunContext(launched: LaunchedRun, inherited: InheritedState): RunContext {
   return wireContext(launched, addressOf(launched), { ...inherited, tree: openProcessTree(inherited.origin) });
+}
+
+/** What is reported of a run's start, as far as it doesn't depend on the start. */
+function createStartFacts({ options, version, run, rules }: RunBasis): StartFacts {
+  return {
+    run,
+    run_key: newRunKey(),
+    pid: null,
+    command_line: cutCommandLine(redactLine(rules, options.shellLine ?? commandLine(options.command))),
+    version,
+    limits: { timeout_ms: options.timeoutMs, grace_ms: options.graceMs, signal: options.signal },
+    host: hostFacts(options.user),
+  };
 }
 
 interface ContextParts extends Omit<InheritedState, 'origin' | 'guardian'> {
