@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS brakes (
   until INTEGER NOT NULL,
   kills INTEGER NOT NULL,
   created_by TEXT NOT NULL, -- the name of the token
+  created_by_id TEXT NOT NULL, -- its id
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS brakes_by_end ON brakes (until);

@@ -372,6 +372,8 @@ export type RotateToken = v.InferOutput<typeof RotateToken>;
 
 export const AUDIT_ACTIONS = [
   'kill',
+  'brake_created',
+  'brake_ended',
   'token_created',
   'token_rotated',
   'token_deleted',

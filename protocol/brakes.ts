@@ -1,10 +1,14 @@
 /** Standing orders: a brake is a kill that stands, maintenance the same without the kill. */
 import * as v from 'valibot';
+import { Kill } from './api.ts';
 import { showInvisible } from './invisible-characters.ts';
 import { Glob } from './names.ts';
 
 /** The longest that one may stand: thirty days. */
 export const MAX_BRAKE_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** How many may be active at a time: all are read whenever wrappers connect. */
+export const MAX_BRAKES = 100;
 
 /** How many globs of jobs or machines one may have. */
 export const MAX_BRAKE_GLOBS = 20;
@@ -52,6 +56,8 @@ export const Brake = v.object({
 });
 export type Brake = v.InferOutput<typeof Brake>;
 
+/** The answer to `POST /brakes`: also the kills that it has made. */
+export const BrakeCreated = v.object({ brake: Brake, kills: v.array(Kill) });
 export const BrakeList = v.object({ brakes: v.array(Brake), next_cursor: v.nullable(v.string()) });
 
 /** What a job's object has to know of a brake that matches a run. */
@@ -61,5 +67,24 @@ export const StandingOrder = v.object({
   until_ms: v.number(),
   reason: v.nullable(v.string()),
   created_by: v.string(),
+  /** The id of its creator's token. */
+  created_by_id: v.string(),
 });
 export type StandingOrder = v.InferOutput<typeof StandingOrder>;
+
+/** What a brake is for: `all jobs`, `sync-* on web-1, web-2`. */
+export function scopeText({ jobs, machines }: Pick<Brake, 'jobs' | 'machines'>): string {
+  const what = jobs.includes('*') ? 'all jobs' : jobs.join(', ');
+  return machines.includes('*') ? what : `${what} on ${machines.join(', ')}`;
+}
+
+/** The reason of a brake's kills. */
+export function brakeReason(reason: string | null): string {
+  return reason === null ? 'brake' : `brake: ${reason}`;
+}
+
+/** What a run that asks is told when it is not to start. */
+export function orderText({ kill, until_ms: until, reason, created_by: by }: StandingOrder): string {
+  const what = kill ? 'brake' : 'maintenance';
+  return `${what} by ${by} until ${new Date(until).toISOString()}${reason === null ? '' : `: ${reason}`}`;
+}

@@ -1,5 +1,6 @@
 /** What the fields of resources mean: for readers of the OpenAPI document, and of `api.ts`. No bundle contains it but the Worker's. */
 import type { AuditEntry, IndexSize, Job, Kill, LastEnd, Run, Session, Target, TargetTiming, Token } from './api.ts';
+import type { Brake } from './brakes.ts';
 
 const RUN: Record<keyof Run, string> = {
   id: 'A ULID, made by the wrapper. Unique within the job.',
@@ -114,6 +115,17 @@ const JOB: Record<keyof Job, string> = {
   about: 'What the job is, as its newest run says; null if it says nothing.',
 };
 
+const BRAKE: Record<keyof Brake, string> = {
+  id: 'A ULID. The `batch` of the kills that it makes.',
+  jobs: 'Globs, any of which must match the job.',
+  machines: 'Globs, any of which must match the machine.',
+  reason: 'Why, in the words of who set it; null without.',
+  until: 'When it ends by itself.',
+  kill: 'Whether matching runs are killed. Otherwise it is maintenance: they run, and raise no alerts.',
+  created_by: 'The name of the token that set it.',
+  created_at: 'When it was set.',
+};
+
 const LAST_END: Record<keyof LastEnd, string> = {
   machine: 'Where it ran.',
   run: 'The id of the run.',
@@ -157,7 +169,7 @@ const AUDIT_ENTRY: Record<keyof AuditEntry, string> = {
   actor: 'The token, with the name it had at the time; null if the caller is unknown.',
   action: 'What was done.',
   subject:
-    'A kill’s job; a token’s id; a denied request’s `operationId`; the job that reported a run with the id of another job’s run.',
+    'A kill’s job; a brake’s or a token’s id; a denied request’s `operationId`; the job that reported a run with the id of another job’s run.',
   detail: 'Depends on the action. Never contains a secret.',
   address: 'The client’s IP address; of denied requests its /64, if it is IPv6. Null if it is unknown.',
   request_id: 'Identifies the call in the control plane’s logs.',
@@ -169,6 +181,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string,
   Kill: KILL,
   Target: TARGET,
   TargetTiming: TARGET_TIMING,
+  Brake: BRAKE,
   Job: JOB,
   LastEnd: LAST_END,
   Token: TOKEN,

@@ -16,3 +16,29 @@ export function matchesGlob(glob: string, name: string): boolean {
   }
   return name.length - last.length >= position && name.endsWith(last);
 }
+
+/** Whether some name could match both globs. */
+export function mayOverlap(one: string, other: string): boolean {
+  // From their ends: whether what is left of one from `i` and of the other from `j` could match the same text.
+  let below: boolean[] = [];
+  for (let i = one.length; i >= 0; i--) {
+    const row: boolean[] = [];
+    for (let j = other.length; j >= 0; j--) {
+      const [left, right] = [one[i], other[j]];
+      // A `*` matches nothing, or one more character of the other.
+      const byWildcard =
+        ((left === '*' || right === '*') && (below[j] ?? false) && left !== undefined) ||
+        ((left === '*' || right === '*') && (row[j + 1] ?? false) && right !== undefined);
+      const byLetter = left !== undefined && left === right && (below[j + 1] ?? false);
+      row[j] = (left === undefined && right === undefined) || byWildcard || byLetter;
+    }
+    below = row;
+  }
+  return below[0] ?? false;
+}
+
+/** Whether every name that matches a glob also matches another one. */
+export function isWithinGlob(inner: string, outer: string): boolean {
+  // Taken for a name, its own `*` is a letter that no name has: only a `*` of the other matches it.
+  return matchesGlob(outer, inner);
+}

@@ -68,6 +68,8 @@ const OutputGap = v.object({
   to: Offset,
   begin: v.optional(Offset),
 });
+/** Brakes were set or ended: read them again. Only on `/watch`. */
+const BrakesChanged = v.object({ type: v.literal('brakes') });
 /** Too much output is unacked: no more is sent until the viewer subscribes again, at any offset. */
 const Behind = v.object({ type: v.literal('behind'), run: RunId, offset: Offset });
 /** Reply with `pong` and the same number, which says how much was sent before. */
@@ -80,6 +82,7 @@ export type WatchMessage =
   | v.InferOutput<typeof KillChanged>
   | v.InferOutput<typeof RunRemoved>
   | v.InferOutput<typeof JobRemoved>
+  | v.InferOutput<typeof BrakesChanged>
   | v.InferOutput<typeof EventHappened>
   | v.InferOutput<typeof OutputGap>
   | v.InferOutput<typeof Behind>
@@ -91,6 +94,7 @@ export const readWatchMessage = textFrameReader({
   kill: KillChanged,
   run_removed: RunRemoved,
   job_removed: JobRemoved,
+  brakes: BrakesChanged,
   event: EventHappened,
   gap: OutputGap,
   behind: Behind,

@@ -2,6 +2,7 @@
 
 import { withTimeout } from '#shared/with-timeout';
 import { purgeAudit } from '../shared/d1/audit.ts';
+import { purgeBrakes } from '../shared/d1/brakes.ts';
 import { KEY_MS, purgeIdempotencyKeys } from '../shared/d1/idempotency.ts';
 import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
 import { jobsWithUnacceptedKills } from '../shared/d1/kill-queue.ts';
@@ -13,6 +14,7 @@ import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
 import { daysInMs, readSettings } from '../shared/settings.ts';
+import { enforceBrakes } from './brakes/enforce.ts';
 import { makeRoom } from './index-room.ts';
 import { closeStaleSockets } from './revocation.ts';
 
@@ -40,6 +42,7 @@ export async function sweep(env: Env): Promise<void> {
     // These delete, which is all that a full D1 accepts.
     () => makeRoom(env),
     () => purgeOld(env, now),
+    () => enforceBrakes(env, now),
     () => reconcileJobs(env, now),
     () => closeStaleSockets(env, OBJECTS_TO_REVOKE_PER_SWEEP),
   ]);
@@ -78,6 +81,7 @@ async function purgeOld(env: Env, now: number): Promise<void> {
   const stale = now - daysInMs(runDays) - LEFT_OVER_MS;
   const db = env.DB;
   await inBatches(purgeSessions(db, now, ROWS_PER_STATEMENT));
+  await inBatches(purgeBrakes(db, now, ROWS_PER_STATEMENT));
   await inBatches(purgeSecrets(db, now - REPLACED_SECRET_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeIdempotencyKeys(db, now - KEY_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));

@@ -98,7 +98,7 @@ describe('wrappers that connect while too many others do', () => {
   test('are told when to ask again, and a kill is served before any of the crowd', async () => {
     const { secret } = await newToken({ name: 'machines', scopes: ['run'] });
     const victim = await TestWrapper.connect(newIdentity('admission-victim'));
-    const gateway = await ObservedGateway.observe('sign-in', 'token');
+    const gateway = await ObservedGateway.observe('sign-in', 'signIn');
     gateway.hold();
     const places = fill(new Admission(), NEW).length;
     const crowd = Array.from({ length: places }, () => requestLink(newIdentity('admission-crowd'), secret));

@@ -38,7 +38,7 @@ describe('a thundering herd', () => {
   test('costs D1 a few queries, however many connect at once, and a kill waits for none of them', async () => {
     admitEveryone();
     const tokens = [await machineToken(), await machineToken()];
-    const signIn = await ObservedGateway.observe('sign-in', 'token');
+    const signIn = await ObservedGateway.observe('sign-in', 'signIn');
     const queue = await ObservedGateway.observe('queue', 'unacceptedKills');
     const changes = await ObservedGateway.observe('changes', 'commit');
     for (const gateway of [signIn, queue, changes]) gateway.hold();
@@ -76,7 +76,7 @@ describe('a thundering herd', () => {
 
   test('lets nobody in by a token that was revoked before the call began', async () => {
     const { id, secret } = await machineToken();
-    const gateway = await ObservedGateway.observe('sign-in', 'token');
+    const gateway = await ObservedGateway.observe('sign-in', 'signIn');
     gateway.hold();
     const before = TestWrapper.connect(newIdentity('hour-revoked'), {}, secret);
     // D1 has answered that the token is there; the answer is still under way.

@@ -10,6 +10,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { withTimeout } from '#shared/with-timeout';
 import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
+import { findActiveBrakes, readBrakes } from '../../shared/d1/brakes.ts';
 import { countChanges } from '../../shared/d1/counters.ts';
 import { upsertJobs } from '../../shared/d1/jobs.ts';
 import { type QueuedKill, unacceptedKills } from '../../shared/d1/kill-queue.ts';
@@ -24,12 +25,12 @@ import {
 } from '../../shared/d1/run-id-conflicts.ts';
 import { indexRuns } from '../../shared/d1/runs.ts';
 import { findSessions } from '../../shared/d1/sessions.ts';
-import { findTokensByHash, type TokenRecord } from '../../shared/d1/tokens.ts';
+import { findTokensByHash, readTokens, type TokenRecord } from '../../shared/d1/tokens.ts';
 import { purgeKills, purgeRuns } from '../../shared/d1/tombstones.ts';
 import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type PublishedChanges, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
-import type { Committed, D1GatewayRpc, QueuePosition } from '../../shared/rpc/d1-gateway.ts';
+import type { Committed, D1GatewayRpc, QueuePosition, SignIn } from '../../shared/rpc/d1-gateway.ts';
 import { fleetObject } from '../../shared/rpc/fleet-object.ts';
 import { BatchLoader } from './batch-loader.ts';
 import { conflictsOf, conflictsToAudit, indexedAsSent } from './commit-results.ts';
@@ -47,13 +48,21 @@ const PUBLISH_LIMIT_MS = 5_000;
 const RESYNC_MS = 5_000;
 
 export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc {
-  readonly #tokens = new BatchLoader<string, TokenRecord | null>({
-    name: 'the D1 query for tokens',
+  readonly #signIns = new BatchLoader<string | null, SignIn>({
+    name: 'the D1 query for tokens and brakes',
     weigh: () => 1,
     maxWeight: MAX_HASHES,
     loadBatch: async (hashes) => {
-      const tokens = await findTokensByHash(this.env.DB, [...new Set(hashes)]);
-      return hashes.map((hash) => tokens.get(hash) ?? null);
+      const [found, active] = await this.env.DB.batch([
+        findTokensByHash(
+          this.env.DB,
+          [...new Set(hashes)].filter((hash) => hash !== null),
+        ),
+        findActiveBrakes(this.env.DB, Date.now()),
+      ]);
+      const tokens = readTokens(found);
+      const brakes = readBrakes(active);
+      return hashes.map((hash) => ({ token: hash === null ? null : (tokens.get(hash) ?? null), brakes }));
     },
   });
 
@@ -95,8 +104,12 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     this.#viewers = new ViewerPresence(ctx.storage);
   }
 
-  token(hash: string): Promise<TokenRecord | null> {
-    return this.#tokens.load(hash);
+  signIn(hash: string | null): Promise<SignIn> {
+    return this.#signIns.load(hash);
+  }
+
+  async token(hash: string): Promise<TokenRecord | null> {
+    return (await this.#signIns.load(hash)).token;
   }
 
   session(hash: string): Promise<string | null> {

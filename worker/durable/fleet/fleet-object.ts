@@ -103,6 +103,11 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     for (const { socket } of this.#viewers()) socket.close(CLOSE_CODES.missed, 'changes were missed: fetch them');
   }
 
+  brakesChanged(): void {
+    // Not which: each viewer reads those that it may see.
+    this.#broadcast([addressed(null, { type: 'brakes' })]);
+  }
+
   publishJobRemoved(job: string): void {
     this.#broadcast([addressed(job, { type: 'job_removed', job })]);
   }
@@ -151,7 +156,7 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
 /** Sends a viewer the messages that it may see. */
 function sendVisible(viewer: Viewer, messages: readonly Addressed[]): Viewer {
   const { socket, ...attachment } = viewer;
-  const seen = messages.filter(({ job }) => matchesGlob(attachment.jobs, job));
+  const seen = messages.filter(({ job }) => job === null || matchesGlob(attachment.jobs, job));
   if (seen.length === 0) return viewer;
   const backlog = seen.reduce((before, { text }) => sendCounted(socket, before, text), attachment.backlog);
   attach(socket, { ...attachment, backlog });
@@ -167,10 +172,11 @@ function attach(socket: WebSocket, attachment: Attachment): void {
 }
 
 interface Addressed {
-  readonly job: string;
+  /** Null: every viewer may see it. */
+  readonly job: string | null;
   readonly text: string;
 }
 
-function addressed(job: string, message: WatchMessage): Addressed {
+function addressed(job: string | null, message: WatchMessage): Addressed {
   return { job, text: JSON.stringify(message) };
 }

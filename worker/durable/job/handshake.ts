@@ -1,6 +1,7 @@
 /** A wrapper sends `start`: decides which run it speaks for, updates that run, and sends what the wrapper missed. */
 import type { Question } from '#protocol/admission';
 import type { NewRunEvent } from '#protocol/api';
+import type { StandingOrder } from '#protocol/brakes';
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { DEFAULT_KILL_SIGNAL } from '#protocol/kill';
 import { EXIT_LOST } from '#protocol/run-state';
@@ -59,6 +60,7 @@ export class Handshake {
     acknowledge(run);
     this.#catchUp(run, message);
     this.#admit(known, message);
+    if (message.phase === 'running') this.#brake(message.run, attachment.orders ?? []);
     return null;
   }
 
@@ -223,6 +225,12 @@ export class Handshake {
       if (known?.state === 'lost') admission.returned(run);
       else admission.started(run);
     }
+  }
+
+  /** After the kills that wait for it: one of them may be this brake's. */
+  #brake(id: string, orders: readonly StandingOrder[]): void {
+    const run = this.#job.runs.get(id);
+    if (run !== null) this.#job.brakes.runConnected(run, orders);
   }
 
   #abandon(run: RunRecord, finalOffset: number): void {

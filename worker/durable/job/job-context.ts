@@ -4,6 +4,7 @@ import { readSettings, type Settings } from '../../shared/settings.ts';
 import { Credentials } from '../sockets/credentials.ts';
 import { Admission } from './admission/admission.ts';
 import { AlarmScheduler } from './alarm-scheduler.ts';
+import { Brakes } from './brakes.ts';
 import { DeadlineHandlers } from './deadline-handlers.ts';
 import { EventStore } from './event-store.ts';
 import { Handshake } from './handshake.ts';
@@ -74,6 +75,7 @@ export class JobContext extends JobBase {
   readonly liveness = new Liveness(this);
   readonly runIdConflicts = new RunIdConflicts(this);
   readonly killController = new KillController(this);
+  readonly brakes = new Brakes(this);
   readonly queueDrain = new QueueDrain(this);
   readonly outputIngest = new OutputIngest(this);
   readonly outputFlush = new OutputFlush(this);

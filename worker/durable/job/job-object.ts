@@ -15,6 +15,7 @@ import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
 import type {
   ConfirmedCaller,
+  EnforcedBrake,
   JobObjectRpc,
   KillOffer,
   OfferResult,
@@ -22,6 +23,7 @@ import type {
   OutputPage,
 } from '../../shared/rpc/job-object.ts';
 import { readOpening, SALTPETER_PATH } from '../../shared/rpc/saltpeter-opening.ts';
+import { readOrders } from '../../shared/rpc/standing-orders.ts';
 import { answerClose, upgrade } from '../sockets/upgrade.ts';
 import { exceededViewerLimit, tooManyViewers } from '../sockets/viewer-limits.ts';
 import { JobContext } from './job-context.ts';
@@ -62,14 +64,14 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     switch (pathname) {
       case '/connect':
         return upgrade(WRAPPER_SUBPROTOCOL, (socket) => {
-          const credential = readCredential(searchParams);
-          this.#job.sockets.acceptWrapper(socket, { run, instance, machine, credential });
+          const [credential, orders] = [readCredential(searchParams), readOrders(searchParams)];
+          this.#job.sockets.acceptWrapper(socket, { run, instance, machine, credential, orders });
           this.#job.startTimeout.watch(socket);
         });
       case SALTPETER_PATH:
         return upgrade(null, (socket) => {
-          const credential = readCredential(searchParams);
-          this.#job.saltpeterMessages.accept(socket, readOpening(searchParams), credential);
+          const [credential, orders] = [readCredential(searchParams), readOrders(searchParams)];
+          this.#job.saltpeterMessages.accept(socket, readOpening(searchParams), { credential, orders });
           this.#job.startTimeout.watch(socket);
         });
       case '/watch': {
@@ -98,6 +100,10 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     const result = this.#job.killController.offer(offer);
     this.#job.viewers.closeBehind();
     return result;
+  }
+
+  enforceBrakes(brakes: readonly EnforcedBrake[]): void {
+    if (!this.#isUninitialized) this.#job.brakes.enforce(brakes);
   }
 
   matchesAnyRun(kill: Kill): boolean {

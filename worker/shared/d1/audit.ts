@@ -21,9 +21,13 @@ export interface AuditEntry {
   readonly requestId: string;
 }
 
-/** @param ifToken write the entry only if this token exists at this point of the batch */
-export function recordAudit(db: D1Database, entry: AuditEntry, ifToken?: string): D1PreparedStatement {
-  const condition = ifToken === undefined ? '' : 'WHERE EXISTS (SELECT 1 FROM tokens WHERE id = ?10)';
+/** @param ifExists write the entry only if this row exists at this point of the batch */
+export function recordAudit(
+  db: D1Database,
+  entry: AuditEntry,
+  ifExists?: { readonly table: 'tokens' | 'brakes'; readonly id: string },
+): D1PreparedStatement {
+  const condition = ifExists === undefined ? '' : `WHERE EXISTS (SELECT 1 FROM ${ifExists.table} WHERE id = ?10)`;
   return db
     .prepare(
       `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
@@ -39,7 +43,7 @@ export function recordAudit(db: D1Database, entry: AuditEntry, ifToken?: string)
       JSON.stringify(entry.detail),
       entry.address,
       entry.requestId,
-      ...(ifToken === undefined ? [] : [ifToken]),
+      ...(ifExists === undefined ? [] : [ifExists.id]),
     );
 }
 

@@ -171,6 +171,24 @@ export async function jobsWithOpenRuns(db: D1Database, filter: OpenRunFilter, li
   return results.map(({ job }) => job);
 }
 
+/** The jobs with connected runs that these globs match and that are not being killed. */
+export async function jobsWithUnkilledRuns(
+  db: D1Database,
+  { jobs, machines }: { readonly jobs: readonly string[]; readonly machines: readonly string[] },
+  limit: number,
+): Promise<string[]> {
+  const [ofJobs, jobGlobs] = matchingOneOf('job', jobs);
+  const [onMachines, machineGlobs] = matchingOneOf('machine', machines);
+  const { results } = await db
+    .prepare(
+      `SELECT DISTINCT job FROM runs INDEXED BY runs_open WHERE final = 0 AND state IN ('waiting', 'running')
+         AND resource ->> '$.connected' = 1 AND ${ofJobs} AND ${onMachines} ORDER BY job LIMIT ?`,
+    )
+    .bind(jobGlobs, machineGlobs, limit)
+    .all<{ job: string }>();
+  return results.map(({ job }) => job);
+}
+
 export function readRun(resource: string): Run {
   return v.parse(Run, JSON.parse(resource));
 }

@@ -65,13 +65,15 @@ export function readCaller(result: D1Result | undefined): FoundCaller {
   return { hash: row.hash, token: row.id === null ? null : readToken(row) };
 }
 
-/** Those of these tokens that exist, by their hashes. */
-export async function findTokensByHash(db: D1Database, hashes: readonly string[]): Promise<Map<string, TokenRecord>> {
-  const { results } = await db
-    .prepare(`${SELECT} WHERE hash IN (SELECT value FROM json_each(?))`)
-    .bind(JSON.stringify(hashes))
-    .all<Row<TokenRecord>>();
-  return new Map(results.map((row) => [row.hash, readToken(row)]));
+/** Those of these tokens that exist. */
+export function findTokensByHash(db: D1Database, hashes: readonly string[]): D1PreparedStatement {
+  return db.prepare(`${SELECT} WHERE hash IN (SELECT value FROM json_each(?))`).bind(JSON.stringify(hashes));
+}
+
+/** @param result of `findTokensByHash` @returns the tokens by their hashes */
+export function readTokens(result: D1Result | undefined): Map<string, TokenRecord> {
+  const rows = (result?.results ?? []) as Row<TokenRecord>[];
+  return new Map(rows.map((row) => [row.hash, readToken(row)]));
 }
 
 export async function findToken(db: D1Database, id: string): Promise<ListedToken | null> {

@@ -1,16 +1,25 @@
 /** What the gateway to D1 can be called for. One object for each purpose, so that no purpose queues behind another. */
 import { withTimeout } from '#shared/with-timeout';
+import type { BrakeRecord } from '../d1/brakes.ts';
 import type { QueuedKill } from '../d1/kill-queue.ts';
 import type { Registration, ValidCredentials } from '../d1/open-sockets.ts';
 import type { TokenRecord } from '../d1/tokens.ts';
 import type { Env } from '../env.ts';
 import type { JobChanges } from '../job-changes.ts';
 import { callObject } from './call-object.ts';
+import { isMissingMethod } from './missing-method.ts';
 import { nearD1 } from './near-d1.ts';
 import { objectByName } from './objects.ts';
 
 export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
-  /** The token with this hash, as it is in D1 after the call began. */
+  /**
+   * The token with this hash, and the brakes that are active, as they are in D1 after the call began.
+   *
+   * @param hash null: only the brakes are asked for
+   */
+  signIn(hash: string | null): Promise<SignIn>;
+
+  /** The same without the brakes, for an older Worker. */
   token(hash: string): Promise<TokenRecord | null>;
 
   /** The hash of the token that a session was opened with; null if there is no such session, or it has ended. */
@@ -27,6 +36,13 @@ export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
 
   /** The fleet object has a viewer: from now on changes are published. */
   viewerArrived(): void;
+}
+
+/** What is read from D1 when a wrapper or a viewer connects. */
+export interface SignIn {
+  /** Null if no token has the hash. */
+  readonly token: TokenRecord | null;
+  readonly brakes: readonly BrakeRecord[];
 }
 
 /** Where a job's object continues to read the queue: after this kill. */
@@ -50,8 +66,15 @@ export interface NamesakeRun {
 /** Longer than the gateway waits for D1: for a call that is lost altogether. */
 const CALL_LIMIT_MS = 20_000;
 
-export function tokenByHash(env: Env, hash: string): Promise<TokenRecord | null> {
-  return call(env, 'sign-in', async (gateway) => await gateway.token(hash));
+export async function signInByHash(env: Env, hash: string | null): Promise<SignIn> {
+  try {
+    return await call(env, 'sign-in', async (gateway) => await gateway.signIn(hash));
+  } catch (error) {
+    if (!isMissingMethod(error)) throw error;
+    // An older gateway, for some minutes after a deploy: what it doesn't read the sweep enforces.
+    const token = hash === null ? null : await call(env, 'sign-in', async (gateway) => await gateway.token(hash));
+    return { token, brakes: [] };
+  }
 }
 
 export function sessionByHash(env: Env, hash: string): Promise<string | null> {

@@ -14,6 +14,9 @@ export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
   /** Has the viewers fetch everything again: changes were committed that could not be published. */
   resync(): void;
 
+  /** Tells the viewers that brakes were set or ended. */
+  brakesChanged(): void;
+
   /** Tells the viewers that nothing is left of a job, in D1 either. */
   publishJobRemoved(job: string): void;
 

@@ -1,5 +1,6 @@
 /** What a job's Durable Object can be called for. */
 import type { Kill, Run, RunEvent } from '#protocol/api';
+import type { StandingOrder } from '#protocol/brakes';
 import type { StreamName } from '#protocol/output-frame';
 import type { Credential, Grant } from '../credential.ts';
 import type { QueuedKill } from '../d1/kill-queue.ts';
@@ -26,6 +27,9 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
    * them by the outbox.
    */
   offerKills(offer: KillOffer): OfferResult;
+
+  /** Kills the connected runs that a brake matches and has not killed yet. */
+  enforceBrakes(brakes: readonly EnforcedBrake[]): void;
 
   /** Whether a kill would match a run that is known here, whatever the index has. Stores nothing. */
   matchesAnyRun(kill: Kill): boolean;
@@ -71,6 +75,13 @@ export type OfferResult =
   | { readonly kind: 'taken' | 'repeated'; readonly kills: readonly Kill[] }
   | { readonly kind: 'key_reused' }
   | { readonly kind: 'passed'; readonly isKnown: boolean; readonly foreseen?: readonly Kill[] | null };
+
+/** A brake, for the objects of the jobs that it matches. */
+export interface EnforcedBrake {
+  readonly order: StandingOrder;
+  /** Globs, any of which must match. */
+  readonly machines: readonly string[];
+}
 
 /** A caller as D1 had it. */
 export interface ConfirmedCaller {

@@ -2,11 +2,12 @@
 import type { Scope } from '#protocol/api';
 import { KIB, MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
 import { ADMIN_TOKEN_ID, allows, type Credential, type Grant } from '../../shared/credential.ts';
+import type { BrakeRecord } from '../../shared/d1/brakes.ts';
 import { type FoundCaller, findCaller, type Presented, readCaller, type TokenRecord } from '../../shared/d1/tokens.ts';
 import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
-import { sessionByHash, tokenByHash } from '../../shared/rpc/d1-gateway.ts';
+import { sessionByHash, signInByHash } from '../../shared/rpc/d1-gateway.ts';
 import { ApiError, databaseUnavailable } from '../api-error.ts';
 import { readSessionCookie } from './session-cookie.ts';
 
@@ -21,6 +22,8 @@ export interface Caller {
   readonly by: 'bearer' | 'cookie';
   /** The hash of the session cookie; null with `bearer`. */
   readonly session: string | null;
+  /** The brakes that were active when it connected; absent where they were not read. */
+  readonly brakes?: readonly BrakeRecord[];
 }
 
 /** A caller of whom nothing was asked of D1 yet. */
@@ -52,8 +55,9 @@ export async function authenticate(request: Request, env: Env, now: number, by?:
   const caller = readAs(request, by);
   const known = deploymentCaller(env, caller);
   if (known !== null) return known;
-  const find = isUpgrade(request) ? findBatched : findDirectly;
-  return validCaller(env, caller, await find(env, caller.presented, now), now);
+  if (!isUpgrade(request)) return validCaller(env, caller, await findDirectly(env, caller.presented, now), now);
+  const { brakes, ...found } = await findBatched(env, caller.presented);
+  return { ...validCaller(env, caller, found, now), ...(brakes !== undefined && { brakes }) };
 }
 
 function readAs(request: Request, by: 'bearer' | 'basic' | undefined): PresentedCaller {
@@ -180,11 +184,14 @@ async function findDirectly({ DB }: Env, presented: Presented, now: number): Pro
   return readCaller(await findCaller(DB, presented, now).all());
 }
 
-/** Wrappers and viewers connect in crowds (cron at :00, after a deploy): the gateway batches their queries. */
-async function findBatched(env: Env, { secret, session }: Presented): Promise<FoundCaller> {
+/**
+ * Wrappers and viewers connect in crowds (cron at :00, after a deploy): the gateway batches their queries. The brakes come
+ * with the token.
+ */
+async function findBatched(env: Env, { secret, session }: Presented): Promise<FoundCaller & Pick<Caller, 'brakes'>> {
   const hash = secret ?? (await orUnavailable(sessionByHash(env, session)));
   if (hash === null || equalDigests(hash, sha256(env.LEASH_ADMIN_TOKEN))) return { hash, token: null };
-  return { hash, token: await orUnavailable(tokenByHash(env, hash)) };
+  return { hash, ...(await orUnavailable(signInByHash(env, hash))) };
 }
 
 /** @throws ApiError `unavailable`: who connects tries again after a pause */

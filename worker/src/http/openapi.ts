@@ -20,6 +20,7 @@ import {
   TargetTiming,
   Token,
 } from '#protocol/api';
+import { Brake, NewBrake } from '#protocol/brakes';
 import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
 import { isSocket, needsOwnOrigin, type Operation, type OperationResponse, type ResponseHeader } from './operation.ts';
@@ -29,6 +30,7 @@ type Json = { readonly [key: string]: unknown };
 /** Schemas with a name of their own in the document. */
 const RESPONSE_SCHEMAS = {
   AuditEntry,
+  Brake,
   IndexSize,
   Kill,
   Job,
@@ -42,7 +44,7 @@ const RESPONSE_SCHEMAS = {
   TargetTiming,
   Token,
 };
-const REQUEST_SCHEMAS = { KillManyRequest, KillRequest, NewToken, RotateToken };
+const REQUEST_SCHEMAS = { KillManyRequest, KillRequest, NewBrake, NewToken, RotateToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
 

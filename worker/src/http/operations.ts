@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { openApiDocument } from './openapi.ts';
 import { json, type Operation, openOperation } from './operation.ts';
 import { auditOperations } from './routes/audit.ts';
+import { brakeOperations } from './routes/brakes.ts';
 import { healthOperations } from './routes/health.ts';
 import { indexOperations } from './routes/index-size.ts';
 import { installOperations } from './routes/install.ts';
@@ -21,6 +22,7 @@ export const BASE = '/api/v1';
 /** Below `BASE`. */
 export const API_OPERATIONS: readonly Operation[] = [
   ...killOperations,
+  ...brakeOperations,
   ...jobOperations,
   ...runOperations,
   ...socketOperations,

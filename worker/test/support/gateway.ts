@@ -4,7 +4,7 @@ import { type MockInstance, vi } from 'vitest';
 import { D1GatewayObject } from '../../durable/d1-gateway/d1-gateway-object.ts';
 import { env } from './env.ts';
 
-type Method = 'token' | 'session' | 'registerSockets' | 'unacceptedKills' | 'commit';
+type Method = 'signIn' | 'session' | 'registerSockets' | 'unacceptedKills' | 'commit';
 
 export class ObservedGateway {
   /** What each query to D1 was bound to. */

@@ -1,6 +1,7 @@
 /** Audit entries in words, after who did it. */
 import * as v from 'valibot';
 import type { AuditEntry } from '#protocol/api';
+import { scopeText } from '#protocol/brakes';
 import { KillInclude, KillSignal } from '#protocol/kill';
 import { killManner, killScope } from './kill-text.ts';
 
@@ -14,6 +15,13 @@ const KillDetail = v.object({
   grace_ms: nullable(v.number()),
   include: nullable(KillInclude),
   reason: nullable(v.string()),
+});
+const BrakeDetail = v.object({
+  jobs: v.array(v.string()),
+  machines: v.array(v.string()),
+  reason: nullable(v.string()),
+  until: nullable(v.string()),
+  kill: v.boolean(),
 });
 const CreatedDetail = v.object({
   name: v.string(),
@@ -46,6 +54,10 @@ function deedText({ action, subject, detail }: Entry, runText: (id: string) => s
       const reason = kill.reason === null ? '' : `: ${kill.reason}`;
       return `requested a kill of ${subject}, ${scope} (${killManner(kill)})${reason}`;
     }
+    case 'brake_created':
+      return `set ${brakeText(subject, detail)}`;
+    case 'brake_ended':
+      return `ended ${brakeText(subject, detail)}`;
     case 'token_created': {
       const token = read(CreatedDetail, detail);
       if (token === null) return `created token ${subject}`;
@@ -73,6 +85,14 @@ function deedText({ action, subject, detail }: Entry, runText: (id: string) => s
     default:
       return `${action.replaceAll('_', ' ')} ${subject}`;
   }
+}
+
+function brakeText(id: string, detail: unknown): string {
+  const brake = read(BrakeDetail, detail);
+  if (brake === null) return `brake ${id}`;
+  const until = brake.until === null ? '' : ` until ${brake.until}`;
+  const reason = brake.reason === null ? '' : `: ${brake.reason}`;
+  return `${brake.kill ? 'a brake on' : 'maintenance of'} ${scopeText(brake)}${until}${reason}`;
 }
 
 function reachText({ jobs, machines }: v.InferOutput<typeof CreatedDetail>): string {

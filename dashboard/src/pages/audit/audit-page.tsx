@@ -162,6 +162,8 @@ function AsOf({ lister, filter }: AsOfProps) {
 
 const ACTION_NAMES: Readonly<Record<AuditAction, string>> = {
   kill: 'Kills',
+  brake_created: 'Brakes set',
+  brake_ended: 'Brakes ended',
   token_created: 'Tokens created',
   token_rotated: 'Tokens rotated',
   token_deleted: 'Tokens deleted',

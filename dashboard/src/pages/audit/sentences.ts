@@ -1,6 +1,7 @@
 /** Audit entries as sentences that start with the actor. Pure. */
 import * as v from 'valibot';
 import type { AuditEntry } from '#protocol/api';
+import { scopeText } from '#protocol/brakes';
 import { KillInclude, KillSignal } from '#protocol/kill';
 import { matchText, optionsText } from '../../format/kill-labels.ts';
 import type { RunName } from '../../state/run-ref.ts';
@@ -36,6 +37,13 @@ const CreatedDetail = v.object({
   machines: v.string(),
   expires_at: nullable(v.string()),
 });
+const BrakeDetail = v.object({
+  jobs: v.array(v.string()),
+  machines: v.array(v.string()),
+  reason: nullable(v.string()),
+  until: nullable(v.string()),
+  kill: v.boolean(),
+});
 const RotatedDetail = v.object({ old_ends_at: v.string() });
 const ConflictDetail = v.object({ run: v.string(), machine: v.string(), first_job: v.string() });
 const RefusedDetail = v.object({ code: v.string() });
@@ -55,6 +63,9 @@ export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
   switch (entry.action) {
     case 'kill':
       return killSentence(entry, names);
+    case 'brake_created':
+    case 'brake_ended':
+      return brakeSentence(entry);
     case 'token_created':
       return createdSentence(entry);
     case 'token_rotated':
@@ -81,6 +92,17 @@ function killSentence({ subject: job, detail }: AuditEntry, names: Names): Sente
   const why = reason === null ? '' : `: “${reason}”`;
   const deed = `requested a kill of ${job}, ${what} (${optionsText(signal, grace_ms, include)})${why}`;
   return { ...plain(deed), job, kill, run };
+}
+
+function brakeSentence({ action, detail }: AuditEntry): Sentence {
+  const read = v.safeParse(BrakeDetail, detail);
+  const verb = action === 'brake_created' ? 'set' : 'ended';
+  if (!read.success) return plain(`${verb} a brake`);
+  const { kill, reason, until } = read.output;
+  const why = reason === null ? '' : `: “${reason}”`;
+  const what = kill ? 'a brake on' : 'maintenance of';
+  const deed = `${verb} ${what} ${scopeText(read.output)}${why}`;
+  return until === null ? plain(deed) : { ...plain(`${deed},`), until: { words: 'until', at: until } };
 }
 
 function createdSentence({ detail }: AuditEntry): Sentence {
@@ -154,6 +176,9 @@ const CALLS: Readonly<Record<string, string>> = {
   listRunEvents: 'read a run’s events',
   getRunOutput: 'read a run’s output',
   listKills: 'list kills',
+  listBrakes: 'list brakes',
+  createBrake: 'set a brake',
+  endBrake: 'end a brake',
   getKill: 'read a kill',
   listTokens: 'list tokens',
   createToken: 'create a token',

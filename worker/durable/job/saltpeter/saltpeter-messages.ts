@@ -20,7 +20,6 @@ import {
 } from '#protocol/saltpeter-link';
 import { SALTPETER_KILL } from '#protocol/wrapper-kind';
 import type { Start } from '#protocol/wrapper-link';
-import type { Credential } from '../../../shared/credential.ts';
 import { log } from '../../../shared/log.ts';
 import type { SaltpeterOpening } from '../../../shared/rpc/saltpeter-opening.ts';
 import { completeRun } from '../completion.ts';
@@ -41,11 +40,15 @@ export class SaltpeterMessages {
   }
 
   /** Accepts a connection. The first frame, which the Worker has read, follows on it. */
-  accept(socket: WebSocket, { names, pid }: SaltpeterOpening, credential: Credential): void {
+  accept(
+    socket: WebSocket,
+    { names, pid }: SaltpeterOpening,
+    by: Pick<WrapperAttachment, 'credential' | 'orders'>,
+  ): void {
     const place = { instance: toValidName(names.job_instance), machine: toValidName(names.machine) };
     const known = this.#job.storage.isUninitialized ? null : this.#job.saltpeterRuns.newest(place);
     const run = known !== null && this.#isSameRun(known, pid) ? known.run : ulid();
-    this.#job.sockets.acceptWrapper(socket, { run, ...place, saltpeter: names, credential });
+    this.#job.sockets.acceptWrapper(socket, { run, ...place, saltpeter: names, ...by });
   }
 
   receive(socket: WebSocket, attachment: WrapperAttachment, names: SaltpeterNames, frame: string | ArrayBuffer): void {

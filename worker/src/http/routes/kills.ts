@@ -13,22 +13,18 @@ import { currentKill } from '../../kills/kill-wait.ts';
 import { credentialOf, deploymentCaller, readPresented, requireScope, validCaller } from '../authentication.ts';
 import { callOrigin } from '../client-address.ts';
 import type { AppContext } from '../context.ts';
+import { IDEMPOTENCY_HEADER, readIdempotencyKey } from '../idempotency-header.ts';
 import { recordCaller } from '../last-use.ts';
 import { pageOf } from '../list-page.ts';
 import { json, killOperation, operation } from '../operation.ts';
 import { cursor, limit, listOf, wait } from '../parameters.ts';
-
-const MAX_KEY_CHARS = 128;
-const IdempotencyKey = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_KEY_CHARS));
 
 /** What both calls that kill have in common. */
 const killing = {
   method: 'post',
   access: { kind: 'scope', scopes: ['kill'] },
   query: { wait },
-  headers: {
-    'Idempotency-Key': `Any text of up to ${MAX_KEY_CHARS} characters. A repeated call with the same key returns the first call’s kills.`,
-  },
+  headers: IDEMPOTENCY_HEADER,
 } as const;
 
 export const killOperations = [
@@ -125,10 +121,7 @@ Either all kills are stored before the response, or none is.`,
  * @throws ApiError `bad_request` when the idempotency key is too long
  */
 function readCall(c: AppContext, job?: string): KillCall {
-  const idempotencyKey = c.req.header('Idempotency-Key') ?? null;
-  if (idempotencyKey !== null && !v.is(IdempotencyKey, idempotencyKey)) {
-    throw new ApiError('bad_request', `Idempotency-Key: must have 1 to ${MAX_KEY_CHARS} characters`);
-  }
+  const idempotencyKey = readIdempotencyKey(c);
   const at = Date.now();
   const who = readPresented(c.req.raw);
   const known = deploymentCaller(c.env, who);

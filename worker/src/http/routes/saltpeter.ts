@@ -5,7 +5,9 @@ import type { SaltpeterNames } from '#protocol/saltpeter-link';
 import { credentialParameter } from '../../../shared/credential.ts';
 import { callJob } from '../../../shared/rpc/job-object.ts';
 import { openingParameter, SALTPETER_PATH, type SaltpeterOpening } from '../../../shared/rpc/saltpeter-opening.ts';
+import { ordersParameter } from '../../../shared/rpc/standing-orders.ts';
 import { ApiError } from '../../api-error.ts';
+import { ordersFor } from '../../brakes/orders-for.ts';
 import { SaltpeterRelay } from '../../saltpeter/saltpeter-relay.ts';
 import { type Caller, credentialOf, requireScope } from '../authentication.ts';
 import type { AppContext } from '../context.ts';
@@ -53,12 +55,14 @@ function whyForbidden(c: AppContext, caller: Caller, { job_name, machine }: Salt
 
 /** The link to the job's object; null if that did not take it. */
 async function connectObject(c: AppContext, caller: Caller, opening: SaltpeterOpening): Promise<WebSocket | null> {
+  const job = toValidName(opening.names.job_name);
+  const orders = await ordersFor(c.env, caller, { job, machine: toValidName(opening.names.machine) });
   const parameters = new URLSearchParams({
     ...openingParameter(opening),
     ...credentialParameter(credentialOf(caller)),
+    ...ordersParameter(orders),
   });
   const upgrade = { headers: { Upgrade: 'websocket' } };
-  const job = toValidName(opening.names.job_name);
   const response = await callJob(c.env, job, (object) =>
     object.fetch(`https://object${SALTPETER_PATH}?${parameters}`, upgrade),
   );

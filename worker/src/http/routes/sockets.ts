@@ -8,7 +8,9 @@ import { DISCONNECTED_HEADER, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link
 import { credentialParameter } from '../../../shared/credential.ts';
 import { fleetObject } from '../../../shared/rpc/fleet-object.ts';
 import { jobObject } from '../../../shared/rpc/job-object.ts';
+import { ordersParameter } from '../../../shared/rpc/standing-orders.ts';
 import { ApiError } from '../../api-error.ts';
+import { ordersFor } from '../../brakes/orders-for.ts';
 import { type Caller, credentialOf } from '../authentication.ts';
 import { operation, socket } from '../operation.ts';
 
@@ -28,12 +30,14 @@ export const socketOperations = [
     comesInCrowds: true,
     errors: ['busy'],
     responses: { 101: socket(WRAPPER_SUBPROTOCOL, 'The link of a wrapper, see docs/protocol.md.') },
-    handle: ({ c, caller, params, query }) => {
+    handle: async ({ c, caller, params, query }) => {
       if (!matchesGlob(caller.token.machines, query.machine)) {
         throw new ApiError('forbidden', `The token is not valid for runs on machine ${query.machine}.`);
       }
       const { run, instance, machine } = query;
-      return jobObject(c.env, params.job).fetch(objectRequest('/connect', caller, { run, instance, machine }));
+      const orders = ordersParameter(await ordersFor(c.env, caller, { job: params.job, machine }));
+      const request = objectRequest('/connect', caller, { run, instance, machine, ...orders });
+      return jobObject(c.env, params.job).fetch(request);
     },
   }),
   operation({

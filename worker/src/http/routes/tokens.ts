@@ -90,7 +90,7 @@ export const tokenOperations = [
         recordAudit(
           c.env.DB,
           auditEntry(callOrigin(c), { actor: caller.token, action: 'token_rotated', subject: id, detail }),
-          id,
+          { table: 'tokens', id },
         ),
         ...rotateSecret(c.env.DB, id, sha256(secret), oldEndsAt),
         markStale(c.env.DB, id),
@@ -119,7 +119,7 @@ export const tokenOperations = [
         recordAudit(
           c.env.DB,
           auditEntry(callOrigin(c), { actor: caller.token, action: 'token_deleted', subject: id }),
-          id,
+          { table: 'tokens', id },
         ),
         ...deleteToken(c.env.DB, id),
         markStale(c.env.DB, id),
