@@ -1,13 +1,13 @@
 /** When a job's runs are expected, and how long they may take. */
 import * as v from 'valibot';
-import { JobName, MachineName } from './names.ts';
+import { JobName, MachineName, RunId } from './names.ts';
 
 const MINUTE_MS = 60_000;
 const YEAR_MS = 366 * 24 * 60 * MINUTE_MS;
 
 const DurationMs = v.pipe(v.number(), v.safeInteger(), v.minValue(1_000), v.maxValue(YEAR_MS));
 
-/** Five fields, six with seconds, or a nickname such as `@daily`. What it means is for the control plane to say. */
+/** Five fields, or a name such as `@daily`. What it means is for the control plane to say. */
 const CronExpression = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
 /** An IANA name such as `Europe/Berlin`. */
 const TimeZone = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
@@ -52,6 +52,10 @@ export const Expectation = v.object({
   due_at: v.nullable(Time),
   /** When the last run that counts started; null: none has. */
   last_started_at: v.nullable(Time),
+  /** That run; null: none has started, or it is unknown. */
+  last_run: v.optional(v.nullable(RunId), null),
+  /** Whether that run was told not to start, because another was in its way: it was due and did come. */
+  last_run_skipped: v.optional(v.boolean(), false),
   /** Why it can't be judged, such as a schedule that is none; null: it can. */
   problem: v.optional(v.nullable(v.string()), null),
   seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),

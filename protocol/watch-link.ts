@@ -1,7 +1,8 @@
 /**
  * `leash.watch.v1`: how a dashboard or the CLI follows runs.
  *
- * `/watch` (the fleet object) sends changed runs and kills of every job that the viewer may read, and what was purged.
+ * `/watch` (the fleet object) sends changed runs, kills and expectations of every job that the viewer may read, and what
+ * was purged.
  * `/jobs/{job}/watch` (the job's object) sends those of the job, and after a subscription to a run also its events and its
  * output, in binary frames (`output-frame.ts`). A new viewer is first sent the changes that the lists don't have yet: a
  * viewer that fetches the lists after it has connected, and keeps what has the higher `seq`, misses nothing. A viewer acks
@@ -12,7 +13,8 @@
  */
 import * as v from 'valibot';
 import { Kill, Run, RunEvent } from './api.ts';
-import { JobName, RunId } from './names.ts';
+import { Expectation } from './expectations.ts';
+import { JobName, MachineName, RunId } from './names.ts';
 import { textFrameReader } from './text-frame.ts';
 
 export const WATCH_SUBPROTOCOL = 'leash.watch.v1';
@@ -57,6 +59,14 @@ const RunRemoved = v.object({
   run: RunId,
   seq: v.pipe(v.number(), v.safeInteger()),
 });
+const ExpectationChanged = v.object({ type: v.literal('expectation'), expectation: Expectation });
+/** An operator has removed it. One with a higher `seq` was set after that. */
+const ExpectationRemoved = v.object({
+  type: v.literal('expectation_removed'),
+  job: JobName,
+  machine: v.nullable(MachineName),
+  seq: v.pipe(v.number(), v.safeInteger()),
+});
 /** Nothing is left of the job. Only on `/watch`. */
 const JobRemoved = v.object({ type: v.literal('job_removed'), job: JobName });
 const EventHappened = v.object({ type: v.literal('event'), run: RunId, event: RunEvent });
@@ -81,6 +91,8 @@ export type WatchMessage =
   | v.InferOutput<typeof RunChanged>
   | v.InferOutput<typeof KillChanged>
   | v.InferOutput<typeof RunRemoved>
+  | v.InferOutput<typeof ExpectationChanged>
+  | v.InferOutput<typeof ExpectationRemoved>
   | v.InferOutput<typeof JobRemoved>
   | v.InferOutput<typeof BrakesChanged>
   | v.InferOutput<typeof EventHappened>
@@ -93,6 +105,8 @@ export const readWatchMessage = textFrameReader({
   run: RunChanged,
   kill: KillChanged,
   run_removed: RunRemoved,
+  expectation: ExpectationChanged,
+  expectation_removed: ExpectationRemoved,
   job_removed: JobRemoved,
   brakes: BrakesChanged,
   event: EventHappened,

@@ -1,6 +1,7 @@
 /** Changes of a job's object that go to D1 and then to viewers. */
 import type { Occurrence } from '#protocol/alerts';
 import type { Kill, Run } from '#protocol/api';
+import type { Expectation } from '#protocol/expectations';
 import { KIB } from '#protocol/limits';
 import type { AuditEntry } from './d1/audit.ts';
 import type { IdempotencyKey } from './d1/idempotency.ts';
@@ -14,6 +15,10 @@ export interface Changes {
 /** What viewers are sent after D1 has it. */
 export interface PublishedChanges extends Changes {
   readonly removedRuns: readonly Tombstone[];
+  /** Absent from older gateways. */
+  readonly expectations?: readonly Expectation[];
+  /** Their ids are those of the machines. */
+  readonly removedExpectations?: readonly Tombstone[];
 }
 
 /** A run or kill of the job that its object has purged. */
@@ -26,6 +31,10 @@ export interface JobChanges extends Changes {
   readonly removedKills: readonly JobTombstone[];
   /** Kills that the object has taken without D1: those of `kills` that D1 may lack. Absent from older objects. */
   readonly taken?: readonly TakenKill[];
+  /** Absent from older objects. */
+  readonly expectations?: readonly Expectation[];
+  /** Their ids are those of the machines. Absent from older objects. */
+  readonly removedExpectations?: readonly JobTombstone[];
   /** What has happened to it that alerts may be about. Absent from older objects. */
   readonly occurrences?: readonly Occurrence[];
 }
@@ -57,9 +66,10 @@ function weighKill(kill: Kill): number {
 }
 
 /** Their weight in a batch; a run weighs 1. */
-export function weighChanges({ runs, kills, removedRuns, removedKills, taken = [] }: Omit<JobChanges, 'job'>): number {
-  const removed = removedRuns.length + removedKills.length + taken.length;
-  return removed + sum(runs.map(weighRun)) + sum(kills.map(weighKill));
+export function weighChanges(changes: Omit<JobChanges, 'job'>): number {
+  const { runs, kills, removedRuns, removedKills, taken = [], expectations = [], removedExpectations = [] } = changes;
+  const others = [removedRuns, removedKills, taken, expectations, removedExpectations];
+  return sum(others.map(({ length }) => length)) + sum(runs.map(weighRun)) + sum(kills.map(weighKill));
 }
 
 function sum(weights: readonly number[]): number {

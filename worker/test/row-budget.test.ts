@@ -7,6 +7,7 @@ import { afterAll, expect, TestRunner, test, vi } from 'vitest';
 import type { Pacing } from '#protocol/wrapper-link';
 import { BUDGETED, BUDGETS, type Budgeted, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
 import { waitFor } from '#testing/wait-for';
+import { Expectations } from '../durable/job/expectations/expectations.ts';
 import { Sockets } from '../durable/job/sockets.ts';
 import { newToken, postKill } from './support/api.ts';
 import { runTimers, useFakeDate } from './support/clock.ts';
@@ -31,6 +32,8 @@ const table: string[] = [row('', COLUMNS)];
 function row(name: string, cells: readonly (string | number)[]): string {
   return name.padEnd(40) + cells.map((cell) => String(cell).padStart(12)).join('');
 }
+
+const checks = vi.spyOn(Expectations.prototype, 'check');
 
 useFakeDate();
 useSettings({ INDEX_DELAY_MS: '1000' });
@@ -63,6 +66,10 @@ async function fireAlarms(job: string): Promise<void> {
   for (let at = await nextAlarm(job); at !== null && at < Date.now() + HOUR_MS; at = await nextAlarm(job)) {
     vi.setSystemTime(Math.max(at, Date.now()));
     await runDurableObjectAlarm(jobObject(job));
+    await runInDurableObject(
+      jobObject(job),
+      async () => void (await Promise.all(checks.mock.results.map(({ value }) => value))),
+    );
     await waitFor('D1 to have everything', () => isOutboxEmpty(job));
   }
 }
@@ -130,6 +137,48 @@ test('a short run of a known job', async () => {
     await endedRun(who);
     await fireAlarms(who.job);
   });
+});
+
+/** Each run is expected an hour after the one before. */
+const HOURLY = {
+  every_ms: HOUR_MS,
+  schedule: null,
+  time_zone: null,
+  late_after_ms: 5 * MINUTE_MS,
+  slow_after_ms: 30 * MINUTE_MS,
+};
+
+async function expectRuns({ job }: Identity): Promise<void> {
+  await runInDurableObject(jobObject(job), (object) => void object.setExpectation(null, HOURLY));
+  await waitFor('D1 to have everything', () => isOutboxEmpty(job));
+}
+
+test('a short run that is expected, and comes', async () => {
+  const who = await knownJob('cost-expected');
+  await expectRuns(who);
+  await endedRun(newIdentity(who.job));
+  await fireAlarms(who.job);
+  await expectWithin('expectedRun', async () => {
+    await endedRun(who);
+    await fireAlarms(who.job);
+  });
+});
+
+test('a run that is expected, and does not come', async () => {
+  const who = await knownJob('cost-missed');
+  await expectRuns(who);
+  await endedRun(who);
+  await fireAlarms(who.job);
+  // Awake as a witness: it is not evicted between its alarms.
+  await expectWithin('missedRun', async () => {
+    for (let hour = 0; hour < 4; hour++) {
+      await fireAlarms(who.job);
+      vi.setSystemTime(Date.now() + 30 * MINUTE_MS);
+    }
+  });
+  expect(await runInDurableObject(jobObject(who.job), (object) => object.expectations())).toMatchObject([
+    { state: 'missed' },
+  ]);
 });
 
 test('a silent run, for an hour', async () => {

@@ -12,6 +12,7 @@ import { withTimeout } from '#shared/with-timeout';
 import { withBoundD1 } from '../../shared/d1/bound-d1.ts';
 import { findActiveBrakes, readBrakes } from '../../shared/d1/brakes.ts';
 import { countChanges } from '../../shared/d1/counters.ts';
+import { purgeExpectations, upsertExpectations } from '../../shared/d1/expectations.ts';
 import { upsertJobs } from '../../shared/d1/jobs.ts';
 import { type QueuedKill, unacceptedKills } from '../../shared/d1/kill-queue.ts';
 import { updateKills } from '../../shared/d1/kills.ts';
@@ -133,7 +134,8 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
   }
 
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
-    const { jobs, runs, kills, removedRuns, removedKills, taken } = latestChanges(all);
+    const latest = latestChanges(all);
+    const { jobs, runs, kills, removedRuns, removedKills, taken, expectations, removedExpectations } = latest;
     const db = this.env.DB;
     const before = [...(taken.length === 0 ? [] : insertTakenKills(db, taken)), countChanges(db, runs, kills)];
     const writeRuns = runs.length === 0 ? [] : indexRuns(db, runs);
@@ -142,13 +144,15 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
       ...writeRuns,
       ...(runs.length === 0 ? [] : [indexedRuns(db, runs), upsertJobs(db, jobs, Date.now())]),
       ...(kills.length === 0 ? [] : [updateKills(db, kills)]),
+      ...(expectations.length === 0 ? [] : [upsertExpectations(db, expectations)]),
       // Last: an older state that is sent again in the same batch must not survive them.
       ...(removedRuns.length === 0 ? [] : purgeRuns(db, removedRuns)),
       ...(removedKills.length === 0 ? [] : [purgeKills(db, removedKills)]),
+      ...(removedExpectations.length === 0 ? [] : [purgeExpectations(db, removedExpectations)]),
     ]);
     const rows = runs.length === 0 ? [] : (results[before.length + writeRuns.length]?.results ?? []);
     await this.#audit(conflictsToAudit(rows));
-    this.ctx.waitUntil(this.#publish({ runs: indexedAsSent(runs, rows), kills, removedRuns }));
+    this.ctx.waitUntil(this.#publish({ ...latest, runs: indexedAsSent(runs, rows) }));
     return all.map(({ job }) => ({ namesakes: conflictsOf(job, rows) }));
   }
 

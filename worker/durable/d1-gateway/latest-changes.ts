@@ -1,3 +1,4 @@
+import type { Expectation } from '#protocol/expectations';
 import type { Tombstone } from '../../shared/d1/tombstones.ts';
 import type { JobChanges, PublishedChanges, TakenKill } from '../../shared/job-changes.ts';
 
@@ -6,6 +7,8 @@ export interface LatestChanges extends PublishedChanges {
   readonly jobs: readonly string[];
   readonly removedKills: readonly Tombstone[];
   readonly taken: readonly TakenKill[];
+  readonly expectations: readonly Expectation[];
+  readonly removedExpectations: readonly Tombstone[];
 }
 
 /**
@@ -15,20 +18,34 @@ export interface LatestChanges extends PublishedChanges {
 export function latestChanges(all: readonly JobChanges[]): LatestChanges {
   return {
     jobs: [...new Set(all.filter(({ runs }) => runs.length > 0).map(({ job }) => job))],
-    runs: latest(all.flatMap(({ runs }) => runs)),
-    kills: latest(all.flatMap(({ kills }) => kills)),
+    runs: latest(
+      all.flatMap(({ runs }) => runs),
+      ({ id }) => id,
+    ),
+    kills: latest(
+      all.flatMap(({ kills }) => kills),
+      ({ id }) => id,
+    ),
     removedRuns: all.flatMap(({ job, removedRuns }) => removedRuns.map((run) => ({ job, ...run }))),
     taken: [...new Map(all.flatMap(({ taken = [] }) => taken).map((one) => [one.kill.id, one])).values()],
+    expectations: latest(
+      all.flatMap(({ expectations = [] }) => expectations),
+      ({ machine }) => machine ?? '',
+    ),
+    removedExpectations: all.flatMap(({ job, removedExpectations = [] }) =>
+      removedExpectations.map((expectation) => ({ job, ...expectation })),
+    ),
     removedKills: all.flatMap(({ job, removedKills }) => removedKills.map((kill) => ({ job, ...kill }))),
   };
 }
 
-function latest<Resource extends { readonly job: string; readonly id: string; readonly seq: number }>(
+function latest<Resource extends { readonly job: string; readonly seq: number }>(
   resources: readonly Resource[],
+  nameOf: (resource: Resource) => string,
 ): Resource[] {
   const byName = new Map<string, Resource>();
   for (const resource of resources) {
-    const name = `${resource.job}/${resource.id}`;
+    const name = `${resource.job}/${nameOf(resource)}`;
     const known = byName.get(name);
     if (known === undefined || resource.seq > known.seq) byName.set(name, resource);
   }

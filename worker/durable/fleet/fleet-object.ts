@@ -91,11 +91,15 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     this.#silence.watch();
   }
 
-  publish({ runs, kills, removedRuns }: PublishedChanges): boolean {
+  publish({ runs, kills, removedRuns, expectations = [], removedExpectations = [] }: PublishedChanges): boolean {
     return this.#broadcast([
       ...runs.map((run) => addressed(run.job, { type: 'run', run })),
       ...kills.map((kill) => addressed(kill.job, { type: 'kill', kill })),
       ...removedRuns.map(({ job, id, seq }) => addressed(job, { type: 'run_removed', job, run: id, seq })),
+      ...expectations.map((expectation) => addressed(expectation.job, { type: 'expectation', expectation })),
+      ...removedExpectations.map(({ job, id, seq }) =>
+        addressed(job, { type: 'expectation_removed', job, machine: id === '' ? null : id, seq }),
+      ),
     ]);
   }
 

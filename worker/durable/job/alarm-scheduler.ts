@@ -16,6 +16,8 @@
  * - `trim`: remove more output, of the run, or of all runs of the job
  * - `archive`: move output of ended runs to the bucket
  * - `purge`: remove what a removed run has in the bucket
+ * - `expectation`: runs that were due have not started
+ * - `slow`: a run takes longer than expected
  * - `retain`: remove what is older than the retention period
  * - `credential_check`: ask D1 which credentials of open sockets are still valid
  * - `credential_end`: a credential of open sockets expires
@@ -33,13 +35,15 @@ export const DEADLINE_KINDS = [
   'trim',
   'archive',
   'purge',
+  'expectation',
+  'slow',
   'retain',
   'credential_check',
   'credential_end',
 ] as const;
 export type DeadlineKind = (typeof DEADLINE_KINDS)[number];
 
-/** Only in memory. They follow from open sockets, from disconnected runs, from open kills, and from what is to be sent. */
+/** Only in memory. They follow from sockets, runs, open kills, expectations, and from what is to be sent. */
 const DERIVED_KINDS: ReadonlySet<DeadlineKind> = new Set([
   'silence',
   'viewers',
@@ -47,6 +51,8 @@ const DERIVED_KINDS: ReadonlySet<DeadlineKind> = new Set([
   'witness',
   'expire',
   'outbox',
+  'expectation',
+  'slow',
 ]);
 
 /** The table, for an object without migrations. The job object creates it in its first one. */

@@ -24,11 +24,14 @@ export function completeRun(
   if (status === null) return;
   const leftRunning = end.left_running ?? [];
   const endedAt = Math.min(Date.now(), run.startedAt + end.duration_ms);
+  const slowSince = job.slowRuns.slowSinceAtEnd(run, endedAt);
+  const isSlow = slowSince !== null && run.slowSince === null;
   const ended = job.runUpdater.update(
     run,
     {
       ...status,
       leftRunning,
+      slowSince,
       connected: leftRunning.length > 0 && staysConnected,
       disconnectedSince: null,
       suspectedSince: null,
@@ -39,6 +42,9 @@ export function completeRun(
       endedAt,
       finalOffset: Math.max(end.final_offset, run.outputEnd),
     },
+    ...(isSlow
+      ? [{ type: 'slow' as const, at: new Date(endedAt).toISOString(), after_ms: slowSince - run.startedAt }]
+      : []),
     {
       type: 'ended',
       at: new Date(endedAt).toISOString(),

@@ -69,6 +69,12 @@ export class DeadlineHandlers {
       case 'purge':
         state.waitUntil(this.#job.outputArchive.purge(deadline.subject));
         return;
+      case 'expectation':
+        state.waitUntil(this.#job.expectations.check(deadline));
+        return;
+      case 'slow':
+        this.#job.slowRuns.due(deadline.subject);
+        return;
       case 'retain':
         this.#job.retention.step();
         state.waitUntil(this.#job.storage.clearIfUnused());

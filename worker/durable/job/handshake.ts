@@ -116,14 +116,19 @@ export class Handshake {
       const { changes, events } = this.#job.admission.judgeNew(run, run.question);
       const { overlap, scope } = run.question;
       const asked: NewRunEvent = { type: 'asked', at, overlap, scope };
-      return this.#job.runUpdater.insert({ ...run, ...changes }, asked, connected, ...events);
+      const inserted = this.#job.runUpdater.insert({ ...run, ...changes }, asked, connected, ...events);
+      // That it asks shows that it has fired.
+      this.#job.expectations.runStarted(inserted, message.expected);
+      return inserted;
     }
-    return this.#job.runUpdater.insert(
+    const inserted = this.#job.runUpdater.insert(
       run,
       { type: 'started', at, machine: run.machine, pid: run.pid },
       connected,
       ...adoptedEvents({ successor: 0 }, message, connected.at),
     );
+    this.#job.expectations.runStarted(inserted, message.expected);
+    return inserted;
   }
 
   /**

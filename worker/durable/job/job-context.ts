@@ -7,6 +7,8 @@ import { AlarmScheduler } from './alarm-scheduler.ts';
 import { Brakes } from './brakes.ts';
 import { DeadlineHandlers } from './deadline-handlers.ts';
 import { EventStore } from './event-store.ts';
+import { Expectations } from './expectations/expectations.ts';
+import { SlowRuns } from './expectations/slow-runs.ts';
 import { Handshake } from './handshake.ts';
 import { JobStorage } from './job-storage.ts';
 import { KillController } from './kill-controller.ts';
@@ -59,6 +61,7 @@ export class JobContext extends JobBase {
   readonly events = new EventStore(this.sql);
   readonly output = new OutputStore(this.sql);
   readonly deadlines = new AlarmScheduler(this.state.storage);
+  readonly expectations = new Expectations(this);
   readonly outbox = new Outbox(this);
   // Who is connected.
   readonly sockets = new Sockets(this.state);
@@ -73,6 +76,7 @@ export class JobContext extends JobBase {
   readonly handshake = new Handshake(this);
   readonly admission = new Admission(this);
   readonly liveness = new Liveness(this);
+  readonly slowRuns = new SlowRuns(this);
   readonly runIdConflicts = new RunIdConflicts(this);
   readonly killController = new KillController(this);
   readonly brakes = new Brakes(this);

@@ -6,6 +6,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import type { Kill, Run, RunEvent } from '#protocol/api';
+import type { Expectation, Expected } from '#protocol/expectations';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { readCredential } from '../../shared/credential.ts';
@@ -16,6 +17,7 @@ import { log } from '../../shared/log.ts';
 import type {
   ConfirmedCaller,
   EnforcedBrake,
+  ExpectationResult,
   JobObjectRpc,
   KillOffer,
   OfferResult,
@@ -26,6 +28,7 @@ import { readOpening, SALTPETER_PATH } from '../../shared/rpc/saltpeter-opening.
 import { readOrders } from '../../shared/rpc/standing-orders.ts';
 import { answerClose, upgrade } from '../sockets/upgrade.ts';
 import { exceededViewerLimit, tooManyViewers } from '../sockets/viewer-limits.ts';
+import { ANY_MACHINE } from './expectations/expectation-store.ts';
 import { JobContext } from './job-context.ts';
 import { runResource } from './run-store.ts';
 import { migrate } from './schema.ts';
@@ -39,12 +42,14 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     this.#job.startTimeout.resume(this.#job.sockets.awaitingStart());
     if (this.#isUninitialized) return;
     migrate(state.storage);
-    const { deadlines, liveness, viewers, killController, outbox, retention } = this.#job;
+    const { deadlines, liveness, viewers, killController, outbox, retention, expectations, slowRuns } = this.#job;
     const started = deadlines.start(() => {
       liveness.reconcile();
       viewers.watchSilence();
       killController.resume();
       outbox.resume();
+      expectations.setDeadline();
+      slowRuns.setDeadlines();
       retention.schedule();
     });
     void state.blockConcurrencyWhile(() => started);
@@ -142,6 +147,19 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     if (this.#isUninitialized) return { parts: [] };
     const parts = this.#job.output.read(run, from, to, maxBytes);
     return { parts: await this.#job.outputArchive.load(run, parts) };
+  }
+
+  expectations(): Expectation[] {
+    return this.#isUninitialized ? [] : this.#job.expectations.list();
+  }
+
+  setExpectation(machine: string | null, expected: Expected): ExpectationResult {
+    if (this.#isUninitialized) return { kind: 'unknown_job' };
+    return this.#job.expectations.set(machine ?? ANY_MACHINE, expected);
+  }
+
+  removeExpectation(machine: string | null): boolean {
+    return !this.#isUninitialized && this.#job.expectations.remove(machine ?? ANY_MACHINE);
   }
 
   async checkCredentials(token: string): Promise<void> {

@@ -49,6 +49,8 @@ export class JobStorage {
       this.#job.admission.rolledBack();
       this.#job.outbox.refresh();
       this.#job.liveness.setDeadlines();
+      this.#job.expectations.setDeadline();
+      this.#job.slowRuns.setDeadlines();
       this.#job.deadlines.alarmUnset();
       this.#job.deadlines.ensureAlarm();
       throw error;
@@ -89,11 +91,13 @@ export class JobStorage {
   }
 
   #isInUse(): boolean {
-    const { runs, kills, outbox, queueDrain, credentials, deadlines, sockets } = this.#job;
+    const { runs, kills, expectations, outbox, queueDrain, credentials, deadlines, sockets } = this.#job;
     return (
       this.#isUninitialized ||
       !runs.isEmpty() ||
       !kills.isEmpty() ||
+      !expectations.store.isEmpty() ||
+      expectations.isChecking ||
       !outbox.isEmpty ||
       queueDrain.isRunning ||
       credentials.isChecking ||

@@ -7,11 +7,14 @@
  * finds them there.
  */
 
+import type { Occurrence } from '#protocol/alerts';
+import type { Expectation } from '#protocol/expectations';
 import { withJitter } from '#shared/with-jitter';
 import { d1Failure } from '../../shared/d1/failure.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import { type Committed, commitChanges } from '../../shared/rpc/d1-gateway.ts';
+import { expectationOccurrences } from './expectations/expectation-occurrences.ts';
 import type { JobContext } from './job-context.ts';
 import { runResource } from './run-store.ts';
 import { type Entry, type Kind, UnsentChanges } from './unsent-changes.ts';
@@ -94,7 +97,7 @@ export class Outbox {
   }
 
   /** The current state of what D1 may not have yet. */
-  pending(): Pick<JobChanges, 'runs' | 'kills'> {
+  pending(): Pick<JobChanges, 'runs' | 'kills' | 'expectations'> {
     return merged(
       this.#job.name,
       Array.from(this.#unsent.list(), (entry) => this.#changesOf(entry)),
@@ -185,11 +188,23 @@ export class Outbox {
         const kill = this.#job.killController.get(id);
         return kill === null ? none : { ...none, kills: [kill], taken: this.#job.killController.taken(kill) };
       }
+      case 'expectation': {
+        const expectation = this.#job.expectations.get(id);
+        if (expectation === null) return none;
+        return { ...none, expectations: [expectation], occurrences: this.#occurrencesOf(expectation) };
+      }
       case 'removed_run':
         return { ...none, removedRuns: [{ id, seq }] };
       case 'removed_kill':
         return { ...none, removedKills: [{ id, seq }] };
+      case 'removed_expectation':
+        return { ...none, removedExpectations: [{ id, seq }] };
     }
+  }
+
+  #occurrencesOf(expectation: Expectation): Occurrence[] {
+    const last = expectation.last_run === null ? null : this.#job.runs.get(expectation.last_run);
+    return expectationOccurrences(expectation, last?.about ?? null);
   }
 }
 
@@ -201,5 +216,8 @@ function merged(job: string, all: readonly JobChanges[]): JobChanges {
     removedRuns: all.flatMap(({ removedRuns }) => removedRuns),
     removedKills: all.flatMap(({ removedKills }) => removedKills),
     taken: all.flatMap(({ taken = [] }) => taken),
+    expectations: all.flatMap(({ expectations = [] }) => expectations),
+    removedExpectations: all.flatMap(({ removedExpectations = [] }) => removedExpectations),
+    occurrences: all.flatMap(({ occurrences = [] }) => occurrences),
   };
 }

@@ -41,7 +41,8 @@ export class Retention {
   }
 
   get #isLeaving(): boolean {
-    return this.#job.runs.isEmpty() && this.#job.kills.isEmpty() && !this.#job.outbox.isEmpty;
+    const { runs, kills, expectations, outbox } = this.#job;
+    return runs.isEmpty() && kills.isEmpty() && expectations.store.isEmpty() && !outbox.isEmpty;
   }
 
   #removeEvents(now: number): boolean {

@@ -161,6 +161,12 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
     return live.reduce<RunRecord | null>((most, run) => (run.outputSize > (most?.outputSize ?? -1) ? run : most), null);
   }
 
+  /** The run that started last, on a machine or on any. Reads all runs: for what is rare. */
+  lastStarted(machine: string | null): RunRecord | null {
+    const [condition, bindings] = machine === null ? ['', []] : ['WHERE machine = ?', [machine]];
+    return this.select(`${condition} ORDER BY started_at DESC LIMIT 1`, ...bindings)[0] ?? null;
+  }
+
   /** Runs that ended before a time, oldest first. */
   endedBefore(time: number, limit: number): RunRecord[] {
     return this.select('WHERE ended_at < ? ORDER BY ended_at LIMIT ?', time, limit);

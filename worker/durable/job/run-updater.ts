@@ -56,6 +56,7 @@ export class RunUpdater {
   }
 
   #announce(run: RunRecord, events: readonly RunEvent[]): RunRecord {
+    this.#job.slowRuns.runChanged(run);
     this.#showEvents(run, events);
     this.#job.viewers.broadcast({ type: 'run', run: runResource(this.#job.name, run) });
     if (isLive(run.state)) this.#job.outbox.addDelayed('run', run.id, run.seq);

@@ -194,11 +194,16 @@ const MIGRATIONS = [
     -- JSON: what was set by the command line of the last run, and by an operator, which has precedence.
     from_run TEXT,
     from_operator TEXT,
+    set_at INTEGER NOT NULL,
     state TEXT NOT NULL,
     since INTEGER NOT NULL,
-    -- The start that the next due time is counted from.
+    -- The run that started last: the next due time is counted from its start.
+    last_run TEXT,
     last_started_at INTEGER,
     due_at INTEGER,
+    -- When it has to be judged again, unless a run starts.
+    check_at INTEGER,
+    -- Why it can't be judged.
     problem TEXT,
     seq INTEGER NOT NULL,
     sent_seq INTEGER NOT NULL DEFAULT 0

@@ -48,22 +48,24 @@ interface TableField extends Column<unknown> {
   readonly name: string;
 }
 
-/** A table of records with an `id`. */
+/** A table of records, each with a key: its `id`, unless another field is named. */
 export class Table<Fields extends Columns> {
   protected readonly sql: SqlStorage;
   readonly #name: string;
   readonly #fields: readonly TableField[];
   readonly #selectAll: string;
+  readonly #key: string;
 
-  constructor(sql: SqlStorage, name: string, columns: Fields) {
+  constructor(sql: SqlStorage, name: string, columns: Fields, key = 'id') {
     this.sql = sql;
     this.#name = name;
+    this.#key = key;
     this.#fields = Object.entries(columns).map(([field, column]) => ({ ...column, field, name: columnName(field) }));
     this.#selectAll = `SELECT ${this.#fields.map((field) => field.name).join(', ')} FROM ${name}`;
   }
 
   get(id: string): RecordOf<Fields> | null {
-    return this.select('WHERE id = ?', id)[0] ?? null;
+    return this.select(`WHERE ${this.#key} = ?`, id)[0] ?? null;
   }
 
   /** @param clause what follows `FROM`, such as `WHERE id = ?` */
@@ -88,11 +90,11 @@ export class Table<Fields extends Columns> {
   patch(id: string, changes: Partial<RecordOf<Fields>>): void {
     const [names, values] = this.#toSql(changes);
     const assignments = names.map((name) => `${name} = ?`).join(', ');
-    this.sql.exec(`UPDATE ${this.#name} SET ${assignments} WHERE id = ?`, ...values, id);
+    this.sql.exec(`UPDATE ${this.#name} SET ${assignments} WHERE ${this.#key} = ?`, ...values, id);
   }
 
   remove(id: string): void {
-    this.sql.exec(`DELETE FROM ${this.#name} WHERE id = ?`, id);
+    this.sql.exec(`DELETE FROM ${this.#name} WHERE ${this.#key} = ?`, id);
   }
 
   isEmpty(): boolean {

@@ -1,9 +1,10 @@
 /**
- * Which runs and kills D1 does not have in their latest state.
+ * Which runs, kills and expectations D1 does not have in their latest state.
  *
- * The row of a run or kill says up to which `seq` D1 has it, so a change is noted by the write that makes it. Only what
+ * The row of each says up to which `seq` D1 has it, so a change is noted by the write that makes it. Only what
  * was removed here needs a row of its own.
  */
+import type { ExpectationStore } from './expectations/expectation-store.ts';
 import { isDone } from './kill-controller.ts';
 import type { KillStore } from './kill-store.ts';
 import type { RunStore } from './run-store.ts';
@@ -15,21 +16,31 @@ export interface Entry {
   readonly seq: number;
 }
 
-const TABLES = { run: 'runs', kill: 'kills' } as const;
+/** What has an end, after which it does not change. */
+const SETTLED_TABLES = { run: 'runs', kill: 'kills' } as const;
 /** What changes and is removed. */
-export type Kind = keyof typeof TABLES;
+export type Kind = keyof typeof SETTLED_TABLES | 'expectation';
+
+interface Stores {
+  readonly sql: SqlStorage;
+  readonly runs: RunStore;
+  readonly kills: KillStore;
+  readonly expectations: { readonly store: ExpectationStore };
+}
 
 export class UnsentChanges {
   readonly #sql: SqlStorage;
   readonly #runs: RunStore;
   readonly #kills: KillStore;
+  readonly #expectations: ExpectationStore;
   /** By kind and id. Null until they are read. */
   #entries: Map<string, Entry> | null = null;
 
-  constructor({ sql, runs, kills }: { sql: SqlStorage; runs: RunStore; kills: KillStore }) {
+  constructor({ sql, runs, kills, expectations }: Stores) {
     this.#sql = sql;
     this.#runs = runs;
     this.#kills = kills;
+    this.#expectations = expectations.store;
   }
 
   get isEmpty(): boolean {
@@ -40,16 +51,20 @@ export class UnsentChanges {
     return this.#all().values();
   }
 
-  /** A run or kill was changed to this `seq`, or D1 is to be sent it again. */
+  /** A run, kill or expectation was changed to this `seq`, or D1 is to be sent it again. */
   add(kind: Kind, id: string, seq: number): void {
-    // Of one that D1 has, its settled state or this very `seq`. All others say so already.
-    const reopen = `UPDATE ${TABLES[kind]} SET sent_seq = min(sent_seq, ?1 - 1), settled = 0
-      WHERE id = ?2 AND (settled = 1 OR sent_seq >= ?1)`;
-    this.#sql.exec(reopen, seq, id);
+    if (kind !== 'expectation') this.#reopen(kind, id, seq);
     this.#set({ kind, id, seq });
   }
 
-  /** A run or kill was removed. @param seq higher than any that it had */
+  /** Of one that D1 has, its settled state or this very `seq`. All others say so already. */
+  #reopen(kind: keyof typeof SETTLED_TABLES, id: string, seq: number): void {
+    const reopen = `UPDATE ${SETTLED_TABLES[kind]} SET sent_seq = min(sent_seq, ?1 - 1), settled = 0
+      WHERE id = ?2 AND (settled = 1 OR sent_seq >= ?1)`;
+    this.#sql.exec(reopen, seq, id);
+  }
+
+  /** A run, kill or expectation was removed. @param seq higher than any that it had */
   addRemoved(kind: Kind, id: string, seq: number): void {
     this.#sql.exec('INSERT OR REPLACE INTO tombstones (kind, id, seq) VALUES (?, ?, ?)', `removed_${kind}`, id, seq);
     this.#all().delete(keyOf({ kind, id }));
@@ -81,8 +96,12 @@ export class UnsentChanges {
         if (kill !== null) this.#kills.patch(id, sentFields(kill, seq, isDone(kill.state)));
         return;
       }
+      case 'expectation':
+        this.#expectations.patch(id, { sentSeq: seq });
+        return;
       case 'removed_run':
       case 'removed_kill':
+      case 'removed_expectation':
         this.#sql.exec('DELETE FROM tombstones WHERE kind = ? AND id = ? AND seq = ?', kind, id, seq);
         return;
     }
@@ -102,6 +121,7 @@ export class UnsentChanges {
       .exec<{ kind: Entry['kind']; id: string; seq: number }>(
         `SELECT 'run' AS kind, id, seq FROM runs WHERE settled = 0 AND sent_seq < seq
          UNION ALL SELECT 'kill', id, seq FROM kills WHERE settled = 0 AND sent_seq < seq
+         UNION ALL SELECT 'expectation', machine, seq FROM expectations WHERE sent_seq < seq
          UNION ALL SELECT kind, id, seq FROM tombstones`,
       )
       .toArray();

@@ -56,9 +56,10 @@ export class Viewers {
     this.#job.sockets.acceptViewer(socket, credential);
     this.#job.credentials.opened(credential);
     this.#silence.watch();
-    const { runs, kills } = this.#job.outbox.pending();
+    const { runs, kills, expectations = [] } = this.#job.outbox.pending();
     for (const run of runs) sendToViewer(socket, { type: 'run', run });
     for (const kill of kills) sendToViewer(socket, { type: 'kill', kill });
+    for (const expectation of expectations) sendToViewer(socket, { type: 'expectation', expectation });
   }
 
   /** The object is constructed, and may have viewers. */

@@ -6,6 +6,7 @@ import type { Registration, ValidCredentials } from '../d1/open-sockets.ts';
 import type { TokenRecord } from '../d1/tokens.ts';
 import type { Env } from '../env.ts';
 import type { JobChanges } from '../job-changes.ts';
+import { log } from '../log.ts';
 import { callObject } from './call-object.ts';
 import { isMissingMethod } from './missing-method.ts';
 import { nearD1 } from './near-d1.ts';
@@ -74,6 +75,17 @@ export async function signInByHash(env: Env, hash: string | null): Promise<SignI
     // An older gateway, for some minutes after a deploy: what it doesn't read the sweep enforces.
     const token = hash === null ? null : await call(env, 'sign-in', async (gateway) => await gateway.token(hash));
     return { token, brakes: [] };
+  }
+}
+
+/** Whether wrappers can be authenticated. Never throws. */
+export async function canSignIn(env: Env): Promise<boolean> {
+  try {
+    await tokenByHash(env, 'none has this hash');
+    return true;
+  } catch (error) {
+    log.warn('sign_in_unavailable', { error: String(error) });
+    return false;
   }
 }
 

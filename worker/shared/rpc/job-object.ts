@@ -1,6 +1,7 @@
 /** What a job's Durable Object can be called for. */
 import type { Kill, Run, RunEvent } from '#protocol/api';
 import type { StandingOrder } from '#protocol/brakes';
+import type { Expectation, Expected } from '#protocol/expectations';
 import type { StreamName } from '#protocol/output-frame';
 import type { Credential, Grant } from '../credential.ts';
 import type { QueuedKill } from '../d1/kill-queue.ts';
@@ -52,6 +53,15 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
   /** The output in [from, to), as much of it as fits into about `maxBytes`. */
   outputPage(run: string, from: number, to: number, maxBytes: number): Promise<OutputPage>;
 
+  /** What is expected of the job's runs, and how far that holds. */
+  expectations(): Expectation[];
+
+  /** Sets what an operator expects, of the job on a machine or, with null, as a whole. */
+  setExpectation(machine: string | null, expected: Expected): ExpectationResult;
+
+  /** Removes an expectation, whoever has set it. @returns whether there was one */
+  removeExpectation(machine: string | null): boolean;
+
   /** Closes the sockets that were opened with a part of the token that has ended. */
   checkCredentials(token: string): Promise<void>;
 
@@ -82,6 +92,13 @@ export interface EnforcedBrake {
   /** Globs, any of which must match. */
   readonly machines: readonly string[];
 }
+
+/** - `refused`: it can't be judged, for this reason */
+export type ExpectationResult =
+  | { readonly kind: 'set'; readonly expectation: Expectation | null }
+  | { readonly kind: 'refused'; readonly problem: string }
+  | { readonly kind: 'unknown_job' }
+  | { readonly kind: 'too_many'; readonly limit: number };
 
 /** A caller as D1 had it. */
 export interface ConfirmedCaller {

@@ -58,7 +58,7 @@ export async function disconnected({ job, run: id }: { job: string; run: string 
 }
 
 const UNSENT = `SELECT 1 FROM runs WHERE sent_seq < seq UNION ALL SELECT 1 FROM kills WHERE sent_seq < seq
-  UNION ALL SELECT 1 FROM tombstones`;
+  UNION ALL SELECT 1 FROM expectations WHERE sent_seq < seq UNION ALL SELECT 1 FROM tombstones`;
 
 /** How many changes of a job D1 does not have. Does not call the object. */
 export function unsentChanges(job: string): Promise<number> {

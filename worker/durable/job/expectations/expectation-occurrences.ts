@@ -1,0 +1,42 @@
+/** What alerts are told of an expectation. Pure: derived again, it is the same. */
+
+import type { About } from '#protocol/about';
+import type { Occurrence } from '#protocol/alerts';
+import type { Expectation } from '#protocol/expectations';
+
+export function expectationOccurrences(expectation: Expectation, about: About | null): Occurrence[] {
+  const { job, machine, state, since, due_at: dueAt } = expectation;
+  const common = {
+    at: Date.parse(since),
+    job,
+    machine,
+    run: null,
+    exitCode: null,
+    durationMs: null,
+    isAlive: false,
+    tags: about?.tags ?? [],
+    owner: about?.owner ?? null,
+    runbook: about?.runbook ?? null,
+  };
+  const id = (what: string, at: string | null) =>
+    `${job}/${machine ?? ''}:${what}:${at === null ? '' : Date.parse(at)}`;
+  switch (state) {
+    case 'unknown':
+      return [];
+    case 'ok':
+      return [{ ...common, id: id('ok', since), kind: 'fine', summary: 'a run has started' }];
+    case 'late':
+      return [
+        { ...common, id: id('late', dueAt), kind: 'late', summary: `no run has started; one was due at ${dueAt}` },
+      ];
+    case 'missed':
+      return [
+        {
+          ...common,
+          id: id('missed', dueAt),
+          kind: 'missed',
+          summary: `no run has started since the one that was due at ${dueAt}`,
+        },
+      ];
+  }
+}
