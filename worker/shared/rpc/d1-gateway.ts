@@ -81,7 +81,7 @@ export async function signInByHash(env: Env, hash: string | null): Promise<SignI
 /** Whether wrappers can be authenticated. Never throws. */
 export async function canSignIn(env: Env): Promise<boolean> {
   try {
-    await tokenByHash(env, 'none has this hash');
+    await signInByHash(env, 'none has this hash');
     return true;
   } catch (error) {
     log.warn('sign_in_unavailable', { error: String(error) });
