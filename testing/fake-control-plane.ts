@@ -7,6 +7,7 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import type { Answer } from '#protocol/admission';
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
@@ -52,6 +53,10 @@ export interface Script {
   outputLimitBytes: number | null;
   /** Cuts each connection after storing this many bytes from it, without an ack of the last of them. */
   cutEveryBytes: number | null;
+  /** The answer to each run that asks before its start; null: none. */
+  answer: Partial<Answer> | null;
+  /** Whether it knows the phase in which a run asks: an older control plane doesn't. */
+  knowsWaiting: boolean;
   /** Sent unchanged after the ack of each start. */
   afterStart: readonly (string | Uint8Array)[];
 }
@@ -85,6 +90,8 @@ export class FakeControlPlane {
     reconnectCapMs: 200,
     outputLimitBytes: null,
     cutEveryBytes: null,
+    answer: null,
+    knowsWaiting: true,
     afterStart: [],
   };
   /** By id, in the order of arrival. */
@@ -207,6 +214,19 @@ export class FakeControlPlane {
     });
   }
 
+  /** Answers the run that connected last, or another one, which has asked before its start. */
+  answer(fields: Partial<Answer>, run = this.#run): void {
+    const answer: Answer = {
+      type: 'answer',
+      decision: 'start',
+      reason: null,
+      detail: null,
+      blocked_by: [],
+      fence: null,
+    };
+    if (run.socket !== null) this.#transmit(run, run.socket, JSON.stringify({ ...answer, ...fields }));
+  }
+
   /** What is stored of all runs, in the order of arrival, with zeros in gaps. */
   get stored(): Buffer {
     const outputs = [...this.runs.values()].map(({ output }) => output);
@@ -310,6 +330,10 @@ export class FakeControlPlane {
     this.messages.push(message);
     run.messages.push(message);
     const isStart = message.type === 'start';
+    if (isStart && message.phase === 'waiting' && !this.script.knowsWaiting) {
+      this.#transmit(run, socket, JSON.stringify(UNKNOWN_PHASE));
+      return;
+    }
     if (isStart) {
       connection.hasStarted = true;
       if (message.run !== run.id) this.violations.push(`${run.id} says that it is ${message.run}`);
@@ -317,6 +341,8 @@ export class FakeControlPlane {
       this.violations.push(`${message.type} before the start`);
     }
     this.#answer(run, socket, receiveMessage(run.stored, message, this.#terms));
+    const { answer } = this.script;
+    if (isStart && message.phase === 'waiting' && answer !== null) this.answer(answer, run);
     if (isStart) for (const each of this.script.afterStart) this.#transmit(run, socket, each);
   }
 
@@ -379,6 +405,14 @@ export class FakeControlPlane {
     };
   }
 }
+
+/** What an older control plane says to a `start` with the phase `waiting`. */
+const UNKNOWN_PHASE: ObjectMessage = {
+  type: 'error',
+  code: 'bad_frame',
+  message: 'start: phase: Invalid type',
+  retry: null,
+};
 
 interface ConnectionState {
   hasStarted: boolean;

@@ -46,6 +46,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['crontab'],
     ['install'],
     ['flush'],
+    ['ask'],
     ['run'],
     ['adopt'],
     ['operator'],

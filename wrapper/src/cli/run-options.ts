@@ -1,12 +1,17 @@
 /** The command line of `leash run`. */
+
+import type { Overlap } from '#protocol/admission';
 import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
+import { EXIT_SKIPPED } from '#protocol/run-state';
+import type { AskOptions } from '../ask/ask-options.ts';
 import { shown } from '../host/undecodable-bytes.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import type { RedactionOption, RunOptions } from '../run/run-options.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
 
 const LEAST_SPOOL_LIMIT_BYTES = 64 * KIB;
+const DEFAULT_ASK_TIMEOUT_MS = 3_000;
 
 const text = { type: 'string' } as const;
 const texts = { type: 'string', multiple: true } as const;
@@ -20,6 +25,13 @@ const FLAGS = {
   'idle-timeout': text,
   'max-offline': text,
   splay: text,
+  ask: flag,
+  overlap: text,
+  'overlap-scope': text,
+  'ask-timeout': text,
+  'if-unreachable': text,
+  'wait-timeout': text,
+  'skip-exit-code': text,
   signal: text,
   grace: text,
   'wrapper-death': text,
@@ -63,6 +75,7 @@ export function parseRunArgs(argv: readonly string[], env: NodeJS.ProcessEnv = {
     idleTimeoutMs: limit('--idle-timeout', flags['idle-timeout']),
     maxOfflineMs: limit('--max-offline', flags['max-offline']),
     splayMs: limit('--splay', flags.splay),
+    ask: question(flags),
     signal: signalName('--signal', flags.signal ?? 'SIGTERM'),
     graceMs: grace(flags.grace),
     wrapperDeath: oneOf('--wrapper-death', ['keep', 'kill'], flags['wrapper-death']),
@@ -100,6 +113,43 @@ function optional<Value>(text: string | undefined, read: (text: string) => Value
 /** No flag and 0 both mean no limit. */
 function limit(option: string, value: string | undefined): number | null {
   return duration(option, value) || null;
+}
+
+/** What matters to a run that asks only: given without a question, it would be a promise that nobody keeps. */
+const ASK_ONLY = ['overlap-scope', 'ask-timeout', 'if-unreachable', 'wait-timeout', 'skip-exit-code'] as const;
+
+/** @returns null for a run that starts without asking */
+function question(flags: AskFlags): AskOptions | null {
+  const overlap = oneOf<Overlap>('--overlap', ['allow', 'skip', 'wait', 'kill-old'], flags.overlap);
+  if (flags.ask !== true && overlap === 'allow') {
+    const alone = ASK_ONLY.find((name) => flags[name] !== undefined);
+    if (alone !== undefined) throw new UsageError(`--${alone} requires --ask, or --overlap skip, wait or kill-old`);
+    return null;
+  }
+  const waits = overlap === 'wait' || overlap === 'kill-old';
+  if (flags['wait-timeout'] !== undefined && !waits) {
+    throw new UsageError('--wait-timeout requires --overlap wait or kill-old');
+  }
+  const timeoutMs = duration('--ask-timeout', flags['ask-timeout']);
+  return {
+    overlap,
+    scope: oneOf('--overlap-scope', ['job', 'machine'], flags['overlap-scope']),
+    timeoutMs: timeoutMs === null ? DEFAULT_ASK_TIMEOUT_MS : timeoutMs || null,
+    ifUnreachable: oneOf('--if-unreachable', ['run', 'skip'], flags['if-unreachable']),
+    waitTimeoutMs: limit('--wait-timeout', flags['wait-timeout']),
+    skipExitCode: exitCode('--skip-exit-code', flags['skip-exit-code'] ?? String(EXIT_SKIPPED)),
+  };
+}
+
+type AskFlags = { readonly ask?: boolean; readonly overlap?: string } & {
+  readonly [Name in (typeof ASK_ONLY)[number]]?: string;
+};
+
+function exitCode(option: string, value: string): number {
+  if (!/^\d{1,3}$/.test(value) || Number(value) > 255) {
+    throw new UsageError(`${option} ${value}: must be a number from 0 to 255`);
+  }
+  return Number(value);
 }
 
 function grace(value: string | undefined): number {

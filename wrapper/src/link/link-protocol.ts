@@ -3,6 +3,7 @@
  * connection has a new session; what outlives it is in the run's record.
  */
 
+import type { Answer } from '#protocol/admission';
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, KIB, MAX_UNACKED_BYTES, WRAPPER_SILENCE_MS } from '#protocol/limits';
 import { MAX_OUTPUT_PAYLOAD_BYTES, type OutputFrame } from '#protocol/output-frame';
 import {
@@ -23,7 +24,7 @@ export type LinkAction =
   | { readonly kind: 'send_output'; readonly frame: OutputFrame }
   | { readonly kind: 'send_heartbeat' }
   /**
-   * The start was acked. `outputLimitBytes`: how much of a run's output is kept; null: not given. `intervalMs`: see
+   * A start was acked. `outputLimitBytes`: how much of a run's output is kept; null: not given. `intervalMs`: see
    * `paced`.
    */
   | {
@@ -34,6 +35,10 @@ export type LinkAction =
     }
   /** From now on output is sent this often, or more often. */
   | { readonly kind: 'paced'; readonly intervalMs: number }
+  /** To what the run asked before its start. */
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  /** The object doesn't know what the run asks: it is older than this program. */
+  | { readonly kind: 'not_understood' }
   /** The object has stored something more. */
   | { readonly kind: 'stored' }
   /** `receivedAt`: when its frame came. */
@@ -82,6 +87,8 @@ export class LinkProtocol {
   readonly #record: ReportableRun;
   #phase: Start['phase'] = 'running';
   #accepted = false;
+  /** Starts that were sent and not acked: a run that asks sends another when it starts. */
+  #unackedStarts = 0;
   #pacing: Pacing = DEFAULT_PACING.lazy;
   #heartbeatMs = HEARTBEAT_INTERVAL_MS;
   #silenceMs = WRAPPER_SILENCE_MS;
@@ -136,10 +143,12 @@ export class LinkProtocol {
   /** The connection is open. */
   opened(now: number): LinkAction[] {
     this.#lastFrameAt = now;
-    this.#acceptedBy = now + this.#silenceMs;
-    const start = this.#record.start();
-    this.#phase = start.phase;
-    return [{ kind: 'send', message: start }];
+    return [this.#sendStart(now)];
+  }
+
+  /** The run, which has asked before its start, has started. */
+  started(now: number): LinkAction[] {
+    return [this.#sendStart(now)];
   }
 
   /** A text frame came. Never throws, whatever it holds. */
@@ -227,7 +236,7 @@ export class LinkProtocol {
       case 'kill':
         return [{ kind: 'kill', kill: message, receivedAt: now }, ...this.#flush(now)];
       case 'answer':
-        return [{ kind: 'note', text: 'ignored an answer: nothing was asked' }];
+        return [{ kind: 'answer', answer: message }];
       case 'probe':
         return [{ kind: 'send', message: { type: 'alive' } }];
       case 'flow':
@@ -241,6 +250,14 @@ export class LinkProtocol {
       case 'error':
         return this.#onError(message, now);
     }
+  }
+
+  #sendStart(now: number): LinkAction {
+    this.#acceptedBy = now + this.#silenceMs;
+    const start = this.#record.start();
+    this.#phase = start.phase;
+    this.#unackedStarts += 1;
+    return { kind: 'send', message: start };
   }
 
   #onAck(ack: Ack, now: number): LinkAction[] {
@@ -261,18 +278,14 @@ export class LinkProtocol {
   }
 
   #onStartAck(ack: Extract<Ack, { of: 'start' }>, now: number): LinkAction[] {
-    if (this.#accepted) return [{ kind: 'note', text: 'ignored a second ack of the start' }];
-    const { output, unreportedSteps } = this.#record;
+    if (this.#unackedStarts === 0) return [{ kind: 'note', text: 'ignored a second ack of the start' }];
+    this.#unackedStarts -= 1;
+    const accepted = this.#applyTerms(ack, now);
+    // The rest has been done on the ack of the first start.
+    if (this.#accepted) return [accepted];
     this.#accepted = true;
-    this.#pacing = readPacing(ack.flow, ack.pacing);
-    this.#heartbeatMs = Math.min(ack.heartbeat_ms, MAX_HEARTBEAT_MS);
-    this.#silenceMs = Math.min(ack.silence_ms, MAX_SILENCE_MS);
-    this.#heartbeatAt = now + this.#heartbeatMs;
-    const reconnectCapMs = Math.min(ack.reconnect_cap_ms, MAX_RECONNECT_CAP_MS);
-    const { interval_ms: intervalMs } = this.#pacing;
-    const actions: LinkAction[] = [
-      { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null, intervalMs },
-    ];
+    const { output, unreportedSteps } = this.#record;
+    const actions: LinkAction[] = [accepted];
     if (ack.offset > output.end) {
       actions.push({
         kind: 'note',
@@ -286,6 +299,17 @@ export class LinkProtocol {
     for (const step of unreportedSteps) actions.push({ kind: 'send', message: step });
     this.#steps.push(...unreportedSteps);
     return [...actions, ...this.#sendCompletion(now), ...this.#pump(now), ...this.#ifAllStored()];
+  }
+
+  /** Applies the settings that come with the ack of a start. */
+  #applyTerms(ack: Extract<Ack, { of: 'start' }>, now: number): LinkAction {
+    this.#pacing = readPacing(ack.flow, ack.pacing);
+    this.#heartbeatMs = Math.min(ack.heartbeat_ms, MAX_HEARTBEAT_MS);
+    this.#silenceMs = Math.min(ack.silence_ms, MAX_SILENCE_MS);
+    this.#heartbeatAt = now + this.#heartbeatMs;
+    const reconnectCapMs = Math.min(ack.reconnect_cap_ms, MAX_RECONNECT_CAP_MS);
+    const { interval_ms: intervalMs } = this.#pacing;
+    return { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null, intervalMs };
   }
 
   #onOutputAck(offset: number, now: number): LinkAction[] {
@@ -307,6 +331,9 @@ export class LinkProtocol {
     const text = `the control plane says ${error.code}: ${error.message}`;
     if (error.code === 'gap' && error.expected !== undefined && error.retry !== 'never') {
       return this.#rewind(error.expected, now);
+    }
+    if (error.code === 'bad_frame' && this.#phase === 'waiting' && !this.#accepted) {
+      return [{ kind: 'not_understood' }, { kind: 'note', text }];
     }
     if (error.retry !== null) return [{ kind: 'hang_up', why: text, retry: error.retry }];
     return [{ kind: 'note', text }];

@@ -1,5 +1,6 @@
 /** The run's link to the control plane: connects, runs a session, and reconnects. Nothing here affects the command. */
 import { performance } from 'node:perf_hooks';
+import type { Answer } from '#protocol/admission';
 import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
 import { withJitter } from '#shared/with-jitter';
@@ -33,6 +34,10 @@ export interface LinkEvents {
   kill(kill: KillMessage, receivedAt: number): void;
   /** The state has changed, or something was stored. */
   changed(): void;
+  /** To what the run asks before its start. */
+  answer?(answer: Answer): void;
+  /** The control plane is too old to know what the run asks. */
+  notUnderstood?(): void;
   /** How much of a run's output the control plane keeps. */
   outputLimit?(bytes: number): void;
   /** Output is sent this often, or more often; null: there is no connection. */
@@ -132,9 +137,19 @@ export class Link {
     this.#withSession((session) => session.leftChanged(now()));
   }
 
+  /** The run, which has asked before its start, has started: reports it; between two attempts, connects at once. */
+  started(): void {
+    this.#withSession((session) => session.started(now()));
+    this.#connectNow();
+  }
+
   /** The record has its completion: sends it; between two attempts, connects at once. */
   completed(): void {
     this.#withSession((session) => session.completed(now()));
+    this.#connectNow();
+  }
+
+  #connectNow(): void {
     if (this.#connection !== null || this.#isAskedToWait) return;
     if (this.#state !== 'offline' && this.#state !== 'connecting') return;
     this.#attempt = 0;
@@ -240,8 +255,14 @@ export class Link {
         this.#events.paced?.(action.intervalMs);
         if (action.outputLimitBytes !== null) this.#events.outputLimit?.(action.outputLimitBytes);
         this.#warned.clear();
-        this.#log.info('connected');
+        if (this.#state !== 'connected') this.#log.info('connected');
         this.#setState('connected');
+        return;
+      case 'answer':
+        this.#events.answer?.(action.answer);
+        return;
+      case 'not_understood':
+        this.#events.notUnderstood?.();
         return;
       case 'paced':
         this.#events.paced?.(action.intervalMs);

@@ -60,6 +60,8 @@ export class Uplink {
         if (this.#failure !== null) return link.giveUp(this.#failure);
         this.#link = link;
         this.#watchForOutage();
+        // A link that was there before the run may not have been told.
+        if (this.#isDraining) this.#guarded((open) => open.completed());
       },
       (error: unknown) => this.fail(error),
     );

@@ -91,7 +91,7 @@ function signalLeader(
   { started, tree }: Pick<EndContext, 'tree'> & Pick<LaunchedRun, 'started'>,
   signal: NodeJS.Signals,
 ): void {
-  if (started.kind === 'not_started' || tree.leaderHasExited()) return;
+  if (started.kind !== 'running' || tree.leaderHasExited()) return;
   try {
     process.kill(started.pid, signal);
   } catch {

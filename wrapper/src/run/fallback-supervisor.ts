@@ -10,6 +10,7 @@ import type { Sink } from '../output/sink.ts';
 import { groupTree } from '../processes/group-tree.ts';
 import { endByLimit, endReason, handleLocalSignal } from './end-command.ts';
 import type { LaunchedRun } from './run-context.ts';
+import { withheldEnd } from './withheld.ts';
 
 /**
  * Waits for the command: forwards its output and local signals, applies its time limit, and returns its exit code.
@@ -25,6 +26,7 @@ export async function superviseWithLeast(
   const { options, own, log, started } = launched;
   log.warn(`the wrapper failed: ${describeError(error)}; the command keeps running, but can't be seen or stopped`);
   if (started.kind === 'not_started') return reportedEnd('start_failed', null).exitCode;
+  if (started.kind === 'withheld') return withheldEnd(started).exitCode;
   // What was created before the failure may fail later, too.
   process.on('uncaughtException', (another) => log.info(`the wrapper failed again: ${describeError(another)}`));
   const age = () => Math.round(launched.age());

@@ -1,5 +1,6 @@
 /** Prepares a run and starts its command, before anything that the start doesn't need. */
 import { performance } from 'node:perf_hooks';
+import type { AskingLink } from '../ask/asking-link.ts';
 import { readConfigFile, withConfig } from '../config/config-file.ts';
 import { configure, type TokenSource } from '../config/control-plane.ts';
 import { commandEnvironment } from '../launch/command-environment.ts';
@@ -11,7 +12,7 @@ import { openOwnOutput } from '../output/own-output.ts';
 import { createCgroup } from '../processes/cgroup.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { chooseRules, hideTokenFile } from './redaction.ts';
-import type { LaunchedRun, PreparedRun } from './run-context.ts';
+import type { LaunchedRun, PreparedRun, Withheld } from './run-context.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** Reads the settings, and opens what the run logs to. Starts nothing, and waits for nothing. */
@@ -34,8 +35,15 @@ export function prepareRun(options: RunOptions, version: string, run: string, la
   return { options, version, run, launch, settings, configuration, env, rules, chosen, problems, own, log };
 }
 
-/** @param pipes what `prepareOutput` returns */
-export async function launchCommand(prepared: PreparedRun, pipes: Promise<MadeFifos>): Promise<LaunchedRun> {
+/**
+ * @param pipes what `prepareOutput` returns
+ * @param asked the link by which the run has asked; null: it didn't, or couldn't
+ */
+export async function launchCommand(
+  prepared: PreparedRun,
+  pipes: Promise<MadeFifos>,
+  asked: AskingLink | null = null,
+): Promise<LaunchedRun> {
   const { options, env, launch } = prepared;
   const cgroup = createCgroup();
   const startedAt = new Date();
@@ -44,11 +52,27 @@ export async function launchCommand(prepared: PreparedRun, pipes: Promise<MadeFi
   const { command, cwd, user, merge } = options;
   const joinFile = cgroup?.joinFile ?? null;
   const started = await startCommand({ command, env, cwd, user, merge, joinFile, launch }, pipes);
-  await hideTokenAndReportProblems(prepared);
-  return { ...prepared, startedAt, age, cgroup, started };
+  return { ...prepared, asked, startedAt, age, cgroup, started };
 }
 
-async function hideTokenAndReportProblems(prepared: PreparedRun): Promise<void> {
+/** A run that asked and is not to start. */
+export function withholdCommand(
+  prepared: PreparedRun,
+  cause: Withheld['cause'],
+  asked: AskingLink | null,
+): LaunchedRun {
+  const since = performance.now();
+  return {
+    ...prepared,
+    asked,
+    startedAt: new Date(),
+    age: () => performance.now() - since,
+    cgroup: null,
+    started: { kind: 'withheld', cause },
+  };
+}
+
+export async function hideTokenAndReportProblems(prepared: PreparedRun): Promise<void> {
   const { options, chosen, problems, log } = prepared;
   await hideTokenFile(chosen, options.redaction, tokenOf(prepared));
   for (const line of problems) log.warn(line);

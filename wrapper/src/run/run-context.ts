@@ -1,6 +1,7 @@
 /** What a run consists of once its command has been started, or could not be started. */
-import type { RawExit } from '#protocol/run-state';
+import type { RawExit, SkipReason } from '#protocol/run-state';
 import type { Killing } from '#protocol/wrapper-link';
+import type { AskingLink, ReceivedKill } from '../ask/asking-link.ts';
 import type { Environment } from '../config/config-file.ts';
 import type { Configuration } from '../config/control-plane.ts';
 import { commandLine, cutCommandLine } from '../format/command-line.ts';
@@ -8,6 +9,7 @@ import { describeStep } from '../format/run-end.ts';
 import { Guardian, type GuardianControl } from '../guardian/guardian.ts';
 import { createGuardianPlan } from '../guardian/guardian-plan.ts';
 import { hostFacts } from '../host/host-facts.ts';
+import type { TerminatingSignal } from '../host/local-signals.ts';
 import { EMPTY_CHECKPOINT, type RunCheckpoint } from '../journal/checkpoint.ts';
 import { createJournal, type HeldBytes, NOTHING_HELD, type RunJournal } from '../journal/run-journal.ts';
 import { Terminator } from '../kill/terminator.ts';
@@ -64,13 +66,25 @@ export interface PreparedRun extends RunBasis {
   readonly problems: readonly string[];
 }
 
+/** A command that is never started. */
+export interface Withheld {
+  readonly kind: 'withheld';
+  readonly cause:
+    | { readonly kind: 'skipped'; readonly reason: SkipReason; readonly exitCode: number }
+    /** While it waited. */
+    | { readonly kind: 'killed'; readonly kills: readonly ReceivedKill[] }
+    | { readonly kind: 'signaled'; readonly signal: TerminatingSignal };
+}
+
 /** What is known when the command has been started. */
 export interface LaunchedRun extends RunBasis {
+  /** The link by which it asked before its start; null: it didn't, or couldn't. */
+  readonly asked: AskingLink | null;
   readonly startedAt: Date;
   /** The run's age in ms. */
   readonly age: () => number;
   readonly cgroup: Cgroup | null;
-  readonly started: SupervisedCommand | NotStarted;
+  readonly started: SupervisedCommand | NotStarted | Withheld;
 }
 
 export interface RunContext extends LaunchedRun {
@@ -102,7 +116,10 @@ export interface InheritedState {
 export function createRunContext(launched: LaunchedRun): RunContext {
   const { log, started } = launched;
   const origin = treeOrigin(launched);
-  const startFacts = { ...createStartFacts(launched), pid: started.kind === 'running' ? started.pid : null };
+  const startFacts = {
+    ...(launched.asked?.facts ?? createStartFacts(launched)),
+    pid: started.kind === 'running' ? started.pid : null,
+  };
   const address = addressOf(launched);
   const self = tryRefOf(process.pid, log);
   const journal = origin === null || address === null ? null : createJournal(origin.leader, log);
@@ -130,7 +147,7 @@ export function createAdoptedRunContext(launched: LaunchedRun, inherited: Inheri
 }
 
 /** What is reported of a run's start, as far as it doesn't depend on the start. */
-function createStartFacts({ options, version, run, rules }: RunBasis): StartFacts {
+export function createStartFacts({ options, version, run, rules }: RunBasis): StartFacts {
   return {
     run,
     run_key: newRunKey(),
@@ -152,7 +169,7 @@ function wireContext(
   address: RunAddress | null,
   { startFacts, tree, guardian, journal, checkpoint, heldBack, output, storage }: ContextParts,
 ): RunContext {
-  const { options, configuration, log } = launched;
+  const { options, configuration, started, log } = launched;
   const age = () => Math.round(launched.age());
   const logKilling = killingLogger(log);
   const onKilling = (step: Killing) => {
@@ -167,9 +184,9 @@ function wireContext(
   const record = new RunReport(startFacts, output, age, () => terminator.appliedKills);
   record.exit = checkpoint.exit;
   for (const step of checkpoint.unreported_steps) record.recordKilling(step);
-  if (configuration.kind === 'unsupervised') {
+  if (configuration.kind === 'unsupervised' && started.kind !== 'withheld') {
     log.warn(`running unsupervised, this run can't be seen or stopped: ${configuration.why}`);
-  } else if (configuration.warning !== null) {
+  } else if (configuration.kind === 'supervised' && configuration.warning !== null) {
     log.warn(configuration.warning);
   }
   const uplink = address === null ? null : openUplink(address, record, launched, { options, terminator, tree, log });
@@ -198,12 +215,14 @@ function treeOf(
   helpers: ProcessRef[],
 ): ProcessTree {
   if (started.kind === 'not_started') return emptyTree;
+  // What has not been started has not exited either, so that a kill is applied.
+  if (started.kind === 'withheld') return { ...emptyTree, leaderHasExited: () => false };
   return origin === null ? groupTree(started.pid, cgroup, started.exited) : openProcessTree(origin, helpers);
 }
 
 /** @returns null when there is no command, or the process table can't be read */
 function treeOrigin({ run, started, cgroup, log }: LaunchedRun): ProcessTreeOrigin | null {
-  if (started.kind === 'not_started') return null;
+  if (started.kind !== 'running') return null;
   // Its exit can't have been collected yet, so there is an entry, unless the process table can't be read at all.
   const leader = tryRefOf(started.pid, log);
   if (leader === null) return null;
@@ -235,7 +254,7 @@ function startGuardianOfNewRun(
   helpers: ProcessRef[],
 ): Guardian | null {
   const { options, started, log } = launched;
-  if (started.kind === 'not_started') return null;
+  if (started.kind !== 'running') return null;
   const { stdout, stderr } = started.output;
   const isSecret = ([name, value]: [string, string]) => secretValues({ [name]: value }).length > 0;
   const secrets = Object.fromEntries(Object.entries(options.env).filter(isSecret));
@@ -250,13 +269,19 @@ function startGuardianOfNewRun(
   return guardian;
 }
 
-function openUplink(address: RunAddress, record: RunReport, { version }: LaunchedRun, ending: EndContext): Uplink {
+function openUplink(
+  address: RunAddress,
+  record: RunReport,
+  { version, asked, started }: LaunchedRun,
+  ending: EndContext,
+): Uplink {
   const { log } = ending;
   log.info(
     `leash ${version}: run ${address.run} of ${address.job}, instance ${address.instance}, machine ${address.machine}`,
   );
   return new Uplink(
     async (events) => {
+      if (asked !== null) return asked.handOver(record, events, started.kind === 'running');
       // Loaded only now, so that the command has long been started before the network code is even read.
       const { Link } = await import('../link/link.ts');
       return new Link(address, record, events, log);
@@ -266,7 +291,8 @@ function openUplink(address: RunAddress, record: RunReport, { version }: Launche
   );
 }
 
-function addressOf(launched: LaunchedRun): RunAddress | null {
+/** @returns null for an unsupervised run */
+export function addressOf(launched: RunBasis & Pick<LaunchedRun, 'startedAt'>): RunAddress | null {
   const { run, configuration } = launched;
   if (configuration.kind === 'unsupervised') return null;
   return {

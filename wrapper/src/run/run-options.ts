@@ -1,4 +1,5 @@
 /** What `leash run` was asked to do. */
+import type { AskOptions } from '../ask/ask-options.ts';
 
 /** What becomes of the command when the wrapper itself is killed. */
 export type WrapperDeath = 'keep' | 'kill';
@@ -16,6 +17,8 @@ export interface RunOptions {
   readonly maxOfflineMs: number | null;
   /** The bound of a delay before the start; null: none. */
   readonly splayMs: number | null;
+  /** Null: it starts without asking. */
+  readonly ask: AskOptions | null;
   /** Sent first when a limit ends the command. */
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;

@@ -7,8 +7,8 @@ import { forwardRemaining } from '../output/own-output.ts';
 import { type Detachment, startInBackground } from './detach.ts';
 import { superviseWithLeast } from './fallback-supervisor.ts';
 import { newRunId } from './identity.ts';
-import { launchCommand, prepareRun } from './launch.ts';
-import { createRunContext } from './run-context.ts';
+import { hideTokenAndReportProblems, launchCommand, prepareRun } from './launch.ts';
+import { createRunContext, type LaunchedRun } from './run-context.ts';
 import type { RunOptions } from './run-options.ts';
 import { superviseRun } from './supervise.ts';
 
@@ -38,9 +38,7 @@ async function runNow(
   launch: LaunchState,
   signals: LocalSignals,
 ): Promise<number> {
-  const pipes = prepareOutput(options.merge);
-  const prepared = prepareRun(options, version, detachment?.run ?? newRunId(), launch);
-  const launched = await launchCommand(prepared, pipes);
+  const launched = await startOrAsk(options, version, detachment?.run ?? newRunId(), launch, signals);
   keepMemorySmall();
   const { own, log } = launched;
 
@@ -59,4 +57,25 @@ async function runNow(
   await forwardRemaining(own, wasEnded, signals, log);
   await log.drained();
   return exitCode;
+}
+
+async function startOrAsk(
+  options: RunOptions,
+  version: string,
+  run: string,
+  launch: LaunchState,
+  signals: LocalSignals,
+): Promise<LaunchedRun> {
+  if (options.ask === null) {
+    const pipes = prepareOutput(options.merge);
+    const prepared = prepareRun(options, version, run, launch);
+    const launched = await launchCommand(prepared, pipes);
+    await hideTokenAndReportProblems(prepared);
+    return launched;
+  }
+  const prepared = prepareRun(options, version, run, launch);
+  // Before the question, which names the command line.
+  await hideTokenAndReportProblems(prepared);
+  const { admit } = await import('./admit.ts');
+  return admit(prepared, options.ask, signals);
 }

@@ -18,6 +18,7 @@ import { endByLimit, endLeftovers, endReason, handleLocalSignal } from './end-co
 import { Limits } from './limits.ts';
 import { RedactedOutput } from './redacted-output.ts';
 import { type RunContext, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
+import { withhold } from './withheld.ts';
 
 /** By then the command has long been started, and the network code is loaded. */
 const REHEARSE_AFTER_MS = 150;
@@ -39,11 +40,28 @@ export async function superviseRun(
   const { started } = context;
   process.on('uncaughtException', (error) => fail(context, error));
   signals.setHandler((signal) => handleLocalSignal(context, signal));
-  const end = started.kind === 'running' ? await supervise(started, context) : notStarted(started.why, context);
-  const { exitCode } = reportedEnd(end.reason, end.exit);
+  const { exitCode, ...end } = await superviseOrExplain(started, context);
   signals.onTerminate(() => context.uplink?.abortDrain());
   await reportEnd(context, end, exitCode).catch((error: unknown) => fail(context, error));
   return { reason: end.reason, exitCode };
+}
+
+async function superviseOrExplain(
+  started: RunContext['started'],
+  context: RunContext,
+): Promise<End & { readonly exitCode: number }> {
+  switch (started.kind) {
+    case 'running':
+      return reported(await supervise(started, context));
+    case 'not_started':
+      return reported(notStarted(started.why, context));
+    case 'withheld':
+      return { ...(await withhold(started, context)), left: [] };
+  }
+}
+
+function reported(end: End): End & { readonly exitCode: number } {
+  return { ...end, exitCode: reportedEnd(end.reason, end.exit).exitCode };
 }
 
 async function supervise(command: SupervisedCommand, context: RunContext): Promise<End> {
@@ -118,7 +136,8 @@ function startLimits(context: RunContext): Limits {
     age,
     offlineSince: () => {
       const offlineForMs = uplink === null ? age() : uplink.offlineForMs;
-      return offlineForMs === null ? null : age() - offlineForMs;
+      // A run that asked before its start may have been out of reach for longer than it runs.
+      return offlineForMs === null ? null : Math.max(0, age() - offlineForMs);
     },
     isHeldUp: () => own.sinks.stdout.isBackedUp || own.sinks.stderr.isBackedUp,
     onReached: (limit) => endByLimit(context, limit),

@@ -26,6 +26,10 @@ test.each([
   [['run', '--job', 'a', '--redact', 'x', '--no-redact', '--', 'true'], 'mutually exclusive'],
   [['run', '--job', 'a', '--signal', 'SIGNOPE', '--', 'true'], 'unknown signal'],
   [['run', '--job', 'a', '--wrapper-death', 'maybe', '--', 'true'], 'keep or kill'],
+  [['run', '--job', 'a', '--overlap', 'never', '--', 'true'], 'allow, skip, wait or kill-old'],
+  [['run', '--job', 'a', '--if-unreachable', 'skip', '--', 'true'], '--if-unreachable requires --ask'],
+  [['run', '--job', 'a', '--overlap', 'skip', '--wait-timeout', '1m', '--', 'true'], 'requires --overlap wait or'],
+  [['run', '--job', 'a', '--ask', '--skip-exit-code', '256', '--', 'true'], 'a number from 0 to 255'],
   [['run', '--job', 'a', '--leftovers', 'keep', '--', 'true'], 'tell, kill or ignore'],
   [['run', '--job', 'a', '--env', 'NAME', '--', 'true'], '--env must be NAME=VALUE'],
   [['run', '--job', 'a', '--spool-limit', '1', '--', 'true'], 'at least 64K'],
@@ -87,6 +91,24 @@ test('limits are off by nothing and by 0, and the first signal can be named eith
   expect(read('--signal', 'SIGHUP')).toMatchObject({ options: { signal: 'SIGHUP' } });
 });
 
+test('every --overlap but allow asks first, and so does --ask', () => {
+  const read = (...flags: string[]) => parseRun(['--job', 'a', ...flags, '--', 'true'], {})?.options.ask;
+  expect(read()).toBeNull();
+  expect(read('--overlap', 'allow')).toBeNull();
+  const usual = { scope: 'job', timeoutMs: 3_000, ifUnreachable: 'run', waitTimeoutMs: null, skipExitCode: 75 };
+  expect(read('--ask')).toEqual({ overlap: 'allow', ...usual });
+  expect(read('--overlap', 'kill-old')).toEqual({ overlap: 'kill-old', ...usual });
+  const changed = ['--overlap-scope', 'machine', '--if-unreachable', 'skip', '--skip-exit-code', '0'];
+  expect(read('--overlap', 'wait', '--ask-timeout', '0', '--wait-timeout', '1h', ...changed)).toEqual({
+    overlap: 'wait',
+    scope: 'machine',
+    timeoutMs: null,
+    ifUnreachable: 'skip',
+    waitTimeoutMs: 3_600_000,
+    skipExitCode: 0,
+  });
+});
+
 test('a shell line is run by sh and shown as it is', () => {
   const parsed = parseRun(['--job', 'a', '--shell', '--', 'pg_dump db | gzip > f'], {});
   expect(parsed).toMatchObject({
@@ -137,6 +159,11 @@ test('every option is in the help, and the help fits a terminal', async () => {
     'max-offline',
     'wrapper-death',
     'leftovers',
+    'overlap-scope',
+    'ask-timeout',
+    'if-unreachable',
+    'wait-timeout',
+    'skip-exit-code',
     'spool-limit',
     'no-redact',
     'detach',

@@ -17,7 +17,8 @@ Usage:
 
 Runs COMMAND as cron would, passes its output and exit code on, reports both to the control plane,
 and ends COMMAND and everything it has started when an operator requests it. The command never
-waits for the network. Output that can't be sent is spooled to disk and sent later.
+waits for the network, unless it is to ask first. Output that can't be sent is spooled to disk and
+sent later.
 
 Example, in a crontab:
   0 3 * * *  /usr/local/bin/leash run --job backup --timeout 2h -- /usr/local/bin/backup --all
@@ -26,6 +27,19 @@ Names:
   --job NAME             the job that this run belongs to, e.g. backup (required)
   --instance NAME        the firing that it belongs to; default <job>_<epoch seconds>
   --machine NAME         this machine's name; default $LEASH_MACHINE, then the full host name
+
+Asking first (docs/overlap.md):
+  --overlap POLICY       if another run of the job is running: allow (default) starts all the same,
+                         skip doesn't start, wait starts when it has ended, kill-old kills it first.
+                         All but allow ask the control plane before the start
+  --overlap-scope SCOPE  which runs count: of the whole job (job, the default), or those on this
+                         machine (machine)
+  --ask                  ask also with --overlap allow: COMMAND gets LEASH_FENCE, and doesn't start
+                         under a brake or during maintenance
+  --ask-timeout DURATION   wait this long for the first answer; default 3s
+  --if-unreachable ACTION  without an answer: run (default) or skip
+  --wait-timeout DURATION  once told to wait, give up after DURATION and skip; default: wait on
+  --skip-exit-code N     exit code of a run that is skipped; default 75
 
 Limits and signals:
   --timeout DURATION       end the command when it has run for DURATION
@@ -95,6 +109,7 @@ goes to everything it has started, and SIGKILL follows after the grace. SIGUSR1 
 COMMAND only; Ctrl-Z stops everything.
 
 Exit code: the command's own (128+n when signal n ended it), except
+  75   it asked and was not to start (or --skip-exit-code)
   124  --timeout or --idle-timeout ended it
   143  an operator's kill ended it, whether or not SIGTERM sufficed
   253  --max-offline ended it
