@@ -82,16 +82,30 @@ async function connect(who: Identity): Promise<TestWrapper> {
   return TestWrapper.connect(who, {}, token);
 }
 
+async function connectAsking(who: Identity): Promise<TestWrapper> {
+  token ??= (await newToken({ name: 'machine', scopes: ['run'] })).secret;
+  const question = { overlap: 'skip', scope: 'job' } as const;
+  return TestWrapper.connect(who, { phase: 'waiting', pid: null, age_ms: 0, question }, token);
+}
+
 async function endedRun(who: Identity): Promise<void> {
   const wrapper = await connect(who);
   wrapper.print(0, LINE);
   await wrapper.acked(LINE.length);
+  await endOf(who, wrapper);
+}
+
+async function endOf(who: Identity, wrapper: TestWrapper): Promise<void> {
   await wrapper.completed({ ...EXITED, final_offset: LINE.length });
+  await closed(who, wrapper);
+  await settled(who);
+}
+
+async function closed({ job, run }: Identity, wrapper: TestWrapper): Promise<void> {
   wrapper.close();
   await waitFor('the socket to be gone', () =>
-    runInDurableObject(jobObject(who.job), (_object, state) => state.getWebSockets().length === 0),
+    runInDurableObject(jobObject(job), (_object, state) => state.getWebSockets(`run:${run}`).length === 0),
   );
-  await settled(who);
 }
 
 /** A job that has had a run. */
@@ -179,6 +193,31 @@ test('a run that is expected, and does not come', async () => {
   expect(await runInDurableObject(jobObject(who.job), (object) => object.expectations())).toMatchObject([
     { state: 'missed' },
   ]);
+});
+
+test('a short run that asks before its start, and is told to', async () => {
+  const who = await knownJob('cost-asked');
+  await expectWithin('askedRun', async () => {
+    const wrapper = await connectAsking(who);
+    await wrapper.answer('start');
+    wrapper.start();
+    wrapper.print(0, LINE);
+    await wrapper.acked(LINE.length);
+    await endOf(who, wrapper);
+    await fireAlarms(who.job);
+  });
+});
+
+test('a run that asks, and is skipped', async () => {
+  const { who } = await runningRun('cost-skipped');
+  const skipped = newIdentity(who.job);
+  await expectWithin('skippedRun', async () => {
+    const wrapper = await connectAsking(skipped);
+    await wrapper.answer('skip');
+    await wrapper.completed({ exit_code: 75, command_exit_code: null, signal: null, reason: 'overlap' });
+    await closed(skipped, wrapper);
+    await settled(skipped);
+  });
 });
 
 test('a silent run, for an hour', async () => {

@@ -15,6 +15,7 @@ import { LIVE_STATES, type RunState } from '#protocol/run-state';
 import { SALTPETER_KILL, type WrapperKind } from '#protocol/wrapper-kind';
 import type { IdempotencyKey } from '../../shared/d1/idempotency.ts';
 import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
+import { quoted } from '../../shared/d1/quoted.ts';
 import type { TakenKill } from '../../shared/job-changes.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
@@ -280,10 +281,6 @@ export class KillStore extends Table<typeof KILL_COLUMNS> {
         related: JSON.parse(row.related) as RelatedProcess[],
       }));
   }
-}
-
-function quoted(words: readonly string[]): string {
-  return words.map((word) => `'${word}'`).join(', ');
 }
 
 /**

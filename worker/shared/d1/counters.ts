@@ -3,6 +3,8 @@
  * finds the index as it left it, and so each counts once.
  */
 import type { Kill, Run } from '#protocol/api';
+import { LIVE_STATES } from '#protocol/run-state';
+import { quoted } from './quoted.ts';
 
 /** A bucket of the time that kills take holds what took at most so many seconds, and longer than the one before. */
 const KILL_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
@@ -11,7 +13,7 @@ const KILL_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 const ENDS = `
   SELECT 'runs_ended/' || (given.value ->> 'state') AS name, count(*) AS value FROM json_each(?1) AS given
   LEFT JOIN runs ON runs.id = given.value ->> 'id' AND runs.job = given.value ->> 'job'
-  WHERE (given.value ->> 'state') NOT IN ('running', 'killing')
+  WHERE (given.value ->> 'state') NOT IN (${quoted(LIVE_STATES)})
     AND (runs.id IS NULL OR (runs.seq < given.value ->> 'seq' AND runs.state <> given.value ->> 'state'))
   GROUP BY 1`;
 

@@ -2,7 +2,8 @@
 
 import * as v from 'valibot';
 import { Job, LastEnd, type Run, RunEnd } from '#protocol/api';
-import { BAD_END_STATES, END_STATES, isBadEnd, LIVE_STATES } from '#protocol/run-state';
+import { BAD_END_STATES, END_STATES, isBadEnd } from '#protocol/run-state';
+import { quoted } from './quoted.ts';
 import { readRun } from './runs.ts';
 
 /** How many live runs, and how many ends, are shown of each job. */
@@ -23,12 +24,6 @@ export interface JobRuns {
   readonly lastEndCounts: Job['last_end_counts'];
 }
 
-const LIVE = listed(LIVE_STATES);
-
-function listed(states: readonly string[]): string {
-  return states.map((state) => `'${state}'`).join(', ');
-}
-
 function lastEndsQuery(which: string): string {
   return `SELECT name.value AS job, (SELECT json_group_array(json(ended)) FROM (
       SELECT json_object('machine', machine, 'run', run, 'state', state, 'exit_code', exit_code, 'ended_at', ended_at) AS ended
@@ -36,25 +31,28 @@ function lastEndsQuery(which: string): string {
     FROM json_each(?) AS name`;
 }
 
-/** One statement each, for any number of jobs. Live runs are found in the index of open ones, which is small. */
+/**
+ * One statement each, for any number of jobs. Live runs are found in the index of open ones, which is small: all of these
+ * are live but the lost ones. (SQLite would read a row more for each that it compares with a list of three states.)
+ */
 export const JOB_RUNS_QUERIES = {
   last: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.job = name.value AND runs.id =
     (SELECT id FROM runs WHERE job = name.value ORDER BY started_at DESC, id DESC LIMIT 1)`,
   live: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.job = name.value AND runs.id IN (
-      SELECT id FROM runs INDEXED BY runs_open WHERE final = 0 AND job = name.value AND state IN (${LIVE})
+      SELECT id FROM runs INDEXED BY runs_open WHERE final = 0 AND job = name.value AND state <> 'lost'
       ORDER BY started_at DESC, id DESC LIMIT ${SHOWN})
     ORDER BY started_at DESC, runs.id DESC`,
   liveCounts: `SELECT name.value AS job,
-      (SELECT count(*) FROM runs INDEXED BY runs_open WHERE final = 0 AND job = name.value AND state IN (${LIVE})) AS count
+      (SELECT count(*) FROM runs INDEXED BY runs_open WHERE final = 0 AND job = name.value AND state <> 'lost') AS count
     FROM json_each(?) AS name`,
   ends: `SELECT name.value AS job, (SELECT json_group_array(json(ended)) FROM (
       SELECT json_object('run', id, 'machine', machine, 'state', state, 'final', resource -> '$.final', 'exit_code', resource -> '$.exit_code',
         'started_at', resource -> '$.started_at', 'ended_at', resource -> '$.ended_at') AS ended
-      FROM runs INDEXED BY runs_by_job WHERE job = name.value AND state NOT IN (${LIVE})
+      FROM runs INDEXED BY runs_by_job WHERE job = name.value AND (final = 1 OR state = 'lost')
       ORDER BY started_at DESC, id DESC LIMIT ${SHOWN})) AS ends
     FROM json_each(?) AS name`,
   // Must match the WHERE clause of the partial index `last_ends_bad` exactly.
-  badLastEnds: lastEndsQuery(`state IN (${listed(BAD_END_STATES)}) ORDER BY ended_at DESC`),
+  badLastEnds: lastEndsQuery(`state IN (${quoted(BAD_END_STATES)}) ORDER BY ended_at DESC`),
   // In the order of the primary key: sorting would read rows that aren't shown.
   lastEnds: lastEndsQuery('true'),
   lastEndCounts: `SELECT name.value AS job,

@@ -1,5 +1,7 @@
 /** The index of jobs. */
+import { LIVE_STATES } from '#protocol/run-state';
 import { matching, matchingOneOf } from './glob.ts';
+import { quoted } from './quoted.ts';
 
 /** Inserts jobs that are not there yet. For their objects. */
 export function upsertJobs(db: D1Database, names: readonly string[], now: number): D1PreparedStatement {
@@ -81,7 +83,7 @@ export async function uncheckedJobs(db: D1Database, since: UncheckedSince, limit
   const { results } = await db
     .prepare(
       `SELECT name FROM jobs WHERE checked_at < ? OR checked_at < ?
-         AND EXISTS (SELECT 1 FROM runs WHERE final = 0 AND runs.job = jobs.name AND runs.state IN ('running', 'killing'))
+         AND EXISTS (SELECT 1 FROM runs WHERE final = 0 AND runs.job = jobs.name AND runs.state IN (${quoted(LIVE_STATES)}))
        ORDER BY checked_at LIMIT ?`,
     )
     .bind(since.idle, since.live, limit)

@@ -1,8 +1,9 @@
 /** The index of runs. Their true state is in the jobs' objects. */
 import * as v from 'valibot';
 import { Run } from '#protocol/api';
-import { isLive } from '#protocol/run-state';
+import { isLive, LIVE_STATES } from '#protocol/run-state';
 import { matching, matchingOneOf } from './glob.ts';
+import { quoted } from './quoted.ts';
 
 /** A run is named by job and id, because two jobs may report the same id. */
 export interface RunName {
@@ -10,6 +11,7 @@ export interface RunName {
   readonly job: string;
 }
 
+const LIVE = quoted(LIVE_STATES);
 const MINUTE_MS = 60_000;
 /** Runs that took less than this have no span: they are found by their start. */
 export const SHORT_MS = 4 * MINUTE_MS;
@@ -40,6 +42,14 @@ export function indexRuns(db: D1Database, runs: readonly Run[], now = Date.now()
       value -> '$.run' AS resource
     FROM json_each(?1)`;
   return [
+    // A run that had to wait starts later than it asked. Of most runs this changes nothing, and writes no row.
+    db
+      .prepare(
+        `UPDATE runs SET started_at = given.started_at FROM (${given}) AS given
+         WHERE runs.id = given.id AND runs.job = given.job AND runs.seq < given.seq
+           AND runs.started_at <> given.started_at`,
+      )
+      .bind(json),
     // A column that is written is written to its indexes, too, even if it stays the same.
     db
       .prepare(
@@ -62,7 +72,10 @@ export function indexRuns(db: D1Database, runs: readonly Run[], now = Date.now()
   ];
 }
 
-/** How each job ended last on each machine: after the index has these runs. */
+/**
+ * How each job ended last on each machine: after the index has these runs. A run that was skipped says nothing of how the
+ * job is: it counts only where there is no other.
+ */
 function upsertLastEnds(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
   const ended = runs.filter(({ final }) => final);
   return db
@@ -74,7 +87,8 @@ function upsertLastEnds(db: D1Database, runs: readonly Run[]): D1PreparedStateme
        WHERE runs.seq = given.value ->> 'seq'
        ON CONFLICT (job, machine) DO UPDATE
          SET run = excluded.run, state = excluded.state, exit_code = excluded.exit_code, ended_at = excluded.ended_at
-         WHERE (excluded.ended_at, excluded.run) > (last_ends.ended_at, last_ends.run)`,
+         WHERE excluded.state <> 'skipped' AND (last_ends.state = 'skipped'
+           OR (excluded.ended_at, excluded.run) > (last_ends.ended_at, last_ends.run))`,
     )
     .bind(JSON.stringify(ended.map(({ id, job, seq, exit_code }) => ({ id, job, seq, exit_code }))));
 }
@@ -98,7 +112,7 @@ export function purgeStaleRuns(db: D1Database, endedBefore: number, limit: numbe
     .prepare(
       `DELETE FROM runs WHERE (id, job) IN (
          SELECT id, job FROM runs INDEXED BY runs_by_start
-         WHERE started_at < ?1 AND ended_at < ?1 AND state NOT IN ('running', 'killing') ORDER BY started_at LIMIT ?2)`,
+         WHERE started_at < ?1 AND ended_at < ?1 AND state NOT IN (${LIVE}) ORDER BY started_at LIMIT ?2)`,
     )
     .bind(endedBefore, limit);
 }

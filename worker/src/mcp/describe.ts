@@ -10,10 +10,17 @@ export function runLine(run: Run, now: number): string {
   return [
     `run=${run.id} job=${run.job} machine=${run.machine} instance=${run.instance}`,
     `state=${run.state}${run.exit_code === null ? '' : ` exit_code=${run.exit_code}`}`,
-    `started=${run.started_at} ${runTime(run, now)}`,
+    run.state === 'waiting' ? waitText(run, now) : `started=${run.started_at} ${runTime(run, now)}`,
     ...(isLive(run.state) && !run.connected ? ['(disconnected: its wrapper is out of reach)'] : []),
     `command: ${run.command_line === '' ? '(unknown)' : showInvisible(run.command_line)}`,
   ].join(' ');
+}
+
+/** Since when it waits to be told to start, and what for. */
+function waitText({ started_at, blocked_by, fence }: Run, now: number): string {
+  const since = `asked=${started_at} waiting_for=${formatDuration(Math.max(0, now - Date.parse(started_at)))}`;
+  if (fence !== null || blocked_by.length === 0) return since;
+  return `${since} (not started: waits for ${blocked_by.map(({ run, machine }) => `run ${run} on ${machine}`).join(', ')})`;
 }
 
 /** How long it took, or has taken so far. */

@@ -1,5 +1,5 @@
 /** `GET /metrics`: Prometheus metrics. */
-import { END_STATES } from '#protocol/run-state';
+import { END_STATES, LIVE_STATES } from '#protocol/run-state';
 import { version } from '../../../../package.json';
 import { d1Failure } from '../../../shared/d1/failure.ts';
 import { type Metrics, readMetrics } from '../../../shared/d1/metrics.ts';
@@ -60,7 +60,7 @@ function describeControlPlane(isD1Up: boolean): Metric[] {
 }
 
 /** The states of a run that may be alive: a lost run may reconnect, or run on without its wrapper. */
-const OPEN_STATES = ['running', 'killing', 'lost'] as const;
+const OPEN_STATES = [...LIVE_STATES, 'lost'] as const;
 
 function describe(metrics: Metrics, { now, d1MaxBytes }: { now: number; d1MaxBytes: number }): Metric[] {
   const { buckets, sum } = metrics.killSeconds;

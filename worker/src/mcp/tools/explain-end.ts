@@ -62,6 +62,7 @@ async function newestEvents(api: Api, { run, job }: RunRef): Promise<RunEvent[]>
 }
 
 function howItEnded(run: Run, events: readonly RunEvent[]): string {
+  if (run.state === 'waiting') return 'It has not started: it asked whether it may, and waits.';
   if (run.reason === null) return isLive(run.state) ? 'It has not ended.' : 'Why it ended is unknown.';
   const exit = run.exit_code === null ? '' : ` Exit code ${run.exit_code}.`;
   const left = run.left_running.length === 0 ? '' : ` ${run.left_running.length} of its processes still run.`;
@@ -99,14 +100,28 @@ function why(run: Run, reason: NonNullable<Run['reason']>, events: readonly RunE
     case 'wrapper_failed':
       return 'The wrapper itself failed.';
     case 'overlap':
-      return 'It asked before its start, and was not allowed to start, because another run was in its way.';
+      return `It asked before its start, and was not allowed to start, because of ${blockers(run)}.`;
     case 'brake':
-      return 'It asked before its start, and was not allowed to start, because a brake was on.';
+      return `It asked before its start, and was not allowed to start, because of a brake${order(events)}.`;
     case 'maintenance':
-      return 'It asked before its start, and was not allowed to start, because of maintenance.';
+      return `It asked before its start, and was not allowed to start, because of maintenance${order(events)}.`;
     case 'unreachable':
       return 'It did not start, because the control plane could not be asked.';
   }
+}
+
+/** The runs in its way. */
+function blockers({ blocked_by }: Run): string {
+  if (blocked_by.length === 0) return 'another run';
+  return blocked_by
+    .map(({ run, machine, started_at }) => `run ${run} on ${machine} (started ${started_at})`)
+    .join(', ');
+}
+
+/** Whose order kept it from starting. */
+function order(events: readonly RunEvent[]): string {
+  const skipped = events.findLast((event) => event.type === 'skipped');
+  return skipped?.detail == null ? '' : ` (${skipped.detail})`;
 }
 
 function named({ signal }: Run): string {

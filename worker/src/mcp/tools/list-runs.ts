@@ -10,7 +10,7 @@ export const listRuns = tool({
   name: 'list_runs',
   title: 'List runs',
   description:
-    'Lists runs, newest first. For what runs now, ask for the states running and killing. The list may be a second behind.',
+    'Lists runs, newest first. For what runs now, ask for the states waiting, running and killing. The list may be a second behind.',
   scopes: ['read'],
   isDestructive: false,
   input: v.object({

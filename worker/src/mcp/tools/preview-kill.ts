@@ -3,6 +3,7 @@ import { type Run, RunList } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { MAX_KILLED_RUNS } from '#protocol/limits';
 import { Glob } from '#protocol/names';
+import { LIVE_STATES } from '#protocol/run-state';
 import type { Api } from '../api.ts';
 import { runLine } from '../describe.ts';
 import { tool } from '../tool.ts';
@@ -40,7 +41,7 @@ export const previewKill = tool({
 /** Runs that may be alive: a lost run may reconnect. */
 async function liveRuns(api: Api, jobs: string): Promise<{ runs: Run[]; isComplete: boolean }> {
   const job = jobs.includes('*') || jobs.includes('?') ? undefined : jobs;
-  const query = { job, state: 'running,killing,lost', limit: PAGE_RUNS };
+  const query = { job, state: [...LIVE_STATES, 'lost'].join(','), limit: PAGE_RUNS };
   const runs: Run[] = [];
   let isComplete = false;
   for await (const page of api.pages('/runs', query, RunList, MAX_PAGES)) {
