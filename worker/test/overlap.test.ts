@@ -3,8 +3,9 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { expect, test, vi } from 'vitest';
 import type { Overlap, OverlapScope } from '#protocol/admission';
 import type { RunEvent } from '#protocol/api';
+import type { Brake } from '#protocol/brakes';
 import { waitFor } from '#testing/wait-for';
-import { postKill } from './support/api.ts';
+import { call, postKill } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
 import {
@@ -363,4 +364,48 @@ test('a kill that was requested while it waited applies to it when it has starte
   await begin(waiting);
   await runInDurableObject(jobObject('ask-kill-queued'), (object) => object.reconcile());
   expect((await waiting.kill()).kill).toBe(queued);
+});
+
+const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
+
+async function setOrder(job: string, kill: boolean) {
+  const body = { jobs: [job], until: inAnHour(), kill, reason: 'patching' };
+  const response = await call('POST', '/brakes', { body });
+  expect(response.status).toBe(201);
+  return (await response.json<{ brake: Brake }>()).brake;
+}
+
+test.each([
+  ['maintenance', false],
+  ['brake', true],
+] as const)('during %s a run that asks is skipped, whatever it asks for', async (reason, kill) => {
+  const job = `ask-${reason}`;
+  await setOrder(job, kill);
+  for (const overlap of ['allow', 'wait'] as const) {
+    const skipped = await ask(job, overlap);
+    const { detail } = await skipped.answer('skip');
+    expect(detail).toMatch(new RegExp(`^${reason} by admin until .*: patching$`));
+    await skipped.completed({ ...SKIPPED, reason });
+    expect(await stored(skipped.identity)).toMatchObject({ state: 'skipped', reason });
+  }
+});
+
+test('maintenance that begins while a run waits keeps it from starting, and leaves what runs alone', async () => {
+  const holder = await startedRun('ask-maintained', 'wait');
+  const waiting = await ask('ask-maintained', 'wait');
+  await waiting.answer('wait');
+  await waitFor('D1 to have everything', () => isOutboxEmpty('ask-maintained'));
+  await setOrder('ask-maintained', false);
+  expect(await waiting.answer('skip')).toMatchObject({ reason: 'maintenance' });
+  await holder.settled();
+  expect(holder.of('kill')).toEqual([]);
+});
+
+test('a brake ends a run that waits, too', async () => {
+  await startedRun('ask-braked', 'wait');
+  const waiting = await ask('ask-braked', 'wait');
+  await waiting.answer('wait');
+  await waitFor('D1 to have everything', () => isOutboxEmpty('ask-braked'));
+  await setOrder('ask-braked', true);
+  expect(await waiting.kill()).toMatchObject({ reason: 'brake: patching' });
 });

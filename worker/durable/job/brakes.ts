@@ -20,16 +20,24 @@ export class Brakes {
     if (order?.kill && run.state === 'running') this.#kill(run, order);
   }
 
-  /** Kills the connected runs that match. The others are killed when they connect: they will bring the order with them. */
+  /**
+   * Kills the connected runs that match, or, during maintenance, has those that wait not start. The others bring the order
+   * with them when they connect.
+   */
   enforce(brakes: readonly EnforcedBrake[]): void {
     const now = Date.now();
     for (const { order, machines } of brakes) {
-      if (!order.kill || order.until_ms <= now) continue;
-      for (const run of this.#job.runs.open()) {
-        const isMatching = machines.some((glob) => matchesGlob(glob, run.machine));
-        const isUnkilled = run.state === 'running' || run.state === 'waiting';
-        if (isMatching && isUnkilled && run.connected) this.#kill(run, order);
-      }
+      if (order.until_ms <= now) continue;
+      const isMatching = ({ machine }: RunRecord) => machines.some((glob) => matchesGlob(glob, machine));
+      if (order.kill) this.#killAll(this.#job.runs.open().filter(isMatching), order);
+      else this.#job.admission.refuse(this.#job.runs.waiting().filter(isMatching), order);
+    }
+  }
+
+  #killAll(runs: readonly RunRecord[], order: StandingOrder): void {
+    for (const run of runs) {
+      const isUnkilled = run.state === 'running' || run.state === 'waiting';
+      if (isUnkilled && run.connected) this.#kill(run, order);
     }
   }
 

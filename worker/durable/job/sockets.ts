@@ -130,6 +130,15 @@ export class Sockets {
     return attachment?.kind === 'wrapper' ? attachment : null;
   }
 
+  /** An order that matches the run was given since it connected. */
+  addOrder(run: SocketOwner, order: StandingOrder): void {
+    const socket = this.current(run);
+    const attachment = socket === null ? null : attachmentOf(socket);
+    if (socket === null || attachment?.kind !== 'wrapper') return;
+    const others = (attachment.orders ?? []).filter(({ id }) => id !== order.id);
+    attach(socket, { ...attachment, orders: [...others, order] });
+  }
+
   /** Makes a socket the current one of its run, and closes the others. */
   promote(
     socket: WebSocket,

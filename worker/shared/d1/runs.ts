@@ -1,7 +1,7 @@
 /** The index of runs. Their true state is in the jobs' objects. */
 import * as v from 'valibot';
 import { Run } from '#protocol/api';
-import { isLive, LIVE_STATES } from '#protocol/run-state';
+import { isLive, LIVE_STATES, type RunState } from '#protocol/run-state';
 import { matching, matchingOneOf } from './glob.ts';
 import { quoted } from './quoted.ts';
 
@@ -185,17 +185,18 @@ export async function jobsWithOpenRuns(db: D1Database, filter: OpenRunFilter, li
   return results.map(({ job }) => job);
 }
 
-/** The jobs with connected runs that these globs match and that are not being killed. */
-export async function jobsWithUnkilledRuns(
+/** The jobs with connected runs in these states that these globs match. */
+export async function jobsWithConnectedRuns(
   db: D1Database,
   { jobs, machines }: { readonly jobs: readonly string[]; readonly machines: readonly string[] },
+  states: readonly RunState[],
   limit: number,
 ): Promise<string[]> {
   const [ofJobs, jobGlobs] = matchingOneOf('job', jobs);
   const [onMachines, machineGlobs] = matchingOneOf('machine', machines);
   const { results } = await db
     .prepare(
-      `SELECT DISTINCT job FROM runs INDEXED BY runs_open WHERE final = 0 AND state IN ('waiting', 'running')
+      `SELECT DISTINCT job FROM runs INDEXED BY runs_open WHERE final = 0 AND state IN (${quoted(states)})
          AND resource ->> '$.connected' = 1 AND ${ofJobs} AND ${onMachines} ORDER BY job LIMIT ?`,
     )
     .bind(jobGlobs, machineGlobs, limit)

@@ -20,6 +20,7 @@ import { ApiError } from '../api-error.ts';
 import { auditEntry } from '../audit-entry.ts';
 import { type KillCall, keyOf, keyReused } from '../kills/kill-call.ts';
 import { killMany } from '../kills/kill-many.ts';
+import { enforce } from './enforce.ts';
 
 /** A call whose caller is verified. */
 export interface BrakeCall extends KillCall {
@@ -56,7 +57,11 @@ export async function createBrake(call: BrakeCall, request: NewBrake): Promise<C
     ),
   ]);
   const isStored = results.at(-1)?.meta.changes !== 0;
-  if (isStored) return { brake, kills: kill ? await killMatching(call, brake) : [] };
+  if (isStored && kill) return { brake, kills: await killMatching(call, brake) };
+  if (isStored) {
+    await refuseWaiting(call, brake);
+    return { brake, kills: [] };
+  }
   const earlier = key && (await earlierBrake(env.DB, key));
   if (earlier === null) throw tooMany();
   if (!earlier.isSame) throw keyReused();
@@ -76,6 +81,15 @@ export function requireWithin(brake: Pick<BrakeRecord, 'jobs'>, token: TokenReco
 
 function tooMany(): ApiError {
   return new ApiError('too_many_brakes', `There are ${MAX_BRAKES} brakes already. End some, or let one match more.`);
+}
+
+/** Runs that wait must not start during the maintenance. The sweep repeats what fails. */
+async function refuseWaiting(call: BrakeCall, brake: BrakeRecord): Promise<void> {
+  try {
+    await enforce(call.env, [brake]);
+  } catch (error) {
+    log.error('brake_not_enforced', error, { request: call.requestId, brake: brake.id });
+  }
 }
 
 /** The brake stands, whatever becomes of this: the sweep kills what this call could not. */

@@ -1,8 +1,11 @@
-/** The sweep's part of brakes: kills runs that a brake matches and that were neither known when it was set nor connected since. */
+/**
+ * Has the jobs' objects do what brakes and maintenance ask for, at runs that connected before these were set: a brake kills
+ * them, and maintenance keeps those that wait from starting. The sweep repeats it for those that were not known then.
+ */
 import { mapConcurrent } from '#shared/map-concurrent';
 import { withTimeout } from '#shared/with-timeout';
 import { type BrakeRecord, findActiveBrakes, readBrakes, standingOrder } from '../../shared/d1/brakes.ts';
-import { jobsWithUnkilledRuns } from '../../shared/d1/runs.ts';
+import { jobsWithConnectedRuns } from '../../shared/d1/runs.ts';
 import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
 import { callJob, type EnforcedBrake } from '../../shared/rpc/job-object.ts';
@@ -15,9 +18,14 @@ const CALL_LIMIT_MS = 10_000;
 
 export async function enforceBrakes(env: Env, now: number): Promise<void> {
   const active = readBrakes(await findActiveBrakes(env.DB, now).all());
+  await enforce(env, active);
+}
+
+export async function enforce(env: Env, brakes: readonly BrakeRecord[]): Promise<void> {
   const brakesOf = new Map<string, EnforcedBrake[]>();
-  for (const brake of active.filter(({ kill }) => kill)) {
-    for (const job of await jobsWithUnkilledRuns(env.DB, brake, JOBS_PER_SWEEP)) {
+  for (const brake of brakes) {
+    const concerned = brake.kill ? (['waiting', 'running'] as const) : (['waiting'] as const);
+    for (const job of await jobsWithConnectedRuns(env.DB, brake, concerned, JOBS_PER_SWEEP)) {
       brakesOf.set(job, [...(brakesOf.get(job) ?? []), enforced(brake)]);
     }
   }

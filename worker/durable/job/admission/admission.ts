@@ -6,6 +6,7 @@
  */
 import type { Answer, Question } from '#protocol/admission';
 import type { NewRunEvent } from '#protocol/api';
+import type { StandingOrder } from '#protocol/brakes';
 import { log } from '../../../shared/log.ts';
 import type { JobContext } from '../job-context.ts';
 import type { RunRecord } from '../run-store.ts';
@@ -92,6 +93,14 @@ export class Admission {
       this.#answer(judged);
       line = moved(line, judged);
     }
+  }
+
+  /** An order was given since these runs asked. */
+  refuse(runs: readonly RunRecord[], order: StandingOrder): void {
+    this.#job.storage.transaction(() => {
+      for (const run of runs) this.#job.sockets.addOrder(run, order);
+      this.moveUp();
+    });
   }
 
   /** What is in memory may differ from what is stored. */

@@ -5,7 +5,8 @@
  * it has ended or was declared lost. A run that waits is in nobody's way.
  */
 import { type BlockingRun, MAX_BLOCKING_RUNS, type OverlapScope, type Question } from '#protocol/admission';
-import type { StandingOrder } from '#protocol/brakes';
+import { orderText, type StandingOrder } from '#protocol/brakes';
+import { activeOrder } from '../brakes.ts';
 import type { Refusal, RunRecord } from '../run-store.ts';
 
 /** The parts of a run that the decision depends on. */
@@ -30,7 +31,7 @@ export interface Situation {
 
 /** What to answer a run that has no answer yet, or waits. */
 export function decide(run: AskedRun, question: Question, { now, holders, orders }: Situation): Decision {
-  const order = strictest(orders, now);
+  const order = activeOrder(orders, now);
   if (order !== null) {
     const reason = order.kill ? 'brake' : 'maintenance';
     return { kind: 'skip', refusal: { reason, detail: orderText(order) }, blockedBy: [] };
@@ -107,18 +108,6 @@ export function byTurn(one: AskedRun, other: AskedRun): number {
 
 function isInScope(other: AskedRun, run: AskedRun, scope: OverlapScope): boolean {
   return scope === 'job' || other.machine === run.machine;
-}
-
-/** A brake before maintenance; of several the one that stands longest. */
-function strictest(orders: readonly StandingOrder[], now: number): StandingOrder | null {
-  const standing = orders.filter(({ until_ms }) => until_ms > now);
-  const sorted = standing.sort((one, other) => Number(other.kill) - Number(one.kill) || other.until_ms - one.until_ms);
-  return sorted[0] ?? null;
-}
-
-function orderText({ created_by, until_ms, reason }: StandingOrder): string {
-  const until = `${new Date(until_ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-  return `by ${created_by} until ${until}${reason === null ? '' : `: ${reason}`}`;
 }
 
 /** As they are named to people and to the wrapper: not all of very many. */
