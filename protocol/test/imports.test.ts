@@ -24,6 +24,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'worker/src': [
     ['api-error.ts', 'audit-entry.ts', 'index-room.ts', 'revocation.ts'],
     ['kills', 'mcp', 'saltpeter'],
+    ['kill-links'],
     ['http'],
     ['sweep.ts'],
   ],

@@ -15,6 +15,7 @@ import type { Operation } from './operation.ts';
 import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './operations.ts';
 import { problemResponse } from './problem-response.ts';
 import { limitSignIn } from './rate-limit.ts';
+import { KILL_LINK_PATH, showKillLink, useKillLink } from './routes/kill-links.ts';
 import { serve } from './serve.ts';
 
 const MAX_LOGGED_PATH_CHARS = 200;
@@ -42,6 +43,7 @@ export const app = new Hono<AppEnv>()
 
 addOperations('', ROOT_OPERATIONS);
 addOperations(BASE, API_OPERATIONS);
+app.get(KILL_LINK_PATH, showKillLink).post(KILL_LINK_PATH, useKillLink);
 
 app.notFound(async (c) => {
   const page = c.req.path.startsWith(`${BASE}/`) ? null : await dashboardPage(c);

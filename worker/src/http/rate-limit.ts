@@ -27,6 +27,12 @@ export async function limitSignIn(c: AppContext, error: ApiError): Promise<ApiEr
   );
 }
 
+/** Whether a wrong kill link may be looked up again from its address: as with failed sign-ins, right ones never count. */
+export async function allowsWrongLink(c: AppContext): Promise<boolean> {
+  const address = clientAddress(c);
+  return address === null || (await isAllowed(c.env.FAILED_SIGN_INS, network(address)));
+}
+
 /** @param presented the hash of the secret or session that the call presents @throws ApiError `rate_limited` */
 export async function requireKillRate(c: AppContext, presented: string): Promise<void> {
   if (await isAllowed(c.env.KILLS, presented)) return;
