@@ -76,6 +76,13 @@ CREATE INDEX IF NOT EXISTS runs_by_span ON runs (span, started_at DESC, id DESC,
 -- Those that may still be alive: lost ones too, until their true end is known.
 CREATE INDEX IF NOT EXISTS runs_open ON runs (job, started_at DESC, id DESC, machine, state) WHERE final = 0;
 
+-- Those that failed, ran into a limit or did not start: a report finds them by when they ended. A run that succeeds is not
+-- in it, nor one that was killed, which its kill names, nor one that was lost, which has an index of its own.
+CREATE INDEX IF NOT EXISTS runs_bad ON runs (state, ended_at DESC, job, id, machine)
+  WHERE state IN ('failed', 'timed_out', 'errored', 'skipped');
+-- Those that have left processes running, or took longer than expected.
+CREATE INDEX IF NOT EXISTS runs_remarkable ON runs (ended_at DESC)
+  WHERE resource ->> '$.left_running' <> '[]' OR resource ->> '$.slow_since' IS NOT NULL;
 -- Those that were lost for good.
 CREATE INDEX IF NOT EXISTS runs_lost ON runs (ended_at) WHERE state = 'lost' AND final = 1;
 
@@ -91,6 +98,8 @@ CREATE TABLE IF NOT EXISTS last_ends (
 ) STRICT, WITHOUT ROWID;
 -- Those that need attention.
 CREATE INDEX IF NOT EXISTS last_ends_bad ON last_ends (job, ended_at DESC) WHERE state IN ('failed', 'timed_out', 'lost', 'errored');
+-- By machine. Written once for a job on a machine: how and when it ended is not in the index.
+CREATE INDEX IF NOT EXISTS last_ends_by_machine ON last_ends (machine, job);
 
 -- The queue. A kill stays here until its job's object has accepted it, and as a record after that.
 CREATE TABLE IF NOT EXISTS kills (

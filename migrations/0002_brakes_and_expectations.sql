@@ -1,5 +1,15 @@
 -- Times are milliseconds since 1970, UTC. Each statement may be repeated, and none has a semicolon inside.
 
+-- Runs that failed, ran into a limit or did not start: a report finds them by when they ended. A run that succeeds is not
+-- in it, nor one that was killed, which its kill names, nor one that was lost, which has an index of its own.
+CREATE INDEX IF NOT EXISTS runs_bad ON runs (state, ended_at DESC, job, id, machine)
+  WHERE state IN ('failed', 'timed_out', 'errored', 'skipped');
+-- Runs that have left processes running, or took longer than expected.
+CREATE INDEX IF NOT EXISTS runs_remarkable ON runs (ended_at DESC)
+  WHERE resource ->> '$.left_running' <> '[]' OR resource ->> '$.slow_since' IS NOT NULL;
+-- How jobs ended last, by machine. Written once for a job on a machine: how and when it ended is not in the index.
+CREATE INDEX IF NOT EXISTS last_ends_by_machine ON last_ends (machine, job);
+
 -- Standing orders of operators: brakes, and maintenance, which is a brake that kills nothing.
 CREATE TABLE IF NOT EXISTS brakes (
   id TEXT PRIMARY KEY,

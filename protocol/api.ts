@@ -11,7 +11,7 @@ import { Usage } from './usage.ts';
 import { WrapperKind } from './wrapper-kind.ts';
 
 // isoTimestamp allows forms that Date.parse doesn't, such as the offset `+05`.
-const Time = v.pipe(
+export const Time = v.pipe(
   v.string(),
   v.isoTimestamp('must be an RFC 3339 time'),
   v.check((text) => !Number.isNaN(Date.parse(text)), 'must be an RFC 3339 time'),
@@ -24,7 +24,7 @@ export const InputTime = v.pipe(
     return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
   }, 'must be a valid date'),
 );
-const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Why a process is related: see `RelatedList`. `kept`: `LEASH_KEEP=1` excludes it. */
 const RELATION = { parent: v.nullable(v.object({ pid: v.number(), command_line: v.string() })), kept: v.boolean() };
 const ProcessList = v.array(

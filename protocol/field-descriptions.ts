@@ -1,6 +1,8 @@
 /** What the fields of resources mean: for readers of the OpenAPI document, and of `api.ts`. No bundle contains it but the Worker's. */
 import type { AuditEntry, IndexSize, Job, Kill, LastEnd, Run, Session, Target, TargetTiming, Token } from './api.ts';
 import type { Brake } from './brakes.ts';
+import type { Machine, MachineJob } from './machines.ts';
+import type { Checked, Finding, Report, ReportedJob } from './report.ts';
 
 const RUN: Record<keyof Run, string> = {
   id: 'A ULID, made by the wrapper. Unique within the job.',
@@ -175,6 +177,66 @@ const AUDIT_ENTRY: Record<keyof AuditEntry, string> = {
   request_id: 'Identifies the call in the control plane’s logs.',
 };
 
+const REPORT: Record<keyof Report, string> = {
+  since: 'The beginning of the period.',
+  until: 'The end of the period.',
+  jobs: 'What was found, by job: what is not over first, the worst first; then what is over; then what was skipped or killed. At most 200 jobs.',
+  checked: 'What was looked at.',
+  is_truncated: 'Whether there was more than the report has room for. Counts are then lower than they should be.',
+};
+
+const REPORTED_JOB: Record<keyof ReportedJob, string> = {
+  job: 'The name of the job.',
+  about: 'What the job is, as its newest run says; null if it says nothing.',
+  findings: 'What was found, at most one of each kind, in the same order as the jobs.',
+};
+
+const FINDING: Record<keyof Finding, string> = {
+  kind: '`failed`, `errored`, `timed_out`, `lost`, `killed`: how runs ended. `survivors`: a kill could not end all processes. `missed`, `late`: a run was due and has not started. `slow`: a run takes longer than expected, or twice as long as usual. `leftovers`: processes of an ended run are still running. `skipped`: runs were told not to start.',
+  count: 'How many runs, or for `missed` and `late` expectations, it is about.',
+  machines: 'Where, at most 20 machines, the most telling first.',
+  machine_count: 'On how many machines.',
+  first_at: 'When it happened first.',
+  last_at: 'When it happened last.',
+  is_over: 'Whether it is over: the job has ended well since on each of these machines, or a slow run has ended.',
+  run: 'The most telling run: one that is not over, the slowest or the newest; null if there is none.',
+  usual_ms: 'For `slow`: how long the job usually takes on the machine of `run`; null if that was not compared.',
+  expectation: 'For `missed` and `late`: what was expected; otherwise null.',
+  kill: 'For `killed` and `survivors`: the newest kill; otherwise null.',
+};
+
+const CHECKED: Record<keyof Checked, string> = {
+  since:
+    'Since when all runs were looked at. Later than the beginning of the period if there were more runs than a report reads: of those before, only the ones that ended badly and those of four minutes and longer were.',
+  runs: 'How many runs started since then.',
+  jobs: 'Of how many jobs.',
+  machines: 'On how many machines.',
+  compared: 'How many runs of a minute and longer were compared with earlier ones.',
+};
+
+const MACHINE: Record<keyof Machine, string> = {
+  name: 'The name of the machine.',
+  is_connected: 'Whether a wrapper on it is connected.',
+  last_seen_at:
+    'When it was last heard of: now if a wrapper is connected; otherwise when a run there was disconnected or ended.',
+  running_count: 'How many runs are live there.',
+  job_count: 'How many jobs have ended there.',
+  bad_job_count: 'How many of them ended badly last.',
+  last_bad_end: 'The newest of these ends; null if there is none.',
+  wrapper: 'The program that supervised its newest run; null if that is unknown.',
+  wrapper_version: 'The version of that program; null if it is unknown.',
+  os: 'The operating system; null if it is unknown.',
+  node: 'The version of Node.js; null if it is unknown.',
+};
+
+const MACHINE_JOB: Record<keyof MachineJob, string> = {
+  job: 'The name of the job.',
+  last_end: 'How it ended last there; null if it has not ended there.',
+  recent_ends:
+    'How its last runs there ended, newest start first: at most 20, among its last 100 runs on all machines.',
+  expectation: 'When it is due there; null if nothing is expected.',
+};
+
 /** By schema and field. */
 export const FIELD_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Run: RUN,
@@ -188,4 +250,10 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string,
   Session: SESSION,
   IndexSize: INDEX_SIZE,
   AuditEntry: AUDIT_ENTRY,
+  Report: REPORT,
+  ReportedJob: REPORTED_JOB,
+  Finding: FINDING,
+  Checked: CHECKED,
+  Machine: MACHINE,
+  MachineJob: MACHINE_JOB,
 };

@@ -17,6 +17,7 @@ const STATUS = {
   unknown_kill: 404,
   unknown_token: 404,
   unknown_brake: 404,
+  unknown_machine: 404,
   method_not_allowed: 405,
   run_ambiguous: 409,
   too_many_brakes: 409,

@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   worker: [['shared'], ['src', 'durable'], ['index.ts']],
   'worker/src': [
     ['api-error.ts', 'audit-entry.ts', 'index-room.ts', 'revocation.ts'],
-    ['kills', 'mcp', 'saltpeter'],
+    ['kills', 'mcp', 'report', 'saltpeter'],
     ['kill-links'],
     ['http'],
     ['sweep.ts'],

@@ -36,6 +36,9 @@ const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | 'read_of_all_jo
   getRun: ['read'],
   listRunEvents: ['read'],
   getRunOutput: ['read'],
+  getReport: ['read'],
+  listMachines: ['read'],
+  getMachine: ['read'],
   connectWrapper: ['run'],
   connectSaltpeterWrapper: ['saltpeter'],
   postMcp: ['read', 'kill'],
@@ -55,6 +58,7 @@ const OF_A_JOB: Record<string, string> = {
   listRunEvents: '404 unknown_run',
   getRunOutput: '404 unknown_run',
   getKill: '404 unknown_kill',
+  getMachine: '404 unknown_machine',
 };
 
 const JOB = 'access';
@@ -81,7 +85,7 @@ beforeAll(async () => {
     headers: bearer(env.LEASH_ADMIN_TOKEN),
   });
   const { id } = (await kill.json<{ kill: { id: string } }>()).kill;
-  path = { job: JOB, run: who.run, kill: id };
+  path = { job: JOB, run: who.run, kill: id, machine: who.machine };
 
   const secretOf = async (scopes: Scope[], more: object = {}) =>
     (await newToken({ name: scopes.join('-'), scopes, ...more })).secret;

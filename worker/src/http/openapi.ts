@@ -22,7 +22,9 @@ import {
 } from '#protocol/api';
 import { Brake, NewBrake } from '#protocol/brakes';
 import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
+import { Machine, MachineJob } from '#protocol/machines';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
+import { Checked, Finding, Report, ReportedJob } from '#protocol/report';
 import { isSocket, needsOwnOrigin, type Operation, type OperationResponse, type ResponseHeader } from './operation.ts';
 
 type Json = { readonly [key: string]: unknown };
@@ -31,11 +33,17 @@ type Json = { readonly [key: string]: unknown };
 const RESPONSE_SCHEMAS = {
   AuditEntry,
   Brake,
+  Checked,
+  Finding,
   IndexSize,
   Kill,
   Job,
   LastEnd,
+  Machine,
+  MachineJob,
   Problem,
+  Report,
+  ReportedJob,
   Run,
   RunEnd,
   RunEvent,

@@ -9,8 +9,10 @@ import { indexOperations } from './routes/index-size.ts';
 import { installOperations } from './routes/install.ts';
 import { jobOperations } from './routes/jobs.ts';
 import { killOperations } from './routes/kills.ts';
+import { machineOperations } from './routes/machines.ts';
 import { mcpOperations } from './routes/mcp.ts';
 import { metricsOperations } from './routes/metrics.ts';
+import { reportOperations } from './routes/report.ts';
 import { runOperations } from './routes/runs.ts';
 import { saltpeterOperations } from './routes/saltpeter.ts';
 import { sessionOperations } from './routes/session.ts';
@@ -25,6 +27,8 @@ export const API_OPERATIONS: readonly Operation[] = [
   ...brakeOperations,
   ...jobOperations,
   ...runOperations,
+  ...reportOperations,
+  ...machineOperations,
   ...socketOperations,
   ...tokenOperations,
   ...sessionOperations,
