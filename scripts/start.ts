@@ -9,7 +9,8 @@ import { readStartSettings, type StartSettings } from './local/start-settings.ts
 import { chooseAdminToken, ensureRunToken, makeStateDir } from './local/state-dir.ts';
 import { onStopRequest } from './local/stop-request.ts';
 
-const USAGE = 'usage: npm start -- [--port N] [--state DIR] [--host ADDRESS] [--url URL] [--hide-tokens]';
+const USAGE =
+  'usage: npm start -- [--port N] [--state DIR] [--host ADDRESS] [--url URL] [--hide-tokens] [--allow-private-alerts]';
 const HELP = `${USAGE}
 
 Starts the control plane on 127.0.0.1, and prints a link to the dashboard and a command line that runs a first job.
@@ -20,6 +21,8 @@ Ctrl-C or SIGTERM stops it.
   --host ADDRESS  listen on this address (127.0.0.1). It speaks HTTP: put a reverse proxy with TLS in front of it
   --url URL       the address of that proxy, such as https://leash.example.com
   --hide-tokens   print no tokens, because the output goes to a log
+  --allow-private-alerts
+                  send alerts to any address, also on this machine and in private networks, and by plain HTTP
   --help          print this help
 
 LEASH_ADMIN_TOKEN sets the first admin token. Without it, one is created and saved in the state directory.
@@ -35,7 +38,8 @@ try {
   process.exitCode = 1;
 }
 
-async function start({ port, stateDir, host, publicUrl, hidesTokens }: StartSettings): Promise<void> {
+async function start(settings: StartSettings): Promise<void> {
+  const { port, stateDir, host, publicUrl, hidesTokens, allowsPrivateAlerts } = settings;
   // A stop that is requested while it starts counts, too.
   const stopRequested = onStopRequest();
   await makeStateDir(stateDir);
@@ -46,6 +50,7 @@ async function start({ port, stateDir, host, publicUrl, hidesTokens }: StartSett
     stateDir,
     adminToken: adminToken.secret,
     ...(publicUrl === null ? {} : { publicUrl }),
+    ...(allowsPrivateAlerts ? { vars: { ALLOW_PRIVATE_ALERTS: 'true' } } : {}),
   });
   try {
     const facts = { url: publicUrl ?? controlPlane.url, stateDir, adminToken };

@@ -155,6 +155,12 @@ function createRuntime(options: ControlPlaneOptions, deployment: Deployment): Mi
   );
 }
 
+/**
+ * Where alerts go out, unless private addresses are allowed: the runtime looks at the address that a name leads to when it
+ * connects. Its usual way out, which miniflare opens to all addresses, would take a name that leads into the network here.
+ */
+const PUBLIC_NETWORK = { network: { allow: ['public'], tlsOptions: { trustBrowserCas: true } } };
+
 type ScriptOptions = Deployment['workerOptions'] & { readonly name?: string; readonly modules: SourceModule[] };
 type SourceModule = { readonly type: 'ESModule'; readonly path: string };
 
@@ -168,6 +174,7 @@ function scriptOptions(
   const script = (build: Deployment['workerOptions'], modulesRoot: string, ...paths: string[]) => ({
     ...build,
     rootPath: ROOT,
+    serviceBindings: Object.assign({}, build.serviceBindings, { PUBLIC_NETWORK }),
     bindings: Object.assign({}, build.bindings, options.vars, {
       LEASH_ADMIN_TOKEN: options.adminToken,
       // The runtime refuses jurisdictions: everything is on this machine.

@@ -16,6 +16,8 @@ export interface StartSettings extends DevSettings {
   readonly publicUrl: string | null;
   /** Whether no token is printed, because what is printed goes to a log. */
   readonly hidesTokens: boolean;
+  /** Whether alerts may be sent to any address, also those of this machine. */
+  readonly allowsPrivateAlerts: boolean;
 }
 
 const DEV_FLAGS = {
@@ -29,6 +31,7 @@ const START_FLAGS = {
   host: { type: 'string', default: '127.0.0.1' },
   url: { type: 'string' },
   'hide-tokens': { type: 'boolean', default: false },
+  'allow-private-alerts': { type: 'boolean', default: false },
 } as const satisfies ParseArgsOptionsConfig;
 
 /** @param usage the program's first line of help, for whoever mistypes a flag */
@@ -46,6 +49,7 @@ export function readStartSettings(args: string[], usage: string): StartSettings 
     host: values.host,
     publicUrl: values.url === undefined ? null : readOrigin(values.url, usage),
     hidesTokens: values['hide-tokens'],
+    allowsPrivateAlerts: values['allow-private-alerts'],
   };
 }
 
