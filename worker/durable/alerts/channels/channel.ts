@@ -47,7 +47,7 @@ function topicProblem(url: string | null): string | null {
 
 function emailProblem(env: ChannelEnv, url: string | null): string | null {
   if (env.EMAIL === undefined) {
-    return 'This deployment can’t send mail: it has no `send_email` binding named EMAIL (see docs/alerts.md).';
+    return 'This deployment can’t send mail: it has no `send_email` binding named EMAIL (see docs/alert-channels.md).';
   }
   if (readSettings(env).alertEmailFrom === '') return 'This deployment can’t send mail: ALERT_EMAIL_FROM is not set.';
   return v.is(EmailAddress, url) ? null : '`channel.url` must be an email address.';

@@ -43,7 +43,7 @@ export interface ListedOccurrence {
 const MAX_LISTED = 10;
 
 /** What follows the name of the job. */
-const VERBS: Readonly<Record<OccurrenceKind, string>> = {
+const VERBS: Readonly<Record<OccurrenceKind | 'channel_broken', string>> = {
   failed: 'failed',
   timed_out: 'timed out',
   errored: 'could not be run',
@@ -57,10 +57,11 @@ const VERBS: Readonly<Record<OccurrenceKind, string>> = {
   skipped: 'was skipped',
   kill_unanswered: 'does not answer a kill',
   recovered: 'has recovered',
+  channel_broken: 'can’t send the messages of another alert',
   fine: 'is fine',
 };
 
-const SEVERITIES: Readonly<Record<OccurrenceKind, Severity>> = {
+const SEVERITIES: Readonly<Record<OccurrenceKind | 'channel_broken', Severity>> = {
   failed: 'error',
   timed_out: 'error',
   errored: 'error',
@@ -74,6 +75,7 @@ const SEVERITIES: Readonly<Record<OccurrenceKind, Severity>> = {
   skipped: 'warning',
   kill_unanswered: 'critical',
   recovered: 'info',
+  channel_broken: 'error',
   fine: 'info',
 };
 
