@@ -216,10 +216,10 @@ test('all text of others is escaped', async () => {
   );
   expect(html).not.toMatch(/<script|<img|href="javascript:|\u202e/);
   expect([...html.matchAll(/<(\/?pre|\/?code|button|form)\b/g)].map(([, name]) => name)).toEqual([
-    'code',
-    '/code',
     'pre',
     '/pre',
+    'code',
+    '/code',
     'form',
     'button',
   ]);

@@ -90,7 +90,7 @@ function contentOf(page: KillLinkPage, now: number): Content {
         title: `${page.run.job} has ended - Leash`,
         body: html`<h1>This run has ended</h1>
 <p role="status">${endText(page.run)} There is nothing left to kill.</p>
-${facts(page.run, now)}${tailOf(page.tail)}${runLink(page.run)}`,
+${describe(page.run, page.tail, now)}${runLink(page.run)}`,
       };
     case 'expired':
       return {
@@ -125,9 +125,9 @@ function ready({ run, tail, expiresAt }: KillLinkPage & { kind: 'ready' }, now: 
   return {
     title: `Kill ${run.job} on ${run.machine}? - Leash`,
     body: html`<h1>Kill this run?</h1>
-${facts(run, now)}${isAway(run) ? html`<p class="warning">${AWAY} The kill is sent as soon as it is back.</p>` : ''}${tailOf(tail)}
+${isAway(run) ? html`<p class="warning">${AWAY} The kill is sent as soon as it is back.</p>` : ''}${describe(run, tail, now)}
 <form method="post"><button>Kill this run</button>
-<p>Ends this run only, with all of its processes. The link works once, until ${time(expiresAt, now)}.</p></form>
+<p>Ends this run only. Works once, until ${clockTime(expiresAt)}.</p></form>
 ${runLink(run)}`,
   };
 }
@@ -138,7 +138,7 @@ function used({ run, tail, usedAt }: KillLinkPage & { kind: 'used' }, now: numbe
     title: `${run.job} on ${run.machine} - Leash`,
     body: html`<h1>${isOver ? 'This run has ended' : 'The kill is in progress'}</h1>
 <p role="status">${isOver ? endText(run) : progressText(run)} The link was used ${time(usedAt, now)}, and works only once.</p>
-${facts(run, now)}${tailOf(tail)}${runLink(run)}`,
+${describe(run, tail, now)}${runLink(run)}`,
     refreshes: !isOver,
   };
 }
@@ -168,18 +168,23 @@ const END_TEXTS: Partial<Readonly<Record<RunState, string>>> = {
   skipped: 'did not start',
 };
 
-function facts(run: Run, now: number): Html {
+/** What it takes to decide, the output included, before what is good to know. */
+function describe(run: Run, tail: OutputTail | null, now: number): Html {
   const { owner = null, note = null, runbook = null } = run.about ?? {};
-  const rows: readonly (readonly [name: string, value: Html | string | null])[] = [
+  return html`${list([
     ['Job', html`<b>${shown(run.job)}</b>`],
     ['Machine', shown(run.machine)],
     [run.state === 'waiting' ? 'Waiting' : 'Started', time(Date.parse(run.started_at), now)],
     ['Ended', run.ended_at === null ? null : time(Date.parse(run.ended_at), now)],
+    ['Note', note === null ? null : shown(note)],
+  ])}${tailOf(tail)}${list([
     ['Command', html`<code>${shown(truncated(run.command_line))}</code>`],
     ['Owner', owner === null ? null : shown(owner)],
-    ['Note', note === null ? null : shown(note)],
     ['Runbook', runbook === null ? null : runbookLink(runbook)],
-  ];
+  ])}`;
+}
+
+function list(rows: readonly (readonly [name: string, value: Html | string | null])[]): Html {
   return html`<dl>${rows.map(([name, value]) => (value === null ? '' : html`<div><dt>${name}</dt><dd>${value}</dd></div>`))}</dl>`;
 }
 
@@ -208,9 +213,13 @@ function runLink({ id }: Pick<Run, 'id'>): Html {
 
 /** `30 Nov 2026, 03:14 UTC (12m ago)`: a server knows no time zone, and the distance needs none. */
 function time(ms: number, now: number): Html {
-  const [, date = '', clock = ''] = /^\w+, (\d+ \w+ \d+) (\d+:\d+)/.exec(new Date(ms).toUTCString()) ?? [];
-  const distance = ms <= now ? `${formatDuration(now - ms)} ago` : `in ${formatDuration(ms - now)}`;
-  return html`<time datetime="${new Date(ms).toISOString()}">${date}, ${clock} UTC (${distance})</time>`;
+  return html`${clockTime(ms)} (${formatDuration(Math.max(0, now - ms))} ago)`;
+}
+
+function clockTime(ms: number): Html {
+  const at = new Date(ms);
+  const [, date = '', clock = ''] = /^\w+, (\d+ \w+ \d+) (\d+:\d+)/.exec(at.toUTCString()) ?? [];
+  return html`<time datetime="${at.toISOString()}">${date}, ${clock} UTC</time>`;
 }
 
 function shown(text: string): string {

@@ -16,7 +16,7 @@ main { max-width: 40rem; margin: 0 auto;
 h1 { margin: 0 0 .75rem; font-size: 1.375rem; line-height: 1.25; }
 h2 { margin: 1rem 0 .25rem; font-size: .9375rem; }
 p { margin: .5rem 0; }
-dl { margin: 0; padding: .25rem .75rem; background: var(--surface); border: 1px solid var(--line); border-radius: 8px; }
+dl { margin: .75rem 0; padding: .25rem .75rem; background: var(--surface); border: 1px solid var(--line); border-radius: 8px; }
 dl div { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); gap: .5rem; padding: .25rem 0; }
 dt { color: var(--soft); }
 dd { margin: 0; }
@@ -24,6 +24,7 @@ code, pre { font: .8125rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaV
 pre { margin: 0; white-space: pre-wrap; tab-size: 4; }
 .tail { display: flex; flex-direction: column-reverse; max-height: 35vh; overflow: auto; padding: .5rem .75rem;
   background: var(--surface); border: 1px solid var(--line); border-radius: 8px; }
+@media (max-width: 30rem) { .tail { max-height: 27vh; } }
 .soft, form p { color: var(--soft); font-size: .875rem; }
 .warning { color: var(--warn); }
 form { position: sticky; bottom: 0; margin: 1rem -1rem 0; padding: .75rem 1rem .25rem; background: var(--ground); }
