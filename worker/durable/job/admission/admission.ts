@@ -117,8 +117,8 @@ export class Admission {
 
   #judge(run: NewRun, question: Question, line: Line): Verdict {
     const link = this.#job.sockets.linkOf(run);
-    // Whoever can't be told keeps its place in line.
-    if (link === null || link.isKeeper) return UNCHANGED;
+    // Whoever can't be told keeps its place in line. The socket of a broken link may still look open.
+    if (!run.connected || link === null || link.isKeeper) return UNCHANGED;
     const at = new Date().toISOString();
     const decision = decide(run, question, { now: Date.now(), holders: line.holders, orders: link.orders ?? [] });
     switch (decision.kind) {

@@ -4,8 +4,9 @@
  * Written from the documents. It knows the deadlines of wrangler.toml, and lists for each socket what must have been sent
  * on it.
  */
+import type { Question } from '#protocol/admission';
 import { isProgress, isTargetEnded, type KillPhase, type KillState, type TargetState } from '#protocol/kill';
-import { type EndReason, isLive, type RunState, reportedEnd, stateOfEnd } from '#protocol/run-state';
+import { type EndReason, isLive, type RunState, reportedEnd, type SkipReason, stateOfEnd } from '#protocol/run-state';
 import type { StepOf } from './steps.ts';
 
 const WRAPPER_SILENCE_MS = 15_000;
@@ -38,9 +39,18 @@ export interface ModelRun {
   /** What the wrapper knows. */
   readonly applied: Map<string, KillPhase>;
   readonly received: string[];
+  /** Whether the command was started. */
+  begun: boolean;
+  /** What it asks before that; null if it does not ask. */
+  question: Question | null;
   /** What the object knows. */
   known: boolean;
   startedAt: number;
+  askedAt: number | null;
+  /** What it was told: to start, with this number, or not to, for this reason. */
+  fence: number | null;
+  refusal: SkipReason | null;
+  blockedBy: string[];
   state: RunState;
   final: boolean;
   connected: boolean;
@@ -68,7 +78,8 @@ export interface ModelTarget {
 }
 
 export interface ModelKill {
-  readonly id: string;
+  /** Of a kill that the object makes, the run that it is made for, until the id is known. */
+  id: string;
   readonly run: string | null;
   readonly instance: string | null;
   readonly machine: string | null;
@@ -79,6 +90,8 @@ export interface ModelKill {
   accepted: boolean;
   /** Whether the object took it while D1 was away. */
   isTakenAlone: boolean;
+  /** The run that the object made it for; null: an operator requested it. */
+  readonly madeFor: string | null;
   state: KillState;
   targets: ModelTarget[];
 }
@@ -99,6 +112,8 @@ export class Model {
   /** A drain is running: it ends after everything else of the step. */
   #draining = false;
   now: number;
+  /** The last number that a run was told to start with. */
+  fence = 0;
   /** Whether D1 is unavailable, and whether it refused what this instance of the object last sent. */
   d1 = { away: false, refused: false };
 
@@ -108,8 +123,14 @@ export class Model {
       ...run,
       applied: new Map(),
       received: [],
+      begun: false,
+      question: null,
       known: false,
       startedAt: 0,
+      askedAt: null,
+      fence: null,
+      refusal: null,
+      blockedBy: [],
       state: 'running',
       final: false,
       connected: false,
@@ -146,17 +167,13 @@ export class Model {
 
   start(run: ModelRun, socket: ModelSocket, { phase, ageMs, successor }: StepOf<'connect'>, outputTo: number): void {
     const isNew = !run.known;
+    const before = { state: run.state, isUnderway: run.known && isUnderway(run) };
     for (const other of run.sockets) if (other.open && other !== socket) this.#close(other, 4001);
     run.generation += 1;
     socket.generation = run.generation;
     socket.isKeeper = phase === 'ended';
     if (isNew) {
-      run.known = true;
-      run.startedAt = this.now - ageMs;
-      run.connected = true;
-      run.events.push('started', 'connected');
-      this.#adopt(run, phase, successor);
-      run.successor = successor;
+      this.#open(run, { phase, ageMs, successor });
     } else if (run.final) {
       if (phase === 'ended' && run.left > 0 && !run.connected) {
         run.connected = true;
@@ -168,8 +185,10 @@ export class Model {
       run.suspectedSince = null;
       run.events.push('connected');
       this.#adopt(run, phase, successor);
-      if (phase === 'running' && run.state === 'lost') {
-        this.#setEnd(run, 'running', null, null);
+      if (phase === 'running') this.#begin(run, ageMs);
+      if ((phase === 'running' || phase === 'waiting') && run.state === 'lost') {
+        this.#setEnd(run, phase, null, null);
+        if (phase === 'waiting') run.fence = null;
         run.events.push('returned');
         this.#reopen(run);
       }
@@ -180,7 +199,178 @@ export class Model {
       if (phase === 'abandoned') this.#abandon(run, Math.max(outputTo, run.outputEnd));
       else this.#connected(run, new Set(run.applied.keys()));
     }
+    this.#admit(run, phase, before);
     this.#scheduleDrain();
+  }
+
+  #open(run: ModelRun, { phase, ageMs, successor }: Pick<StepOf<'connect'>, 'phase' | 'ageMs' | 'successor'>): void {
+    run.known = true;
+    run.startedAt = this.now - ageMs;
+    run.connected = true;
+    if (run.question !== null && (phase === 'waiting' || phase === 'ended')) {
+      run.state = 'waiting';
+      run.askedAt = run.startedAt;
+      run.events.push('asked', 'connected');
+      this.#judge(run, this.#line());
+    } else {
+      run.begun = phase !== 'abandoned';
+      run.events.push('started', 'connected');
+      this.#adopt(run, phase, successor);
+    }
+    run.successor = successor;
+  }
+
+  /** A `start` that is repeated on the same socket, when the command has been started. */
+  beginOnLink(run: ModelRun, socket: ModelSocket, ageMs: number): void {
+    const before = { state: run.state, isUnderway: isUnderway(run) };
+    this.#received(run, socket);
+    this.#begin(run, ageMs);
+    socket.expected.push(`ack start ${run.outputEnd}`);
+    for (const [kill, applied] of run.applied) this.#progress(run, kill, applied);
+    this.#connected(run, new Set(run.applied.keys()));
+    this.#admit(run, 'running', before);
+  }
+
+  #begin(run: ModelRun, ageMs: number): void {
+    if (run.question === null || run.begun) return;
+    run.begun = true;
+    run.startedAt = Math.max(run.askedAt ?? run.startedAt, this.now - ageMs);
+    run.events.push('started');
+    if (run.state === 'waiting') run.state = 'running';
+  }
+
+  // --- who may start ---
+
+  #admit(run: ModelRun, phase: StepOf<'connect'>['phase'], before: { state: RunState; isUnderway: boolean }): void {
+    if (run.final) return;
+    if (phase === 'waiting') {
+      const line = this.#line();
+      this.#judge(run, line);
+      this.#killOld(run, line);
+      this.#answer(run);
+    } else if (phase === 'running' && !before.isUnderway && isUnderway(run)) {
+      const wasAdmitted = run.fence !== null && isExclusive(run);
+      if (before.state === 'lost' || !wasAdmitted) this.#recordOverlaps(run);
+    }
+  }
+
+  /** Those that are in the way of others, and those that wait, as they asked. */
+  #line(): { holders: ModelRun[]; waiting: ModelRun[] } {
+    const known = this.runs.filter((run) => run.known).sort(byTurn);
+    return { holders: known.filter(holds), waiting: known.filter(isWaiting) };
+  }
+
+  /** @returns whether it was told something else */
+  #judge(run: ModelRun, { holders, waiting }: { holders: ModelRun[]; waiting: ModelRun[] }): boolean {
+    const socket = current(run);
+    if (run.question === null || !isWaiting(run) || !run.connected || socket === null || socket.isKeeper) return false;
+    const { overlap, scope } = run.question;
+    const inWay = overlap === 'allow' ? [] : holders.filter((other) => isInWay(other, run, scope));
+    if (inWay.length === 0) {
+      const isAimedAt =
+        this.#bindings(run).length > 0 ||
+        this.kills.some((kill) => kill.accepted && this.now < kill.expiresAt && matches(kill, run));
+      if (isAimedAt) return false;
+      this.fence = Math.max(this.fence + 1, this.now);
+      run.fence = this.fence;
+      run.events.push('admitted');
+      return true;
+    }
+    if (overlap === 'skip') {
+      run.refusal = 'overlap';
+      run.blockedBy = inWay.map(({ id }) => id);
+      run.events.push('skipped');
+      return true;
+    }
+    const ahead = [...inWay, ...waiting.filter((other) => byTurn(other, run) < 0)];
+    if (ahead.some(({ id }) => run.blockedBy.includes(id))) return false;
+    const inFront = waiting.filter((other) => byTurn(other, run) < 0 && isInScope(other, run, scope)).at(-1);
+    run.blockedBy = inFront === undefined ? inWay.map(({ id }) => id) : [inFront.id];
+    run.events.push('blocked');
+    return true;
+  }
+
+  #killOld(run: ModelRun, { holders }: { holders: ModelRun[] }): void {
+    const { question } = run;
+    const socket = current(run);
+    if (question?.overlap !== 'kill-old' || !isWaiting(run) || socket === null || socket.isKeeper) return;
+    if (this.#bindings(run).length > 0) return;
+    if (this.kills.some((kill) => kill.accepted && this.now < kill.expiresAt && matches(kill, run))) return;
+    for (const old of holders) {
+      if (!isInWay(old, run, question.scope) || byTurn(old, run) > 0) continue;
+      if (this.#targetsAt(old).some(({ state }) => !isTargetEnded(state))) continue;
+      if (this.kills.some(({ madeFor, run: target }) => madeFor === run.id && target === old.id)) continue;
+      this.#makeKill(run, old);
+    }
+  }
+
+  #makeKill(by: ModelRun, old: ModelRun): void {
+    const kill: ModelKill = {
+      id: `by ${by.id} at ${old.id}`,
+      madeFor: by.id,
+      run: old.id,
+      instance: null,
+      machine: null,
+      signal: 'SIGTERM',
+      requestedAt: this.now,
+      expiresAt: this.now + KILL_TTL_MS,
+      accepted: false,
+      isTakenAlone: false,
+      state: 'queued',
+      targets: [],
+    };
+    this.kills.push(kill);
+    this.accept(kill);
+  }
+
+  /** The id of a kill that the object has made is known. */
+  nameKill(kill: ModelKill, id: string): void {
+    const before = kill.id;
+    kill.id = id;
+    for (const run of this.runs) {
+      const at = run.received.indexOf(before);
+      if (at !== -1) run.received[at] = id;
+      for (const { expected } of run.sockets) {
+        expected.forEach((message, index) => {
+          if (message.startsWith(`kill ${before} `)) expected[index] = message.replace(before, id);
+        });
+      }
+    }
+    const deadline = this.#deadlines.get(`expire ${before}`);
+    this.#cancel('expire', before);
+    if (deadline !== undefined) this.#deadlines.set(`expire ${id}`, { ...deadline, subject: id });
+  }
+
+  #answer(run: ModelRun): void {
+    const socket = current(run);
+    if (socket === null) return;
+    if (run.state === 'running' || (run.state === 'waiting' && run.fence !== null)) {
+      socket.expected.push(['answer start', run.fence].filter((part) => part !== null).join(' '));
+    } else if (run.state === 'waiting') {
+      const decision = run.refusal === null ? ['answer wait'] : ['answer skip', run.refusal];
+      socket.expected.push([...decision, ...run.blockedBy].join(' '));
+    }
+  }
+
+  /** Whoever waits is looked at again, in the order of asking. */
+  #moveUp(): void {
+    for (const run of this.#line().waiting) {
+      const line = this.#line();
+      const isNews = this.#judge(run, line);
+      this.#killOld(run, line);
+      if (isNews) this.#answer(run);
+    }
+  }
+
+  #recordOverlaps(run: ModelRun): void {
+    const { holders } = this.#line();
+    for (const holder of holders) {
+      const { question } = holder;
+      if (question === null || question.overlap === 'allow') continue;
+      const others = holder === run ? holders : [run];
+      if (others.some((other) => isInWay(other, holder, question.scope))) holder.events.push('overlapped');
+    }
+    this.#moveUp();
   }
 
   /** Another wrapper has taken the run over, unless it only uploads. */
@@ -222,6 +412,7 @@ export class Model {
     run.finalOffset = finalOffset;
     run.events.push('ended');
     this.#targetsLost(run);
+    this.#moveUp();
   }
 
   /** Any frame of the run's current socket. */
@@ -301,6 +492,7 @@ export class Model {
       this.#send(kill, target, run);
     }
     this.#updateAt(run);
+    this.#moveUp();
   }
 
   leftRunning(run: ModelRun, socket: ModelSocket, count: number): void {
@@ -402,7 +594,7 @@ export class Model {
       target.acknowledged = true;
       if (this.#targetsAt(run).every(({ state }) => state !== 'sent')) this.#cancel('kill_answer', run.id);
     }
-    if (phase !== 'refused' && run.state === 'running') run.state = 'killing';
+    if (phase !== 'refused' && (run.state === 'running' || run.state === 'waiting')) run.state = 'killing';
     const recorded = `${id} ${phase}`;
     if (isNew && !run.recordedSteps.has(recorded)) {
       run.recordedSteps.add(recorded);
@@ -529,6 +721,7 @@ export class Model {
     run.disconnectedSince ??= since;
     run.events.push('lost');
     this.#targetsLost(run);
+    this.#moveUp();
   }
 
   #unanswered(run: ModelRun): void {
@@ -674,8 +867,39 @@ function matches(kill: ModelKill, run: ModelRun): boolean {
     (run.final ? kill.run === run.id && run.left > 0 : kill.run === null || kill.run === run.id) &&
     (kill.instance === null || kill.instance === run.instance) &&
     (kill.machine === null || kill.machine === run.machine) &&
-    run.startedAt <= kill.requestedAt + CLOCK_SKEW_MS
+    (run.askedAt ?? run.startedAt) <= kill.requestedAt + CLOCK_SKEW_MS
   );
+}
+
+/** Whether it is in the way of others. */
+function holds(run: ModelRun): boolean {
+  if (run.state === 'waiting') return run.fence !== null;
+  if (run.state === 'killing') return run.question === null || run.fence !== null || run.begun;
+  return run.state === 'running';
+}
+
+function isUnderway(run: ModelRun): boolean {
+  return run.state !== 'waiting' && holds(run);
+}
+
+function isWaiting(run: ModelRun): boolean {
+  return run.state === 'waiting' && run.fence === null && run.refusal === null;
+}
+
+function isExclusive({ question }: ModelRun): boolean {
+  return question !== null && question.overlap !== 'allow';
+}
+
+function isInWay(other: ModelRun, run: ModelRun, scope: Question['scope']): boolean {
+  return other !== run && holds(other) && isInScope(other, run, scope);
+}
+
+function isInScope(other: ModelRun, run: ModelRun, scope: Question['scope']): boolean {
+  return scope === 'job' || other.machine === run.machine;
+}
+
+function byTurn(one: ModelRun, other: ModelRun): number {
+  return (one.askedAt ?? one.startedAt) - (other.askedAt ?? other.startedAt) || compare(one.id, other.id);
 }
 
 function endOfTarget(state: TargetState, run: ModelRun): TargetState {

@@ -80,8 +80,12 @@ function describe(message: ObjectMessage): string {
       return `kill ${message.kill} ${message.signal}`;
     case 'error':
       return ['error', message.code, message.expected].filter((part) => part !== undefined).join(' ');
-    case 'answer':
-      return `answer ${message.decision}`;
+    case 'answer': {
+      const blockedBy = message.blocked_by.map(({ run }) => run);
+      return ['answer', message.decision, message.reason, message.fence, ...blockedBy]
+        .filter((part) => part !== null)
+        .join(' ');
+    }
     case 'probe':
     case 'flow':
     case 'flush':
@@ -312,6 +316,14 @@ export class RealJob {
       });
       return Promise.all(texts);
     });
+  }
+
+  /** The kill that the object has made at a run for another one. */
+  async killFor(by: string, run: string): Promise<string | null> {
+    const query = 'SELECT id FROM kills WHERE batch = ? AND run = ?';
+    return this.withObject(
+      (_object, { storage }) => storage.sql.exec<{ id: string }>(query, by, run).toArray()[0]?.id ?? null,
+    );
   }
 
   /** What D1 has of this job. */

@@ -27,12 +27,20 @@ const passingMs = fc.constantFrom(
 const connect = step('connect', {
   run,
   phase: fc.constantFrom(
+    'waiting' as const,
+    'waiting' as const,
+    'waiting' as const,
     'running' as const,
     'running' as const,
     'running' as const,
     'ended' as const,
     'abandoned' as const,
   ),
+  /** What it asks, if it asks. */
+  overlap: fc.constantFrom('wait' as const, 'wait' as const, 'kill-old' as const, 'skip' as const, 'allow' as const),
+  scope: fc.constantFrom('job' as const, 'job' as const, 'machine' as const),
+  /** Whether it wanted to ask, and could not in time. */
+  asksLate: fc.constantFrom(false, false, true),
   /** Before it first connects it has been running for this long. */
   ageMs: fc.constantFrom(0, 500, 60_000),
   /** Which wrapper it is: the first, or a successor. */
@@ -68,7 +76,7 @@ const killing = step('killing', {
 });
 const complete = step('complete', {
   run,
-  reason: fc.constantFrom('exited' as const, 'operator' as const, 'timeout' as const),
+  reason: fc.constantFrom('exited' as const, 'operator' as const, 'timeout' as const, 'overlap' as const),
   /** Output that has yet to arrive. */
   owed: fc.constantFrom(0, 0, 5),
   /** How many processes it leaves running. */
@@ -77,6 +85,8 @@ const complete = step('complete', {
 
 const STEPS = {
   connect,
+  /** The command of a run that asked is started: mostly because it was told so. */
+  begin: step('begin', { run, ageMs: fc.constantFrom(0, 0, 500) }),
   output,
   kill,
   killing,
@@ -116,7 +126,8 @@ export type Step = Generated<(typeof STEPS)[keyof typeof STEPS]>;
 export type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 
 const WEIGHTS: Record<keyof typeof STEPS, number> = {
-  connect: 6,
+  connect: 7,
+  begin: 4,
   output: 4,
   kill: 4,
   killing: 5,

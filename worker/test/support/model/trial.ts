@@ -1,6 +1,6 @@
 /** One sequence of steps, applied to a real job and to the model of it, and compared. */
 import { expect, vi } from 'vitest';
-import type { Kill } from '#protocol/api';
+import type { Kill, Run } from '#protocol/api';
 import { KILL_PHASES } from '#protocol/kill';
 import { withTimeout } from '#shared/with-timeout';
 import { WAIT_LIMIT_MS } from '#testing/patience';
@@ -68,6 +68,8 @@ class Trial {
     switch (step.kind) {
       case 'connect':
         return this.#connect(step);
+      case 'begin':
+        return this.#begin(step);
       case 'output':
         return this.#output(step);
       case 'alive':
@@ -110,11 +112,28 @@ class Trial {
 
   async #connect(step: StepOf<'connect'>): Promise<void> {
     const run = this.#run(step.run);
+    const phase = phaseOf(run, step);
+    const ageMs = phase === 'waiting' ? 0 : step.ageMs;
+    if (!run.known && (phase === 'waiting' || (step.asksLate && phase !== 'abandoned'))) {
+      run.question = { overlap: step.overlap, scope: step.scope };
+    }
     const socket = await this.#connectSocket(run);
     const to = run.outputEnd + 3;
-    this.#model.start(run, socket, step, to);
-    await this.#job.deliver(run.id, null, startFrame(run, KEY, step.phase, step.ageMs, to, step.successor));
+    const frame = startFrame(run, KEY, phase, ageMs, to, step.successor);
+    this.#model.start(run, socket, { ...step, phase, ageMs }, to);
+    await this.#job.deliver(run.id, null, frame);
     await this.#afterDrain();
+  }
+
+  async #begin({ run: place, ageMs }: StepOf<'begin'>): Promise<void> {
+    const run = this.#run(place);
+    const socket = current(run);
+    // One that was told not to start, or was killed before, does not.
+    if (socket === null || run.question === null || run.begun || run.refusal !== null || run.final) return;
+    if (socket.isKeeper) return;
+    const frame = startFrame(run, KEY, 'running', ageMs, run.outputEnd + 3, run.successor);
+    this.#model.beginOnLink(run, socket, ageMs);
+    await this.#job.deliver(run.id, socket.generation, frame);
   }
 
   async #output({ run: place, from, length, lost }: StepOf<'output'>): Promise<void> {
@@ -151,7 +170,7 @@ class Trial {
     const run = this.#run(step.run);
     const finalOffset = run.outputEnd + owed;
     const message = completeMessage({
-      exit_code: { exited: 0, operator: 143, timeout: 124 }[reason],
+      exit_code: { exited: 0, operator: 143, timeout: 124, overlap: 75 }[reason],
       command_exit_code: reason === 'exited' ? 0 : null,
       signal: null,
       reason,
@@ -232,6 +251,7 @@ class Trial {
       requestedAt: this.#model.now,
       expiresAt: this.#model.now + KILL_LIFE_MS,
       accepted: false,
+      madeFor: null,
       isTakenAlone: d1.away,
       state: 'queued',
       targets: [],
@@ -324,7 +344,17 @@ class Trial {
 
   // --- what is compared ---
 
+  /** The ids of the kills that the object has made are known to it alone. */
+  async #nameKills(): Promise<void> {
+    for (const kill of this.#model.kills) {
+      if (kill.madeFor === null || kill.run === null || !kill.id.startsWith('by ')) continue;
+      const id = await this.#job.killFor(kill.madeFor, kill.run);
+      if (id !== null) this.#model.nameKill(kill, id);
+    }
+  }
+
   async compare(): Promise<void> {
+    await this.#nameKills();
     const { runs, kills } = this.#model;
     const seen = await this.#job.look(
       runs.map(({ id }) => id),
@@ -376,7 +406,7 @@ class Trial {
     );
     const index = await this.#job.index();
     expect(kills.every(({ accepted }) => accepted)).toBe(true);
-    expect(index.kills).toEqual(seen.kills);
+    expect(index.kills).toEqual(seen.kills.toSorted((one, other) => ((one?.id ?? '') < (other?.id ?? '') ? -1 : 1)));
     const withoutSize = (run: object | null) => ({ ...run, output_bytes: null });
     expect(index.runs.map(withoutSize)).toEqual(seen.runs.map(withoutSize));
     const output = await this.#job.output(runs.map(({ id }) => id));
@@ -409,10 +439,19 @@ function expectedRun(run: ModelRun) {
     disconnected_since: run.disconnectedSince === null ? null : new Date(run.disconnectedSince).toISOString(),
     successor: run.successor,
     left_running: LEFT.slice(0, run.left),
+    started_at: new Date(run.startedAt).toISOString(),
+    asked_at: run.askedAt === null ? null : new Date(run.askedAt).toISOString(),
+    fence: run.fence,
+    blocked_by: run.blockedBy,
   };
 }
 
-function pick<From extends ReturnType<typeof expectedRun>>(run: From) {
+/** A wrapper asks only until its command was started, and only if it was told to ask. */
+function phaseOf(run: ModelRun, { phase }: StepOf<'connect'>): StepOf<'connect'>['phase'] {
+  return phase === 'waiting' && run.known && (run.question === null || run.begun) ? 'running' : phase;
+}
+
+function pick(run: Run) {
   const { id, state, final, connected, exit_code, reason, output_bytes, disconnected_since, successor, left_running } =
     run;
   return {
@@ -426,6 +465,10 @@ function pick<From extends ReturnType<typeof expectedRun>>(run: From) {
     disconnected_since,
     successor,
     left_running,
+    started_at: run.started_at,
+    asked_at: run.asked_at,
+    fence: run.fence,
+    blocked_by: run.blocked_by.map((blocking) => blocking.run),
   };
 }
 
@@ -463,7 +506,16 @@ function startFrame(
   to: number,
   successor = 0,
 ): string {
-  const fields = { phase, age_ms: ageMs, output: { from: 0, to }, applied_kills: appliedKills(run), successor };
+  const hasPid = run.question === null ? phase !== 'waiting' : run.begun || phase === 'running';
+  const fields = {
+    phase,
+    age_ms: ageMs,
+    output: { from: 0, to },
+    applied_kills: appliedKills(run),
+    successor,
+    ...(!hasPid && { pid: null }),
+    ...(run.question !== null && { question: run.question }),
+  };
   return JSON.stringify(startMessage({ run: run.id, runKey }, fields));
 }
 
