@@ -59,6 +59,29 @@ test.runIf(IS_PROOF)(
   },
 );
 
+test.runIf(IS_PROOF)('a crash does not start a run that was told to wait: it asks again, and waits on', async () => {
+  const holder = environment().wrapper({ job: 'waits-on', command: FOREVER });
+  const held = await environment().runOf('waits-on', ({ state }) => state === 'running');
+  const command = ['sh', '-c', 'echo started'];
+  const waiting = environment().wrapper({
+    job: 'waits-on',
+    machine: 'm2.example.com',
+    command,
+    flags: ['--overlap', 'wait'],
+  });
+  const { id } = await environment().runOf('waits-on', ({ state }) => state === 'waiting', 'm2.example.com');
+  await environment().crash();
+  await sleep(LONG_OUTAGE_MS);
+  await environment().restart(CALM);
+  await environment().run(id, ({ connected }) => connected, 'the waiting run to return');
+  expect(await environment().operator.run(id)).toMatchObject({ state: 'waiting', blocked_by: [{ run: held.id }] });
+  expect(waiting.printed).not.toContain('started');
+  await environment().kill('waits-on', { run: held.id });
+  expect((await waiting.exit).code).toBe(0);
+  expect(waiting.printed).toContain('started');
+  expect((await holder.exit).code).toBe(143);
+});
+
 test('a run that ends while the control plane is out of reach gets its true end afterwards', async () => {
   const network = await environment().proxy();
   const go = join(environment().directory, 'go');
