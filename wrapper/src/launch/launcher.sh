@@ -28,7 +28,7 @@ leash_say() {
 
 leash_refuse() {
   leash_say "$leash_why; $1: $leash_remedy"
-  exit 255
+  exit "${2:-255}"
 }
 
 leash_without() {
@@ -44,11 +44,13 @@ leash_without() {
   shift
 
   leash_policy='' leash_cwd='' leash_user='' leash_shell='' leash_merge='' leash_quiet='' leash_detach=''
+  leash_unreachable='' leash_skip=75
   leash_cron='' leash_help='' leash_found='' leash_lacks='' leash_added='' leash_count=0
   while [ $# -gt 0 ]; do
     leash_option=$1 leash_value=''
     case $1 in
-      --cwd | --user | --env | --without-wrapper | --timeout | --idle-timeout | --max-offline)
+      --cwd | --user | --env | --without-wrapper | --timeout | --idle-timeout | --max-offline \
+        | --overlap | --if-unreachable | --skip-exit-code)
         if [ $# -gt 1 ] && [ "$2" != -- ]; then leash_value=$2; shift; fi ;;
       --*=*) leash_option=${1%%=*} leash_value=${1#*=} ;;
     esac
@@ -63,6 +65,10 @@ leash_without() {
       --without-wrapper) leash_policy=$leash_value ;;
       --timeout | --idle-timeout | --max-offline)
         case $leash_value in 0 | 0[a-z]*) ;; *) leash_lacks="$leash_lacks $leash_option" ;; esac ;;
+      --ask) leash_lacks="$leash_lacks --ask" ;;
+      --overlap) if [ "$leash_value" != allow ]; then leash_lacks="$leash_lacks --overlap"; fi ;;
+      --if-unreachable) leash_unreachable=$leash_value ;;
+      --skip-exit-code) case $leash_value in '' | *[!0-9]*) ;; *) leash_skip=$leash_value ;; esac ;;
       --shell) leash_shell=yes ;;
       --cron) leash_cron=yes ;;
       --merge) leash_merge=yes ;;
@@ -83,8 +89,10 @@ leash_without() {
     set -- "$leash_line" -c "$1"
   fi
   # A command that must not run without its control plane doesn't run without its wrapper, unless requested explicitly.
-  case $leash_policy,$leash_lacks in
-    refuse,* | ,*--max-offline*) leash_refuse 'nothing was started' ;;
+  case $leash_policy,$leash_unreachable,$leash_lacks in
+    refuse,* | ,*,*--max-offline*) leash_refuse 'nothing was started' ;;
+    # Nor does one that must not run unasked: nothing can ask.
+    ,skip,*) leash_refuse 'nothing was started' "$leash_skip" ;;
   esac
 
   if [ "$leash_user" ]; then
@@ -96,7 +104,7 @@ leash_without() {
     case $leash_cwd in /*) ;; *) leash_cwd=./$leash_cwd ;; esac
     CDPATH='' cd -- "$leash_cwd" 2>&- || leash_refuse "nothing was started (cannot enter the working directory $leash_cwd)"
   fi
-  leash_say "$leash_why: the command runs unsupervised and can't be seen or stopped${leash_lacks:+, and its limits do not apply ($(echo $leash_lacks))}; $leash_remedy"
+  leash_say "$leash_why: the command runs unsupervised and can't be seen or stopped${leash_lacks:+, and these options do not apply ($(echo $leash_lacks))}; $leash_remedy"
 
   if [ "$leash_detach" ]; then leash_detach "$@"; fi
   if [ "$leash_quiet" ]; then exec >/dev/null 2>&1; fi

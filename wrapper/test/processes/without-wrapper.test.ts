@@ -53,6 +53,20 @@ test.each(sampleOf(UNFIT, 3))('Node %s: the command runs, and one line says why'
   expect(refused.stderr).toMatch(/^leash: [^\n]*; nothing was started: [^\n]*\n$/);
 });
 
+test('a run that asks before it starts can ask nobody without Node: --if-unreachable decides', () => {
+  const machine = bareMachine();
+  const asking = [...RUN, '--overlap', 'skip', '--overlap-scope', 'machine'];
+  const ran = machine.run([...asking, '--', 'echo', 'ran']);
+  expect(ran).toMatchObject({ code: 0, stdout: 'ran\n' });
+  expect(ran.stderr).toContain(', and these options do not apply (--overlap)');
+  const skipping = [...asking, '--if-unreachable', 'skip'];
+  const skipped = machine.run([...skipping, '--', 'echo', 'ran']);
+  expect(skipped).toMatchObject({ code: 75, stdout: '' });
+  expect(skipped.stderr).toContain('; nothing was started: ');
+  expect(machine.run([...skipping, '--skip-exit-code=9', '--', 'echo', 'ran']).code).toBe(9);
+  expect(machine.run([...skipping, '--without-wrapper', 'run', '--', 'echo', 'ran']).code).toBe(0);
+});
+
 test('Node is found by the link that install.sh makes beside the program', () => {
   const machine = bareMachine();
   const directory = path.join(path.dirname(machine.program), 'installed');
@@ -95,7 +109,7 @@ sampledTest(
     ];
     const ran = machine.run([...RUN, ...options, '--shell', '--', script], { env: { PWD: '/elsewhere' } });
     expect(ran.stdout).toBe(`${directory}\nx y|${directory}\nz\nerr\nout\n`);
-    expect(ran.stderr).toContain('its limits do not apply (--timeout);');
+    expect(ran.stderr).toContain('these options do not apply (--timeout);');
     const shell = path.join(directory, 'shell');
     fs.writeFileSync(shell, '#!/bin/sh\nprintf "<%s>" "$@"\n', { mode: 0o755 });
     const byCron = [...RUN, '--splay', '1d', '--cron', '--shell', '--', 'a | b'];
