@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Kill, Run } from '#protocol/api';
+import type { Brake } from '#protocol/brakes';
 import { HEARTBEAT } from '#protocol/limits';
 import { readViewerMessage, type ViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import { ApiClient } from '../../src/operator/api-client.ts';
@@ -31,6 +32,9 @@ export class OperatorPlane {
   refuse: (request: string) => Refused | null = () => null;
   /** What a kill stores. */
   onKill: (body: unknown, path: string) => readonly Kill[] = () => [];
+  readonly brakes: Brake[] = [];
+  /** What `POST /brakes` answers. */
+  onBrake: (body: unknown) => object = () => ({});
   onViewer: (message: ViewerMessage, socket: WebSocket) => void = () => {};
   readonly #server = http.createServer((request, response) => void this.#respond(request, response));
   readonly #webSockets = new WebSocketServer({ noServer: true, handleProtocols: () => WATCH_SUBPROTOCOL });
@@ -112,6 +116,7 @@ export class OperatorPlane {
 
   #resource(path: string, query: URLSearchParams, body: unknown): object | null {
     const [, kind, name, rest] = path.split('/');
+    if (kind === 'brakes') return body === null ? { brakes: this.brakes, next_cursor: null } : this.onBrake(body);
     if (body !== null) {
       const kills = this.onKill(body, path);
       for (const kill of kills) this.kills.set(kill.id, kill);

@@ -36,6 +36,8 @@ test.each([
   ['leash kill --signal = H', 'HUP'],
   ['leash kill --machine w', 'web-1'],
   ['leash kill --reason ', ''],
+  ['leash brake sync', 'sync-mail sync-web'],
+  ['leash drain w', 'web-1'],
   ['leash ps --state k', 'killing killed'],
   ['leash kills --state ', 'queued delivered settled expired'],
   ['leash history --state k', 'killed'],

@@ -11,7 +11,9 @@ import { type BrakeCall, createBrake, requireWithin } from '../../brakes/create-
 import { callOrigin } from '../client-address.ts';
 import type { AppContext } from '../context.ts';
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from '../idempotency-header.ts';
+import { pageOf } from '../list-page.ts';
 import { empty, json, operation } from '../operation.ts';
+import { cursor, limit } from '../parameters.ts';
 
 export const brakeOperations = [
   operation({
@@ -19,13 +21,17 @@ export const brakeOperations = [
     method: 'get',
     path: '/brakes',
     summary: 'List brakes and maintenance that stand',
-    description: 'The oldest first, with those that may concern a job of the token. All of them are on one page.',
+    description: 'Those that may concern a job of the token, the oldest first.',
     access: { kind: 'scope', scopes: ['read', 'kill'] },
-    responses: { 200: json(BrakeList, 'What stands at the moment.') },
-    handle: async ({ c, caller }) => {
+    query: { limit, cursor: cursor(BrakeId) },
+    responses: { 200: json(BrakeList, 'A page of what stands at the moment.') },
+    handle: async ({ c, caller, query }) => {
       const active = await activeBrakes(c.env.DB, Date.now());
-      const brakes = active.filter((brake) => concernsJobs(brake, caller.token.jobs)).map(brakeResource);
-      return c.json<v.InferOutput<typeof BrakeList>>({ brakes, next_cursor: null });
+      const visible = active.filter(
+        (brake) => concernsJobs(brake, caller.token.jobs) && brake.id > (query.cursor ?? ''),
+      );
+      const { page, next } = pageOf(visible, query.limit, ({ id }) => id);
+      return c.json<v.InferOutput<typeof BrakeList>>({ brakes: page.map(brakeResource), next_cursor: next });
     },
   }),
   operation({

@@ -144,10 +144,11 @@ async function completePositional(
 ): Promise<Completion> {
   const shells = placeholders.has('SHELL') ? plain(SHELLS) : [];
   const jobs = placeholders.has('JOB') ? await names.jobs() : [];
+  const machines = placeholders.has('MACHINE') ? await names.machines() : [];
   // Ids say nothing to a person: they are offered to who has begun one, or where there is nothing else.
   const wantsRuns = placeholders.has('RUN') && (!placeholders.has('JOB') || /^[0-7]/.test(current));
   const runs = wantsRuns ? await names.runs() : [];
-  return startingWith(current, [...shells, ...jobs, ...runs]);
+  return startingWith(current, [...shells, ...jobs, ...machines, ...runs]);
 }
 
 /** For the shell: a line for each word, with its description; or the name of what the shell completes by itself. */

@@ -1,23 +1,18 @@
 /** `leash kill`: shows what will be hit, asks, kills, and waits until the machines report what has become of it. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '#protocol/api';
-import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { refOf } from '../find-run.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
-import type { Output } from '../output.ts';
 import { confirm } from '../prompt.ts';
 import { liveColumns } from '../run-table.ts';
-import { untilInterrupted } from '../screen/interruption.ts';
 import { type Column, tableLines } from '../table.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
+import { carryOutKills, type FollowOptions, type KillsToSend } from './carry-out.ts';
 import { type FoundRuns, findRuns, startedSince } from './find-runs.ts';
-import { KillFollower } from './kill-follower.ts';
-import { type KillView, openKillView } from './kill-view.ts';
-import { interruptedLines, nameOf, outcomeExitCode, outcomeLines, startedLines, waitedLines } from './outcome.ts';
+import type { KillFollower } from './kill-follower.ts';
+import { startedLines } from './outcome.ts';
 import { lateText, mannerText, previewNotes, runsText } from './preview.ts';
-import type { ProgressRow } from './progress-table.ts';
 import { requestKills } from './request-kill.ts';
 import {
   callsForRuns,
@@ -29,16 +24,11 @@ import {
   type Selector,
 } from './selection.ts';
 
-export interface KillArguments {
+export interface KillArguments extends FollowOptions {
   readonly selector: Selector;
-  readonly options: KillOptions;
   /** Whether to kill also what matches and isn't listed. */
   readonly includeLate: boolean;
-  readonly isConfirmed: boolean;
   readonly isDryRun: boolean;
-  /** How long to wait; null: until the longest grace is over, and a minute more. 0: not at all. */
-  readonly waitMs: number | null;
-  readonly asJson: boolean;
 }
 
 /** What is to be sent, and which runs it will hit as far as is known. */
@@ -46,9 +36,6 @@ interface Plan {
   readonly calls: readonly KillCall[];
   readonly runs: readonly Run[];
 }
-
-/** After the grace, for SIGKILL, the exit of the processes, and the way back. */
-const EXTRA_WAIT_MS = 60_000;
 
 export async function killCommand(args: KillArguments, context: OperatorContext): Promise<ExitCode> {
   const { api, output } = context;
@@ -96,10 +83,14 @@ function planListed(selection: Selection, args: KillArguments, context: Operator
     );
     return EXIT.notFound;
   }
-  if (!args.isConfirmed && !args.isDryRun) showRuns(selection, args, context);
+  if (!args.isConfirmed && !args.isDryRun) showRuns(selection, args.options, context, lateLines(args));
   // Who isn't shown the list must know as well what it doesn't have, such as runs that are not included.
   else for (const line of previewNotes(selection, args.options)) output.note(line);
   return { calls, runs };
+}
+
+function lateLines({ includeLate, selector }: KillArguments): string[] {
+  return includeLate ? [lateText(selectorText(selector))] : [];
 }
 
 /** The instance says little, and would take the room of the machine. */
@@ -107,19 +98,19 @@ function previewColumns(nowMs: number, terminal: Terminal): readonly Column<Run>
   return liveColumns(nowMs, terminal).filter(({ header }) => header !== 'INSTANCE');
 }
 
-/** The list, on stderr, where the question is. */
-function showRuns(
+/** The list, on stderr, where the question is. @param more lines after it */
+export function showRuns(
   selection: Selection,
-  { options, includeLate, selector }: KillArguments,
+  options: KillOptions,
   { api, env }: OperatorContext,
+  more: readonly string[] = [],
 ): void {
   const { runs } = selection;
   const terminal = openTerminal(process.stderr, env);
   const lines = runs.length === 0 ? [] : tableLines(previewColumns(api.now(), terminal), runs, terminal);
-  const late = includeLate ? [lateText(selectorText(selector))] : [];
   const manner = runs.length === 0 ? [] : [`${runsText(runs)}: ${mannerText(runs, options)}.`];
   process.stderr.write(
-    [...lines, ...manner, ...previewNotes(selection, options), ...late].map((line) => `${line}\n`).join(''),
+    [...lines, ...manner, ...previewNotes(selection, options), ...more].map((line) => `${line}\n`).join(''),
   );
 }
 
@@ -172,32 +163,17 @@ function showPlan({ runs }: Plan, args: KillArguments, { api, output }: Operator
 }
 
 async function carryOut(plan: Plan, args: KillArguments, context: OperatorContext): Promise<ExitCode> {
-  const { api, output, env } = context;
-  const isShown = args.waitMs !== 0 && !args.asJson;
-  let view: KillView | null = null;
-  const follower = new KillFollower(api, jobsOfCalls(plan.calls), {
-    steps: (steps) => view?.steps(steps),
-    link: (why) => view?.link(why),
-  });
-  const interruption = untilInterrupted();
-  try {
-    const heading = plan.runs.length === 0 ? 'Killing' : `Killing ${runsText(plan.runs)}`;
-    // Otherwise the list has just said so.
-    if (isShown && args.isConfirmed) output.line(`${heading}: ${mannerText(plan.runs, args.options)}.`);
-    const expected = plan.runs.map((run) => rowOf(run, args.options));
-    if (isShown) view = openKillView({ output, follower, expected, env });
-    const requested = request(plan.calls, follower, context);
-    const end = await Promise.race([requested.then(() => waitForEnd(follower, plan, args)), interruption.promise]);
-    view?.close();
-    view = null;
-    const exitCode = report(end, follower, args, output);
-    if (end === 'over') await noteStarted(plan, follower, args, context);
-    return exitCode;
-  } finally {
-    view?.close();
-    interruption.stop();
-    follower.close();
-  }
+  const kills: KillsToSend = {
+    runs: plan.runs,
+    heading: plan.runs.length === 0 ? 'Killing' : `Killing ${runsText(plan.runs)}`,
+    jobs: jobsOfCalls(plan.calls),
+    request: (follower) => request(plan.calls, follower, context),
+    whenNothing: {
+      line: 'No run matches at the moment. The kill applies to runs that connect within 10 minutes.',
+      exitCode: EXIT.notFound,
+    },
+  };
+  return carryOutKills(kills, args, context, (follower) => noteStarted(plan, follower, args, context));
 }
 
 async function request(
@@ -231,69 +207,4 @@ async function noteStarted(
   const killed = new Set([...runs.map(refOf), ...progress.targets.map(({ job, run: id }) => refOf({ job, id }))]);
   const started = await startedSince(api, selector, (run) => killed.has(refOf(run)));
   for (const line of startedLines(started)) output.note(line);
-}
-
-type End = 'over' | 'timed_out' | 'not_waited' | 'interrupted';
-
-async function waitForEnd(follower: KillFollower, { runs }: Plan, { waitMs, options }: KillArguments): Promise<End> {
-  if (waitMs === 0) return 'not_waited';
-  const timeUp = new AbortController();
-  const longestMs = waitMs ?? longestGraceMs(runs, options) + EXTRA_WAIT_MS;
-  const timer = sleep(Math.min(longestMs, MAX_TIMER_MS), 'timed_out' as const, { signal: timeUp.signal });
-  // It is aborted when the kills are over.
-  timer.catch(() => {});
-  const end = await Promise.race([follower.over.then(() => 'over' as const), timer]);
-  timeUp.abort();
-  return end;
-}
-
-/** A longer timer of Node fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-function longestGraceMs(runs: readonly Run[], { signal, grace_seconds: seconds }: KillOptions): number {
-  if (signal === 'SIGKILL') return 0;
-  if (seconds !== undefined) return seconds * 1_000;
-  return Math.max(DEFAULT_GRACE_MS, ...runs.map(({ grace_ms }) => grace_ms));
-}
-
-function report(
-  end: End,
-  { progress, elapsedMs, trouble }: KillFollower,
-  args: KillArguments,
-  output: Output,
-): ExitCode {
-  const { kills, targets } = progress;
-  if (args.asJson) output.json({ kills });
-  const print = (line: string) => (args.asJson ? output.note(line) : output.line(line));
-  switch (end) {
-    case 'not_waited':
-      print(`Stored: ${nameOf(kills)}. leash kills shows how far it has come.`);
-      return EXIT.done;
-    case 'interrupted':
-      for (const line of interruptedLines(targets, kills)) output.note(line);
-      return EXIT.interrupted;
-    case 'timed_out':
-      for (const line of [...outcomeLines(targets, elapsedMs), ...waitedLines(targets, kills)]) output.note(line);
-      if (trouble !== null) output.note(trouble);
-      return trouble === null ? EXIT.timedOut : EXIT.outOfReach;
-    case 'over':
-      for (const line of outcomeLines(targets, elapsedMs)) print(line);
-      if (targets.length === 0)
-        output.note('No run matches at the moment. The kill applies to runs that connect within 10 minutes.');
-      return outcomeExitCode(targets);
-  }
-}
-
-function rowOf(
-  { id, job, machine, kill_signal, grace_ms }: Run,
-  { signal, grace_seconds: seconds }: KillOptions,
-): ProgressRow {
-  return {
-    job,
-    machine,
-    run: id,
-    signal: signal ?? kill_signal,
-    graceMs: seconds === undefined ? grace_ms : seconds * 1_000,
-    target: null,
-  };
 }

@@ -12,7 +12,7 @@ const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 500;
 const PAUSE_CAP_MS = 5_000;
 /** Shorter than usual: the next attempt may take another way. */
-const TIMEOUT_MS = 10_000;
+export const TIMEOUT_MS = 10_000;
 
 /**
  * @param onRetry called before another attempt, with why the last one had no response
@@ -29,15 +29,23 @@ export async function requestKills(
   for (const [index, call] of calls.entries()) onStored(await requestOne(api, call, `${key}-${index}`, onRetry));
 }
 
-async function requestOne(
+function requestOne(
   api: ApiClient,
   call: KillCall,
   key: string,
   onRetry: (why: string) => void,
 ): Promise<readonly Kill[]> {
+  return untilAnswered(() => post(api, call, key), onRetry);
+}
+
+/** Repeats a call that can be repeated, where it had no response. @throws {ApiError} */
+export async function untilAnswered<Result>(
+  request: () => Promise<Result>,
+  onRetry: (why: string) => void,
+): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await post(api, call, key);
+      return await request();
     } catch (error) {
       if (!isWithoutResponse(error) || attempt === ATTEMPTS) throw error;
       onRetry(error.message);

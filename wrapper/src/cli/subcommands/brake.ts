@@ -1,0 +1,94 @@
+/** `leash brake`. */
+import { type BrakeArguments, brakeCommand } from '../../operator/brakes/brake-command.ts';
+import { canAsk } from '../../operator/prompt.ts';
+import { BRAKE_FLAGS, readEnd, readGlobs, readReason } from '../brake-flags.ts';
+import { duration, readFlagsAndWords, UsageError } from '../flags.ts';
+import {
+  OPERATOR_FLAGS,
+  OPERATOR_HELP,
+  type OperatorOptions,
+  readOperatorFlags,
+  runOperator,
+} from '../operator-subcommand.ts';
+import { defineSubcommand } from '../subcommand.ts';
+
+const HELP = `leash brake: stop jobs, and keep them stopped for a while.
+
+Usage:
+  leash brake JOB... --for DURATION [options]
+
+A brake is a kill that stands: it kills the runs that match now, and every later one as soon as it
+connects. A run that asks before its start (leash run --ask) doesn't start at all. JOB is the name
+of a job, or a glob such as 'sync-*' (quote it). On a terminal it lists the runs that it will kill
+now, and asks. Then it waits and shows each step, as leash kill does. leash brakes lists what
+stands, and ends it earlier.
+
+Examples:
+  leash brake 'sync-*' --for 2h --reason 'the upstream data is broken'
+  leash brake '*' --machine 'db-*' --for 30m
+
+Options:
+  --for DURATION         when it ends by itself: e.g. 30m, 2h, 7d; at most 30d
+  --machine NAME         only on machines with this name, or that match this glob; may be repeated
+  --reason TEXT          why; shown with the brake and its kills, and in the audit log
+  -y, --yes              don't ask; required where there is no terminal to ask on
+  -n, --dry-run          show what would be killed now; set no brake, and kill nothing
+  --wait DURATION        how long to wait for the kills; default: the longest grace period and a
+                         minute
+  --no-wait              return as soon as the brake is set
+${OPERATOR_HELP.replace(
+  '2 usage, 3 not found, 4 not allowed, 6 out of reach',
+  `2 usage, 4 not allowed, 5 the kills are not over
+in time, 6 out of reach, 130 Ctrl-C. 1 also means that a process survives or that a run is lost.
+After 1, 5, 6 and 130 a brake that was set stands all the same.`,
+)}`;
+
+interface BrakeInvocation {
+  readonly operator: OperatorOptions;
+  readonly args: BrakeArguments;
+}
+
+export function parseBrake(argv: readonly string[]): BrakeInvocation | null {
+  const { values: flags, positionals } = readFlagsAndWords(argv, {
+    ...OPERATOR_FLAGS,
+    ...BRAKE_FLAGS,
+    machine: { type: 'string', multiple: true },
+    yes: { type: 'boolean', short: 'y' },
+    'dry-run': { type: 'boolean', short: 'n' },
+    wait: { type: 'string' },
+    'no-wait': { type: 'boolean' },
+  });
+  if (flags.help) return null;
+  if (positionals.length === 0) throw new UsageError("name what to brake: a job or a glob; '*' is every job");
+  if (flags.wait !== undefined && flags['no-wait']) throw new UsageError('--wait and --no-wait are mutually exclusive');
+  const operator = readOperatorFlags(flags);
+  return {
+    operator,
+    args: {
+      order: {
+        jobs: readGlobs('JOB', positionals),
+        machines: readGlobs('--machine', flags.machine ?? []),
+        forMs: readEnd(flags.for),
+        reason: readReason(flags.reason),
+        kill: true,
+      },
+      isConfirmed: flags.yes ?? false,
+      isDryRun: flags['dry-run'] ?? false,
+      waitMs: flags['no-wait'] ? 0 : duration('--wait', flags.wait),
+      asJson: operator.asJson,
+    },
+  };
+}
+
+export const subcommand = defineSubcommand({
+  help: HELP,
+  parse: parseBrake,
+  run: ({ operator, args }, program) => {
+    if (!args.isConfirmed && !args.isDryRun && !canAsk()) {
+      throw new UsageError(
+        'there is no terminal to ask on: add --yes to set it without asking, or --dry-run to see what would be killed',
+      );
+    }
+    return runOperator(operator, program, (context) => brakeCommand(args, context));
+  },
+});

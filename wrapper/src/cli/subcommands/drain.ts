@@ -1,0 +1,76 @@
+/** `leash drain`. */
+import { type DrainArguments, drainCommand } from '../../operator/brakes/drain-command.ts';
+import { BRAKE_FLAGS, readEnd, readGlobs, readReason } from '../brake-flags.ts';
+import { duration, readFlagsAndWords, UsageError } from '../flags.ts';
+import {
+  OPERATOR_FLAGS,
+  OPERATOR_HELP,
+  type OperatorOptions,
+  readOperatorFlags,
+  runOperator,
+} from '../operator-subcommand.ts';
+import { defineSubcommand } from '../subcommand.ts';
+
+const HELP = `leash drain: begin maintenance of machines, and wait until nothing runs there.
+
+Usage:
+  leash drain MACHINE... --for DURATION --wait [options]
+
+Runs that ask before their start (leash run --ask) don't start on these machines from now on. What
+runs there ends by itself, unless --kill-after says otherwise. Jobs that don't ask start all the
+same: pause them in cron. MACHINE is a name, or a glob such as 'web-*' (quote it). After patching,
+end the maintenance with leash brakes --end.
+
+Examples:
+  leash drain db-1 --for 2h --wait --reason 'kernel update' && ssh db-1 reboot
+  leash drain 'web-1*' --for 1h --wait --kill-after 10m
+
+Options:
+  --for DURATION         when the maintenance ends by itself: e.g. 30m, 2h, 7d; at most 30d
+  --wait                 wait until nothing runs there, at most until the maintenance ends; without
+                         it, say what runs there
+  --kill-after DURATION  after this time, kill what still runs there; with --wait only
+  --reason TEXT          why; shown with it, and in the audit log
+${OPERATOR_HELP.replace(
+  '0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, 6 out of reach',
+  `0 done: with --wait, nothing runs there. 1 failed, also if a run that was there is
+lost, so that nobody knows whether it still runs. 2 usage, 4 not allowed, 5 not empty in time,
+6 out of reach, 130 Ctrl-C`,
+)}`;
+
+interface DrainInvocation {
+  readonly operator: OperatorOptions;
+  readonly args: DrainArguments;
+}
+
+export function parseDrain(argv: readonly string[]): DrainInvocation | null {
+  const { values: flags, positionals } = readFlagsAndWords(argv, {
+    ...OPERATOR_FLAGS,
+    ...BRAKE_FLAGS,
+    wait: { type: 'boolean' },
+    'kill-after': { type: 'string' },
+  });
+  if (flags.help) return null;
+  if (positionals.length === 0) throw new UsageError('name the machine to drain');
+  const isWaiting = flags.wait ?? false;
+  const killAfterMs = duration('--kill-after', flags['kill-after']);
+  if (killAfterMs !== null && !isWaiting) throw new UsageError('--kill-after requires --wait');
+  const operator = readOperatorFlags(flags);
+  return {
+    operator,
+    args: {
+      machines: readGlobs('MACHINE', positionals),
+      forMs: readEnd(flags.for),
+      reason: readReason(flags.reason),
+      isWaiting,
+      killAfterMs,
+      asJson: operator.asJson,
+    },
+  };
+}
+
+export const subcommand = defineSubcommand({
+  help: HELP,
+  parse: parseDrain,
+  run: ({ operator, args }, program) => runOperator(operator, program, (context) => drainCommand(args, context)),
+});

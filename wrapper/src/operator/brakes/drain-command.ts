@@ -1,0 +1,137 @@
+/** `leash drain`: maintenance for machines, then waits until nothing runs on them. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Run } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { formatDuration } from '#shared/format-duration';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { runsText } from '../kill/preview.ts';
+import { requestKills } from '../kill/request-kill.ts';
+import { callsForRuns } from '../kill/selection.ts';
+import { listRuns, take } from '../list-runs.ts';
+import type { OperatorContext } from '../operator-context.ts';
+import { untilInterrupted } from '../screen/interruption.ts';
+import { brakeLine } from './brake-text.ts';
+import { endHint, setBrake } from './set-brake.ts';
+
+export interface DrainArguments {
+  /** Names or globs. */
+  readonly machines: readonly string[];
+  readonly forMs: number;
+  readonly reason: string | null;
+  /** Whether to wait until nothing runs there. */
+  readonly isWaiting: boolean;
+  /** When to kill what still runs there; null: never. */
+  readonly killAfterMs: number | null;
+  readonly asJson: boolean;
+}
+
+const POLL_MS = 2_000;
+/** A run that has been lost for longer will hardly return. */
+const LOST_MS = 7 * 24 * 60 * 60 * 1_000;
+
+export async function drainCommand(args: DrainArguments, context: OperatorContext): Promise<ExitCode> {
+  const { api, output } = context;
+  const { machines, forMs, reason } = args;
+  const { value, raw } = await setBrake({ jobs: [], machines, forMs, reason, kill: false }, context);
+  const say = (line: string) => (args.asJson ? output.note(line) : output.line(line));
+  say(`${brakeLine(value.brake, api.now())}.`);
+  say(endHint(value.brake));
+  const interruption = untilInterrupted();
+  try {
+    const wait = new Drain(args, Date.parse(value.brake.until), context, say);
+    const end = await Promise.race([wait.run(), interruption.promise.then(() => EXIT.interrupted)]);
+    if (end === EXIT.interrupted) output.note('Interrupted. The maintenance continues.');
+    if (args.asJson) output.json({ brake: (raw as { readonly brake: unknown }).brake, runs: wait.runs });
+    return end;
+  } finally {
+    interruption.stop();
+  }
+}
+
+class Drain {
+  readonly #args: DrainArguments;
+  readonly #untilMs: number;
+  readonly #context: OperatorContext;
+  readonly #say: (line: string) => void;
+  readonly #startedMs: number;
+  #isKilled = false;
+  /** What was on the machines when it last looked. */
+  runs: readonly Run[] = [];
+
+  constructor(args: DrainArguments, untilMs: number, context: OperatorContext, say: (line: string) => void) {
+    this.#args = args;
+    this.#untilMs = untilMs;
+    this.#context = context;
+    this.#say = say;
+    this.#startedMs = context.api.now();
+  }
+
+  async run(): Promise<ExitCode> {
+    let said = '';
+    for (;;) {
+      this.runs = await this.#open();
+      const live = this.runs.filter(({ state }) => isLive(state));
+      if (live.length === 0) return this.#empty();
+      const line = runningLine(live);
+      if (line !== said) this.#say(line);
+      said = line;
+      if (!this.#args.isWaiting) return EXIT.done;
+      const now = this.#context.api.now();
+      if (now >= this.#untilMs) {
+        this.#context.output.note('The maintenance has ended, and they still run.');
+        return EXIT.timedOut;
+      }
+      await this.#killIfDue(live, now);
+      await sleep(POLL_MS);
+    }
+  }
+
+  /** Nothing runs, as far as is known. */
+  #empty(): ExitCode {
+    const { machines } = this.#args;
+    const lost = this.runs.length;
+    if (lost === 0) {
+      this.#say(`Nothing runs on ${machines.join(', ')}.`);
+      return EXIT.done;
+    }
+    const are = lost === 1 ? 'is' : 'are';
+    this.#context.output.note(
+      `${runsText(this.runs)} ${are} lost: whether ${lost === 1 ? 'it' : 'they'} still ${lost === 1 ? 'runs' : 'run'} there is unknown. Look at the machine.`,
+    );
+    return EXIT.failed;
+  }
+
+  async #killIfDue(live: readonly Run[], now: number): Promise<void> {
+    const { killAfterMs, reason } = this.#args;
+    if (killAfterMs === null || this.#isKilled || now < this.#startedMs + killAfterMs) return;
+    this.#isKilled = true;
+    this.#say(`Killing ${runsText(live)}, after ${formatDuration(killAfterMs)}.`);
+    const calls = callsForRuns(live, { reason: reason === null ? 'drain' : `drain: ${reason}` });
+    const { api, output } = this.#context;
+    const onRetry = (why: string) => output.note(`${why} Trying again: it stays one kill.`);
+    await requestKills(api, calls, onRetry, () => {});
+  }
+
+  #open(): Promise<Run[]> {
+    const { api } = this.#context;
+    const since = new Date(api.now() - LOST_MS).toISOString();
+    const states = ['waiting', 'running', 'killing', 'lost'] as const;
+    const listed = listRuns(api, { jobs: [], machines: this.#args.machines, instance: null, states, since });
+    return take(openOnes(listed));
+  }
+}
+
+async function* openOnes(runs: AsyncIterable<{ readonly value: Run }>): AsyncGenerator<Run, void, undefined> {
+  for await (const { value } of runs) if (!value.final) yield value;
+}
+
+/** How many runs it names. */
+const MAX_NAMED = 5;
+
+/** `Still running: backup on web-1 (01K…), sync on web-1 (01K…), and 3 more.` */
+function runningLine(runs: readonly Run[]): string {
+  const sorted = runs.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const named = sorted.slice(0, MAX_NAMED).map(({ job, machine, id }) => `${job} on ${machine} (${id})`);
+  const more = runs.length > MAX_NAMED ? `, and ${runs.length - MAX_NAMED} more` : '';
+  return `Still running: ${named.join(', ')}${more}.`;
+}
