@@ -24,7 +24,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'worker/src': [
     ['api-error.ts', 'audit-entry.ts', 'index-room.ts', 'revocation.ts'],
     ['kills', 'mcp', 'report', 'saltpeter'],
-    ['kill-links'],
+    ['brakes', 'kill-links'],
     ['http'],
     ['sweep.ts'],
   ],

@@ -5,17 +5,17 @@ import { type BrakeRecord, standingOrders } from '../../shared/d1/brakes.ts';
 import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
 import { signInByHash } from '../../shared/rpc/d1-gateway.ts';
-import type { Caller } from '../http/authentication.ts';
 
 /** The deployment's own secret is in no table, so a wrapper with it connects while D1 is away: it waits no longer. */
 const READ_LIMIT_MS = 2_000;
 
+/** @param read the brakes, if they were read when the caller signed in */
 export async function ordersFor(
   env: Env,
-  caller: Caller,
+  read: readonly BrakeRecord[] | undefined,
   run: { readonly job: string; readonly machine: string },
 ): Promise<StandingOrder[]> {
-  return standingOrders(caller.brakes ?? (await readActive(env)), run);
+  return standingOrders(read ?? (await readActive(env)), run);
 }
 
 /** None while D1 can't be asked: the sweep enforces them afterwards. */

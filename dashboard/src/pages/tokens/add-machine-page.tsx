@@ -6,6 +6,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import type { TokenWithSecret } from '../../api/calls.ts';
 import { CopyButton } from '../../components/copy-button.tsx';
+import { Refusal } from '../../components/dialog-request.tsx';
 import { LinkBanner } from '../../components/link-status.tsx';
 import {
   crontabLine,
@@ -20,7 +21,6 @@ import { usePageTitle } from '../../hooks/page-title.ts';
 import { useFocusFallback } from '../../keyboard/focus-fallback.ts';
 import { Link, runPath } from '../../router.tsx';
 import { syncStatus, useFleet } from '../../state/fleet.ts';
-import { Refusal } from './dialog-request.tsx';
 import { ExpiryField, GlobField, NameField } from './token-fields.tsx';
 import { EMPTY_FORM, type TokenForm } from './token-form.ts';
 import { exampleJob } from './usage-lines.ts';

@@ -2,7 +2,7 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TokenWithSecret } from '../../api/calls.ts';
 import { Dialog } from '../../components/dialog.tsx';
-import { Refusal } from './dialog-request.tsx';
+import { Refusal } from '../../components/dialog-request.tsx';
 import { ExpiryField, GlobField, NameField, ScopesField } from './token-fields.tsx';
 import { mayNameMachines } from './token-form.ts';
 import { useTokenForm } from './use-token-form.ts';

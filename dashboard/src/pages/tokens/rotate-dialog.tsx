@@ -4,7 +4,7 @@ import type { TargetedSubmitEvent } from 'preact';
 import type { Token } from '#protocol/api';
 import { rotateToken, type TokenWithSecret } from '../../api/calls.ts';
 import { Dialog } from '../../components/dialog.tsx';
-import { Refusal, useDialogRequest } from './dialog-request.tsx';
+import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
 import type { Own } from './own-token.ts';
 import { Ends, OwnWarning } from './secret-end.tsx';
 

@@ -2,8 +2,8 @@
 import { type ReadonlySignal, useSignal } from '@preact/signals';
 import type { RefObject, TargetedSubmitEvent } from 'preact';
 import { createToken, type TokenWithSecret } from '../../api/calls.ts';
+import { type DialogRequest, useDialogRequest } from '../../components/dialog-request.tsx';
 import { serverNow } from '../../state/clock.ts';
-import { type DialogRequest, useDialogRequest } from './dialog-request.tsx';
 import { EMPTY_FORM, type FormField, readForm, type TokenForm } from './token-form.ts';
 
 export interface TokenFormControl {

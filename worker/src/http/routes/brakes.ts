@@ -53,7 +53,7 @@ killed within a minute.`,
     handle: async ({ c, caller, body }) => {
       requireEnd(body.until, Date.now());
       const { brake, kills } = await createBrake(brakeCall(c, caller.token), body);
-      announceBrakes(c);
+      c.executionCtx.waitUntil(announceBrakes(c.env));
       return c.json<v.InferOutput<typeof BrakeCreated>>({ brake: brakeResource(brake), kills: [...kills] }, 201);
     },
   }),
@@ -85,7 +85,7 @@ killed within a minute.`,
         deleteBrake(c.env.DB, id),
       ]);
       if (results[0]?.meta.changes === 0) throw unknownBrake(id);
-      announceBrakes(c);
+      c.executionCtx.waitUntil(announceBrakes(c.env));
       return c.body(null, 204);
     },
   }),

@@ -56,7 +56,7 @@ function whyForbidden(c: AppContext, caller: Caller, { job_name, machine }: Salt
 /** The link to the job's object; null if that did not take it. */
 async function connectObject(c: AppContext, caller: Caller, opening: SaltpeterOpening): Promise<WebSocket | null> {
   const job = toValidName(opening.names.job_name);
-  const orders = await ordersFor(c.env, caller, { job, machine: toValidName(opening.names.machine) });
+  const orders = await ordersFor(c.env, caller.brakes, { job, machine: toValidName(opening.names.machine) });
   const parameters = new URLSearchParams({
     ...openingParameter(opening),
     ...credentialParameter(credentialOf(caller)),

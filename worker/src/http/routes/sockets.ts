@@ -35,7 +35,7 @@ export const socketOperations = [
         throw new ApiError('forbidden', `The token is not valid for runs on machine ${query.machine}.`);
       }
       const { run, instance, machine } = query;
-      const orders = ordersParameter(await ordersFor(c.env, caller, { job: params.job, machine }));
+      const orders = ordersParameter(await ordersFor(c.env, caller.brakes, { job: params.job, machine }));
       const request = objectRequest('/connect', caller, { run, instance, machine, ...orders });
       return jobObject(c.env, params.job).fetch(request);
     },

@@ -1,6 +1,6 @@
 /** What a dialog asks of the control plane, one request at a time, and why it was refused. */
 import { type ReadonlySignal, useSignal } from '@preact/signals';
-import type { Result } from '../../api/failure.ts';
+import type { Result } from '../api/failure.ts';
 
 export interface DialogRequest {
   readonly isBusy: ReadonlySignal<boolean>;
