@@ -37,7 +37,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['config', 'redact', 'buffer'],
     ['http'],
     ['processes', 'spool'],
-    ['state', 'kill'],
+    ['state', 'kill', 'usage'],
     ['journal'],
     ['output'],
     ['launch'],

@@ -197,6 +197,7 @@ async function launchedRunOf(
     own,
     log,
     started: adoptedCommand(origin, left?.checkpoint.exit ?? null, log),
+    waitedForBefore: null,
   };
 }
 
@@ -208,6 +209,8 @@ function optionsOf(facts: RunFacts, supervision: Supervision): RunOptions {
     timeoutMs: facts.limits.timeout_ms,
     idleTimeoutMs: supervision.idle_timeout_ms,
     maxOfflineMs: supervision.max_offline_ms,
+    maxMemoryBytes: supervision.max_memory_bytes,
+    maxCpuMs: supervision.max_cpu_ms,
     splayMs: null,
     ask: null,
     signal: supervision.signal,

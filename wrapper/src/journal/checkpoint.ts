@@ -3,7 +3,16 @@ import * as v from 'valibot';
 import { AppliedKill, Killing } from '#protocol/wrapper-link';
 import { NOT_ENDING } from '../kill/decide.ts';
 
-const Reason = v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal', 'leftovers']);
+const OWN_REASONS = [
+  'timeout',
+  'idle_timeout',
+  'memory_limit',
+  'cpu_limit',
+  'offline_limit',
+  'local_signal',
+  'leftovers',
+] as const;
+const Reason = v.picklist(['operator', ...OWN_REASONS]);
 const AgeMs = v.number();
 const listOf = <Schema extends v.GenericSchema>(schema: Schema) => v.pipe(v.array(schema), v.readonly());
 const Pids = listOf(v.number());
@@ -18,7 +27,7 @@ const Stage = v.variant('kind', [
 
 const Cause = v.variant('kind', [
   v.object({ kind: v.literal('operator'), kill: v.string() }),
-  v.object({ kind: v.picklist(['timeout', 'idle_timeout', 'offline_limit', 'local_signal', 'leftovers']) }),
+  v.object({ kind: v.picklist(OWN_REASONS) }),
 ]);
 
 const Termination = v.object({

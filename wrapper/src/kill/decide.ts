@@ -15,6 +15,8 @@ export type Cause =
   | { readonly kind: 'operator'; readonly kill: string }
   | { readonly kind: 'timeout' }
   | { readonly kind: 'idle_timeout' }
+  | { readonly kind: 'memory_limit' }
+  | { readonly kind: 'cpu_limit' }
   | { readonly kind: 'offline_limit' }
   | { readonly kind: 'local_signal' }
   /** The command has exited, and what it has left running is not to stay (`--leftovers kill`). */

@@ -50,7 +50,7 @@ leash_without() {
     leash_option=$1 leash_value=''
     case $1 in
       --cwd | --user | --env | --without-wrapper | --timeout | --idle-timeout | --max-offline \
-        | --overlap | --if-unreachable | --skip-exit-code)
+        | --max-memory | --max-cpu | --overlap | --if-unreachable | --skip-exit-code)
         if [ $# -gt 1 ] && [ "$2" != -- ]; then leash_value=$2; shift; fi ;;
       --*=*) leash_option=${1%%=*} leash_value=${1#*=} ;;
     esac
@@ -63,7 +63,7 @@ leash_without() {
         eval "leash_added_$leash_count=\$leash_value"
         leash_added="$leash_added \"\$leash_added_$leash_count\"" ;;
       --without-wrapper) leash_policy=$leash_value ;;
-      --timeout | --idle-timeout | --max-offline)
+      --timeout | --idle-timeout | --max-offline | --max-memory | --max-cpu)
         case $leash_value in 0 | 0[a-z]*) ;; *) leash_lacks="$leash_lacks $leash_option" ;; esac ;;
       --ask) leash_lacks="$leash_lacks --ask" ;;
       --overlap) if [ "$leash_value" != allow ]; then leash_lacks="$leash_lacks --overlap"; fi ;;

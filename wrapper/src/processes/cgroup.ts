@@ -20,6 +20,8 @@ export interface Cgroup {
   members(): number[];
   /** Whether anything lives inside: certain, even if what does is gone before it could be listed. */
   isPopulated(): boolean;
+  /** The CPU time of all that was ever inside; null where that can't be told. The kernel counts it without a controller. */
+  cpuMs(): number | null;
   /** Kills everything inside at once, whoever it belongs to; false where the kernel (before 5.14) can't. */
   kill(): boolean;
   /** Removes it with the empty ones inside it; false while something lives there. */
@@ -104,6 +106,15 @@ function cgroupAt(directory: string): Cgroup {
       } catch {
         // It has been removed.
         return false;
+      }
+    },
+    cpuMs: () => {
+      try {
+        const used = /^usage_usec (\d+)$/m.exec(readFile(path.join(directory, 'cpu.stat')))?.[1];
+        return used === undefined ? null : Number(used) / 1_000;
+      } catch {
+        // It has been removed.
+        return null;
       }
     },
     kill: () => {

@@ -27,6 +27,8 @@ export function groupTree(leader: number, cgroup: Cgroup | null, exited: Promise
     remaining: members,
     observe: () => null,
     prepare: () => false,
+    known: () => (isCollected ? [] : [{ pid: leader, startTime: null }]),
+    cgroupCpuMs: () => cgroup?.cpuMs() ?? null,
     rehearse: () => {},
     // Before that it is not known.
     leaderHasExited: () => isCollected,

@@ -68,6 +68,11 @@ export class ProcessTracker {
     return [...this.#members.keys()];
   }
 
+  /** Known processes, with what tells them apart from others that had or will have their pids. */
+  get known(): Pick<ProcessEntry, 'pid' | 'startTime'>[] {
+    return [...this.#members].map(([pid, { startTime }]) => ({ pid, startTime }));
+  }
+
   /** Members that were last seen in the process group `pgid`. */
   inGroup(pgid: number): Pick<ProcessEntry, 'pid' | 'startTime'>[] {
     return [...this.#members].flatMap(([pid, each]) =>

@@ -31,6 +31,13 @@ export interface RelatedEntry {
   readonly isKept: boolean;
 }
 
+/** A process of a run, as it was last seen. */
+export interface KnownProcess {
+  readonly pid: number;
+  /** Null where it is not known. */
+  readonly startTime: string | null;
+}
+
 export interface ProcessTree {
   /** One look: pids of all living processes of the run. Throws when the process table can't be read. */
   members(): number[];
@@ -48,6 +55,10 @@ export interface ProcessTree {
    * @returns whether there is more to do
    */
   prepare(): boolean;
+  /** Members that are known already, without a look: some may have exited. */
+  known(): readonly KnownProcess[];
+  /** The CPU time of all that has ever been in the run's cgroup; null where there is none. */
+  cgroupCpuMs(): number | null;
   /** Goes through what precedes a signal, and sends none. May throw as `members` does. */
   rehearse(): void;
   /** Whether the command's own process has exited, even if nobody has collected it yet. */
@@ -94,6 +105,8 @@ export const emptyTree: ProcessTree = {
   remaining: () => [],
   observe: () => null,
   prepare: () => false,
+  known: () => [],
+  cgroupCpuMs: () => null,
   rehearse: () => {},
   leaderHasExited: () => true,
   mayHoldOutput: () => true,
@@ -273,6 +286,18 @@ class TrackedTree implements ProcessTree {
       READ_AHEAD,
       (entry) => !this.#tracker.has(entry) && (entry.isKernel || this.#inheritance.predates(entry)),
     );
+  }
+
+  known(): readonly KnownProcess[] {
+    const inCgroup = this.#cgroup?.members() ?? [];
+    const inside = inCgroup.filter((pid) => !this.#excluded.has(pid) && !this.#isLeftOut(pid));
+    const pids = new Set(inside);
+    const tracked = this.#tracker.known.filter(({ pid }) => !pids.has(pid));
+    return [...tracked, ...inside.map((pid) => ({ pid, startTime: null }))];
+  }
+
+  cgroupCpuMs(): number | null {
+    return this.#cgroup?.cpuMs() ?? null;
   }
 
   rehearse(): void {

@@ -1,12 +1,14 @@
 /** What ends a run before its command exits by itself: all causes take one path, through the terminator. */
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
+import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
 import type { LocalSignal, TerminatingSignal } from '../host/local-signals.ts';
 import type { Terminator } from '../kill/terminator.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import { remainingAfterAMoment } from '../processes/left-running.ts';
 import type { ProcessTree } from '../processes/process-tree.ts';
+import type { UsageLimit } from '../usage/usage-meter.ts';
 import type { LimitKind } from './limits.ts';
 import type { LaunchedRun } from './run-context.ts';
 import type { RunOptions } from './run-options.ts';
@@ -48,18 +50,22 @@ function describeRequest({ requested_by, reason, request_id }: KillMessage): str
   return `by ${requested_by}${reason === null ? '' : `: ${reason}`}${request}`;
 }
 
-export function endByLimit({ options, terminator, log }: EndContext, limit: LimitKind): void {
+export function endByLimit({ options, terminator, log }: EndContext, limit: LimitKind | UsageLimit): void {
   terminator.request({ cause: { kind: limit }, signal: options.signal, graceMs: options.graceMs }, (isFirst) => {
     if (isFirst) log.warn(`${describeLimit(limit, options)}: ending the command`);
   });
 }
 
-function describeLimit(limit: LimitKind, options: RunOptions): string {
+function describeLimit(limit: LimitKind | UsageLimit, options: RunOptions): string {
   switch (limit) {
     case 'timeout':
       return `the time limit of ${formatDuration(options.timeoutMs ?? 0)} was reached`;
     case 'idle_timeout':
       return `the command has printed nothing for ${formatDuration(options.idleTimeoutMs ?? 0)}`;
+    case 'memory_limit':
+      return `the memory limit of ${formatBytes(options.maxMemoryBytes ?? 0)} was reached`;
+    case 'cpu_limit':
+      return `the CPU time limit of ${formatDuration(options.maxCpuMs ?? 0)} was reached`;
     case 'offline_limit':
       return `the control plane has been unreachable for ${formatDuration(options.maxOfflineMs ?? 0)}`;
   }

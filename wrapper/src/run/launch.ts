@@ -11,6 +11,7 @@ import type { MadeFifos } from '../output/output-pipe.ts';
 import { openOwnOutput } from '../output/own-output.ts';
 import { createCgroup } from '../processes/cgroup.ts';
 import { redactLine } from '../redact/redactor.ts';
+import { readWaitedFor } from '../usage/process-figures.ts';
 import { chooseRules, hideTokenFile } from './redaction.ts';
 import type { LaunchedRun, PreparedRun, Withheld } from './run-context.ts';
 import type { RunOptions } from './run-options.ts';
@@ -52,7 +53,9 @@ export async function launchCommand(
   const { command, cwd, user, merge } = options;
   const joinFile = cgroup?.joinFile ?? null;
   const started = await startCommand({ command, env, cwd, user, merge, joinFile, launch }, pipes);
-  return { ...prepared, asked, startedAt, age, cgroup, started };
+  // Before anything else is awaited: the command can't have been waited for yet.
+  const waitedForBefore = started.kind === 'running' && process.platform === 'linux' ? readWaitedFor() : null;
+  return { ...prepared, asked, startedAt, age, cgroup, started, waitedForBefore };
 }
 
 /** A run that asked and is not to start. */
@@ -69,6 +72,7 @@ export function withholdCommand(
     age: () => performance.now() - since,
     cgroup: null,
     started: { kind: 'withheld', cause },
+    waitedForBefore: null,
   };
 }
 

@@ -1,6 +1,7 @@
 /** A run's own limits: how long it may take, how long it may be silent, how long it may be offline. */
 import { LongTimer } from '../clock/long-timer.ts';
 
+/** Those that a clock decides; what the command may take is in usage/usage-meter.ts. */
 export type LimitKind = 'timeout' | 'idle_timeout' | 'offline_limit';
 
 /** Milliseconds; null: no limit. */

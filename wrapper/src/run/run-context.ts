@@ -32,6 +32,7 @@ import { emptyTree, openProcessTree, type ProcessTree, type ProcessTreeOrigin } 
 import type { RedactionRules } from '../redact/redactor.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
+import type { Amounts } from '../usage/process-figures.ts';
 import { type EndContext, endByOperator } from './end-command.ts';
 import { nameRun, newRunKey } from './identity.ts';
 import type { ChosenRules } from './redaction.ts';
@@ -85,6 +86,8 @@ export interface LaunchedRun extends RunBasis {
   readonly age: () => number;
   readonly cgroup: Cgroup | null;
   readonly started: SupervisedCommand | NotStarted | Withheld;
+  /** What this process had waited for when it had just started the command; null: it is not the command's parent. */
+  readonly waitedForBefore: Amounts | null;
 }
 
 export interface RunContext extends LaunchedRun {

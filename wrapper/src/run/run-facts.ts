@@ -62,6 +62,8 @@ function supervisionOf({ options, settings, rules }: LaunchedRun, journal: strin
     signal: options.signal,
     idle_timeout_ms: options.idleTimeoutMs,
     max_offline_ms: options.maxOfflineMs,
+    max_memory_bytes: options.maxMemoryBytes,
+    max_cpu_ms: options.maxCpuMs,
     spool_limit_bytes: options.spoolLimitBytes,
     log_file: logFile === null ? null : absolute(logFile),
     // Includes LEASH_REDACT: a successor may have another value.

@@ -15,6 +15,9 @@ export interface RunOptions {
   readonly timeoutMs: number | null;
   readonly idleTimeoutMs: number | null;
   readonly maxOfflineMs: number | null;
+  /** Of all processes of the run together. */
+  readonly maxMemoryBytes: number | null;
+  readonly maxCpuMs: number | null;
   /** The bound of a delay before the start; null: none. */
   readonly splayMs: number | null;
   /** Null: it starts without asking. */

@@ -2,6 +2,7 @@
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
+import type { Usage } from '#protocol/usage';
 import { describeEnd } from '../format/run-end.ts';
 import type { GuardianControl } from '../guardian/guardian.ts';
 import type { LocalSignals } from '../host/local-signals.ts';
@@ -16,6 +17,7 @@ import { watchTree } from '../processes/watch-tree.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { endByLimit, endLeftovers, endReason, handleLocalSignal } from './end-command.ts';
 import { Limits } from './limits.ts';
+import { startMeter } from './measure-usage.ts';
 import { RedactedOutput } from './redacted-output.ts';
 import { type RunContext, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
 import { withhold } from './withheld.ts';
@@ -30,6 +32,8 @@ interface End {
   readonly exit: RawExit | null;
   /** What it has left running. */
   readonly left: readonly LeftProcess[];
+  /** What its processes took; null where that isn't measured. */
+  readonly usage: Usage | null;
 }
 
 /** Resolves when the run is over and all of it is reported, or kept to be reported later. */
@@ -56,7 +60,7 @@ async function superviseOrExplain(
     case 'not_started':
       return reported(notStarted(started.why, context));
     case 'withheld':
-      return { ...(await withhold(started, context)), left: [] };
+      return { ...(await withhold(started, context)), left: [], usage: null };
   }
 }
 
@@ -68,6 +72,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   const { log, tree, guardian, terminator, uplink, record, journal } = context;
   if (command.remark !== null) log.info(command.remark);
   const limits = startLimits(context);
+  const meter = startMeter(context);
   const recording = startRecording(context);
   const reader = startReading(command, context, limits, recording);
   // After Ctrl-Z or a SIGSTOP the command was stopped, or we were.
@@ -80,6 +85,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
 
   const exited = command.exited.then((exit) => {
     record.exit = exit;
+    meter?.commandExited();
     saveCheckpoint(journal, terminator, record);
     limits.clear();
     terminator.leaderExited();
@@ -100,10 +106,11 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   // A look at all processes costs time: it is skipped when there is no control plane to report to.
   const isReported = uplink !== null && context.options.leftovers !== 'ignore';
   const left = isReported ? await findWhatIsLeft(context) : [];
+  const usage = (await meter?.finish()) ?? null;
   tree.release();
   const why = command.whyNotExecuted();
   if (why !== null) return notStarted(why, context);
-  return checkForwarded({ reason: endReason(context, record.exit), exit: record.exit, left }, context);
+  return checkForwarded({ reason: endReason(context, record.exit), exit: record.exit, left, usage }, context);
 }
 
 /** @returns a function that cancels it */
@@ -211,7 +218,7 @@ function notStarted(why: string, { options, own, output, rules, cgroup, terminat
   output.append('stderr', Buffer.from(ownLine(redactLine(rules, line))));
   terminator.leaderExited();
   cgroup?.remove();
-  return { reason: 'start_failed', exit: null, left: [] };
+  return { reason: 'start_failed', exit: null, left: [], usage: null };
 }
 
 async function reportEnd(context: RunContext, end: End, exitCode: number): Promise<void> {
@@ -223,6 +230,7 @@ async function reportEnd(context: RunContext, end: End, exitCode: number): Promi
     reason: end.reason,
     duration_ms: Math.round(age()),
     ...(end.left.length > 0 && { left_running: [...end.left] }),
+    ...(end.usage !== null && { usage: end.usage }),
   });
   if (end.left.length > 0)
     log.info(`left running: ${end.left.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ')}`);

@@ -36,6 +36,9 @@ const Supervision = v.object({
   signal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in os.constants.signals),
   idle_timeout_ms: v.nullable(Ms),
   max_offline_ms: v.nullable(Ms),
+  /** Absent from files of older versions. */
+  max_memory_bytes: v.optional(v.nullable(v.number()), null),
+  max_cpu_ms: v.optional(v.nullable(Ms), null),
   /** Null: as much as the control plane keeps. */
   spool_limit_bytes: v.nullable(v.number()),
   log_file: v.nullable(v.string()),

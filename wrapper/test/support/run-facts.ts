@@ -29,6 +29,8 @@ export function someFacts(changes: Partial<RunFacts> = {}): Omit<RunFacts, 'vers
       signal: 'SIGTERM',
       idle_timeout_ms: null,
       max_offline_ms: null,
+      max_memory_bytes: null,
+      max_cpu_ms: null,
       spool_limit_bytes: null,
       log_file: null,
       redact: null,

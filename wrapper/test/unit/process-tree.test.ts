@@ -111,6 +111,7 @@ function machine() {
                 joinFile: '/c/cgroup.procs',
                 members: () => [],
                 isPopulated: () => false,
+                cpuMs: () => 120,
                 kill: () => false,
                 remove: () => true,
                 ...given.cgroup,
@@ -159,6 +160,26 @@ test('group, session, descendants and whoever carries the cookie belong to a run
   start(201, { variables: [`${COOKIE}X`] });
   start(202, { ppid: WRAPPER });
   expect(sorted(tree().members())).toEqual([100, 101, 102, 103, 104, 105, 106]);
+});
+
+test('what is known of a run needs no look: what was observed, and what its cgroup holds, but not the wrapper', () => {
+  const { start, tree, story } = machine();
+  start(103, { ppid: LEADER });
+  const observed = tree();
+  expect(observed.known()).toEqual([{ pid: LEADER, startTime: '100' }]);
+  observed.observe();
+  expect(observed.known()).toEqual([
+    { pid: LEADER, startTime: '100' },
+    { pid: 103, startTime: '103' },
+  ]);
+  expect(observed.cgroupCpuMs()).toBeNull();
+  const contained = tree({ cgroup: { members: () => [LEADER, 104] } });
+  expect(contained.known()).toEqual([
+    { pid: LEADER, startTime: null },
+    { pid: 104, startTime: null },
+  ]);
+  expect(contained.cgroupCpuMs()).toBe(120);
+  expect(story).toEqual([]);
 });
 
 test('who prints into the run’s pipes belongs to it, whatever it has thrown away', () => {

@@ -46,6 +46,8 @@ Limits and signals:
   --idle-timeout DURATION  end it when it has printed nothing for DURATION
   --max-offline DURATION   end it when the control plane has been unreachable for DURATION: for
                            jobs that must never run unsupervised
+  --max-memory SIZE        end it when it and what it has started occupy more than SIZE together
+  --max-cpu DURATION       end it when they have used more CPU time than DURATION
   --signal SIGNAL          first signal of a limit, or of a kill that names none; default TERM
   --grace DURATION         time between the first signal and SIGKILL; default 5s; 0 sends SIGKILL
                            at once. Also after a signal to leash itself
@@ -111,7 +113,9 @@ COMMAND only; Ctrl-Z stops everything.
 Exit code: the command's own (128+n when signal n ended it), except
   75   it asked and was not to start (or --skip-exit-code)
   124  --timeout or --idle-timeout ended it
+  137  --max-memory ended it
   143  an operator's kill ended it, whether or not SIGTERM sufficed
+  152  --max-cpu ended it
   253  --max-offline ended it
   255  it could not be started, its output could not be written to the stdout of leash (a full
        disk), an argument is invalid, or leash failed
