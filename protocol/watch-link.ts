@@ -16,6 +16,7 @@ import { Kill, Run, RunEvent } from './api.ts';
 import { Expectation } from './expectations.ts';
 import { JobName, MachineName, RunId } from './names.ts';
 import { textFrameReader } from './text-frame.ts';
+import { Usage } from './usage.ts';
 
 export const WATCH_SUBPROTOCOL = 'leash.watch.v1';
 
@@ -70,6 +71,8 @@ const ExpectationRemoved = v.object({
 /** Nothing is left of the job. Only on `/watch`. */
 const JobRemoved = v.object({ type: v.literal('job_removed'), job: JobName });
 const EventHappened = v.object({ type: v.literal('event'), run: RunId, event: RunEvent });
+/** What the processes of the followed run take now. Of a moment: it is sent every few seconds, and never again. */
+const UsageChanged = v.object({ type: v.literal('usage'), run: RunId, usage: Usage });
 /** The bytes [from, to) are permanently missing. `begin`: where the gap begins, if the subscription began within it. */
 const OutputGap = v.object({
   type: v.literal('gap'),
@@ -96,6 +99,7 @@ export type WatchMessage =
   | v.InferOutput<typeof JobRemoved>
   | v.InferOutput<typeof BrakesChanged>
   | v.InferOutput<typeof EventHappened>
+  | v.InferOutput<typeof UsageChanged>
   | v.InferOutput<typeof OutputGap>
   | v.InferOutput<typeof Behind>
   | v.InferOutput<typeof Ping>
@@ -110,6 +114,7 @@ export const readWatchMessage = textFrameReader({
   job_removed: JobRemoved,
   brakes: BrakesChanged,
   event: EventHappened,
+  usage: UsageChanged,
   gap: OutputGap,
   behind: Behind,
   ping: Ping,

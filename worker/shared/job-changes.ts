@@ -48,14 +48,14 @@ export interface TakenKill {
 /** The most that one batch to D1 may weigh: less than a megabyte, and a value of D1 has at most two. */
 export const MAX_BATCH_WEIGHT = 100;
 
-/** This much JSON of command lines weighs as much as the rest of a run: 4 KiB of control characters are 24 KiB of JSON. */
+/** This much JSON of texts that a wrapper gave weighs as much as the rest of a run: 4 KiB of control characters are 24 KiB of JSON. */
 const COMMAND_LINE_CHARS_PER_WEIGHT = 8 * KIB;
 
 /** This many targets of a kill weigh as much as a run. */
 const TARGETS_PER_WEIGHT = 25;
 
 function weighRun(run: Run): number {
-  const chars = JSON.stringify([run.command_line, run.left_running]).length;
+  const chars = JSON.stringify([run.command_line, run.left_running, run.about]).length;
   return 1 + Math.floor(chars / COMMAND_LINE_CHARS_PER_WEIGHT);
 }
 

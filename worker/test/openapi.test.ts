@@ -43,7 +43,7 @@ test('an unknown or repeated parameter is refused: it may have been meant as a f
   expect(await refusal(request('/api/v1/runs?stat=running', { headers }))).toBe('400 bad_request');
   expect(await refusal(request('/api/v1/runs?state=running&state=lost', { headers }))).toBe('400 bad_request');
   const detail = await problemDetail(request('/api/v1/jobs?state=running', { headers }));
-  expect(detail).toBe('Unknown query parameter `state`; allowed: `limit`, `cursor`');
+  expect(detail).toBe('Unknown query parameter `state`; allowed: `tag`, `limit`, `cursor`');
 });
 
 test.each([

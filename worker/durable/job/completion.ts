@@ -32,6 +32,7 @@ export function completeRun(
       ...status,
       leftRunning,
       slowSince,
+      usage: end.usage ?? null,
       connected: leftRunning.length > 0 && staysConnected,
       disconnectedSince: null,
       suspectedSince: null,

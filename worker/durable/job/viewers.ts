@@ -2,6 +2,7 @@
 import type { RunEvent } from '#protocol/api';
 import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
 import { encodeOutputFrame, MAX_OUTPUT_PAYLOAD_BYTES } from '#protocol/output-frame';
+import type { Usage } from '#protocol/usage';
 import { readViewerMessage, type ViewerMessage, type WatchMessage } from '#protocol/watch-link';
 import type { FlowMode, Pacing } from '#protocol/wrapper-link';
 import type { Credential } from '../../shared/credential.ts';
@@ -77,6 +78,10 @@ export class Viewers {
 
   event(run: string, event: RunEvent): void {
     for (const { socket } of this.#followersOf(run)) sendToViewer(socket, { type: 'event', run, event });
+  }
+
+  usage(run: string, usage: Usage): void {
+    for (const { socket } of this.#followersOf(run)) sendToViewer(socket, { type: 'usage', run, usage });
   }
 
   /** Sends new output to the viewers that follow the run. */

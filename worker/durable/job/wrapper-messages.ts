@@ -111,6 +111,10 @@ export class WrapperMessages {
       case 'left_running':
         this.#leftRunning(socket, attachment, run, message);
         return;
+      case 'usage':
+        // Of the moment: whoever looks sees it, and it is stored nowhere.
+        this.#job.viewers.usage(run.id, message.usage);
+        return;
       case 'flushed':
         this.#job.outputFlush.answered(run, message);
         return;

@@ -1,6 +1,8 @@
 /** The index of jobs. */
+import type { About } from '#protocol/about';
 import { LIVE_STATES } from '#protocol/run-state';
 import { matching, matchingOneOf } from './glob.ts';
+import { JOB_HAS_TAG, readAbout } from './job-abouts.ts';
 import { quoted } from './quoted.ts';
 
 /** Inserts jobs that are not there yet. For their objects. */
@@ -15,31 +17,51 @@ export function upsertJobs(db: D1Database, names: readonly string[], now: number
 
 /** Removes a job without runs and queued kills. For the job's object. */
 export async function purgeJob(db: D1Database, name: string): Promise<void> {
-  await db
-    .prepare(
-      `DELETE FROM jobs WHERE name = ?1
-         AND NOT EXISTS (SELECT 1 FROM runs WHERE job = ?1)
-         AND NOT EXISTS (SELECT 1 FROM kills WHERE job = ?1 AND state IN ('queued', 'delivered') AND accepted = 0)`,
-    )
-    .bind(name)
-    .run();
+  await db.batch([
+    db
+      .prepare(
+        `DELETE FROM jobs WHERE name = ?1
+           AND NOT EXISTS (SELECT 1 FROM runs WHERE job = ?1)
+           AND NOT EXISTS (SELECT 1 FROM kills WHERE job = ?1 AND state IN ('queued', 'delivered') AND accepted = 0)`,
+      )
+      .bind(name),
+    db.prepare('DELETE FROM job_abouts WHERE job = ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE name = ?1)').bind(name),
+  ]);
 }
 
 export interface JobRow {
   readonly name: string;
   readonly firstSeenAt: number;
+  readonly about: About | null;
 }
 
-/** Jobs that match the glob, sorted by name, after `after`. */
-export async function listJobs(db: D1Database, glob: string, after: string, limit: number): Promise<JobRow[]> {
-  const [condition, value] = matching('name', glob);
+type StoredJob = Omit<JobRow, 'about'> & { readonly about: string | null };
+
+const SELECT_JOBS = `SELECT name, first_seen_at AS "firstSeenAt",
+    (SELECT about FROM job_abouts WHERE job_abouts.job = jobs.name) AS about
+  FROM jobs`;
+
+export interface JobListFilter {
+  /** The jobs that the caller may see. */
+  readonly jobGlob: string;
+  /** Only jobs with this tag. */
+  readonly tag?: string | undefined;
+}
+
+/** Matching jobs, sorted by name, after `after`. */
+export async function listJobs(
+  db: D1Database,
+  { jobGlob, tag }: JobListFilter,
+  after: string,
+  limit: number,
+): Promise<JobRow[]> {
+  const [condition, value] = matching('name', jobGlob);
+  const hasTag = tag === undefined ? '' : `AND ${JOB_HAS_TAG}`;
   const { results } = await db
-    .prepare(
-      `SELECT name, first_seen_at AS "firstSeenAt" FROM jobs WHERE ${condition} AND name > ? ORDER BY name LIMIT ?`,
-    )
-    .bind(value, after, limit)
-    .all<{ name: string; firstSeenAt: number }>();
-  return results;
+    .prepare(`${SELECT_JOBS} WHERE ${condition} AND name > ? ${hasTag} ORDER BY name LIMIT ?`)
+    .bind(value, after, ...(tag === undefined ? [] : [tag]), limit)
+    .all<StoredJob>();
+  return results.map(jobRow);
 }
 
 export interface JobFilter {
@@ -64,10 +86,12 @@ export async function jobNames(db: D1Database, { jobGlob, jobs, except }: JobFil
 }
 
 export async function findJob(db: D1Database, name: string): Promise<JobRow | null> {
-  return db
-    .prepare('SELECT name, first_seen_at AS "firstSeenAt" FROM jobs WHERE name = ?')
-    .bind(name)
-    .first<{ name: string; firstSeenAt: number }>();
+  const found = await db.prepare(`${SELECT_JOBS} WHERE name = ?`).bind(name).first<StoredJob>();
+  return found === null ? null : jobRow(found);
+}
+
+function jobRow({ about, ...job }: StoredJob): JobRow {
+  return { ...job, about: readAbout(about) };
 }
 
 /** A job is due for a check if it was last checked before these times. */

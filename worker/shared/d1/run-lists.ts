@@ -17,6 +17,7 @@ export interface RunFilter {
   readonly job?: string | undefined;
   readonly machine?: string | undefined;
   readonly instance?: string | undefined;
+  readonly tag?: string | undefined;
   readonly states?: readonly RunState[] | undefined;
   /** Only runs that ended after this time or have not ended. */
   readonly since?: number | undefined;
@@ -105,13 +106,16 @@ function newestFirst(one: RunPosition, other: RunPosition): number {
   return one.job < other.job ? 1 : -1;
 }
 
+const HAS_TAG = "EXISTS (SELECT 1 FROM json_each(resource, '$.about.tags') AS tag WHERE tag.value = ?)";
+
 function conditions(filter: RunFilter): Condition[] {
-  const { jobGlob, job, machine, instance, states, until, after } = filter;
+  const { jobGlob, job, machine, instance, tag, states, until, after } = filter;
   return [
     ...(jobGlob === '*' ? [] : [matching('job', jobGlob)]),
     ...(job === undefined ? [] : [['job = ?', job] as const]),
     ...(machine === undefined ? [] : [['machine = ?', machine] as const]),
     ...(instance === undefined ? [] : [["resource ->> '$.instance' = ?", instance] as const]),
+    ...(tag === undefined ? [] : [[HAS_TAG, tag] as const]),
     ...(states === undefined ? [] : [['state IN (SELECT value FROM json_each(?))', JSON.stringify(states)] as const]),
     ...latestStart(until, after),
     ...(after === undefined

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { Run } from '#protocol/api';
 import { isLive, LIVE_STATES, type RunState } from '#protocol/run-state';
 import { matching, matchingOneOf } from './glob.ts';
+import { indexAbouts } from './job-abouts.ts';
 import { quoted } from './quoted.ts';
 
 /** A run is named by job and id, because two jobs may report the same id. */
@@ -69,6 +70,7 @@ export function indexRuns(db: D1Database, runs: readonly Run[], now = Date.now()
       )
       .bind(json, now),
     upsertLastEnds(db, runs),
+    ...indexAbouts(db, runs),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** `GET /jobs`, `GET /jobs/{job}`: each job with its last run, its live runs and its last ends. */
-import type * as v from 'valibot';
+import * as v from 'valibot';
+import { Tag } from '#protocol/about';
 import { type Job, JobBody, JobList } from '#protocol/api';
 import { JobName } from '#protocol/names';
 import { jobRuns, NO_ENDS } from '../../../shared/d1/job-runs.ts';
@@ -16,10 +17,15 @@ export const jobOperations = [
     path: '/jobs',
     summary: 'List jobs by name',
     access: { kind: 'scope', scopes: ['read'] },
-    query: { limit, cursor: cursor(JobName) },
+    query: {
+      tag: v.optional(v.pipe(Tag, v.description('Only jobs whose newest run has this tag.'))),
+      limit,
+      cursor: cursor(JobName),
+    },
     responses: { 200: json(JobList, 'A page of jobs, each with its last run, its live runs and its last ends.') },
     handle: async ({ c, caller, query }) => {
-      const rows = await listJobs(c.env.DB, caller.token.jobs, query.cursor ?? '', query.limit + 1);
+      const filter = { jobGlob: caller.token.jobs, tag: query.tag };
+      const rows = await listJobs(c.env.DB, filter, query.cursor ?? '', query.limit + 1);
       const { page, next } = pageOf(rows, query.limit, ({ name }) => name);
       return c.json<v.InferOutput<typeof JobList>>({ jobs: await withRuns(c.env.DB, page), next_cursor: next });
     },
@@ -47,7 +53,7 @@ async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]>
     db,
     rows.map(({ name }) => name),
   );
-  return rows.map(({ name, firstSeenAt }) => {
+  return rows.map(({ name, firstSeenAt, about }) => {
     const own = runs.get(name);
     return {
       name,
@@ -58,7 +64,7 @@ async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]>
       recent_ends: [...(own?.ends ?? [])],
       last_ends: [...(own?.lastEnds ?? [])],
       last_end_counts: own?.lastEndCounts ?? NO_ENDS,
-      about: null,
+      about,
     };
   });
 }

@@ -1,5 +1,6 @@
 /** `GET /runs`, `GET /runs/{run}`, and the events and the output of a run. */
 import * as v from 'valibot';
+import { Tag } from '#protocol/about';
 import {
   EventList,
   GAPS_HEADER,
@@ -62,6 +63,7 @@ export const runOperations = [
       job: v.optional(JobName),
       machine: v.optional(MachineName),
       instance: v.optional(InstanceName),
+      tag: v.optional(v.pipe(Tag, v.description('Only runs with this tag.'))),
       state: v.optional(v.pipe(listOf(RunState), v.description('One or more states, separated by commas.'))),
       since: v.optional(v.pipe(InputTime, v.description('Only runs that ended after this time or have not ended.'))),
       until: v.optional(v.pipe(InputTime, v.description('Only runs that started before this time.'))),
@@ -70,8 +72,8 @@ export const runOperations = [
     },
     responses: { 200: json(RunList, 'A page of runs, as of their last change of state.') },
     handle: async ({ c, caller, query }) => {
-      const { job, machine, instance, state: states, cursor: after } = query;
-      const filter = { jobGlob: caller.token.jobs, job, machine, instance, states, ...readPeriod(query), after };
+      const { job, machine, instance, tag, state: states, cursor: after } = query;
+      const filter = { jobGlob: caller.token.jobs, job, machine, instance, tag, states, ...readPeriod(query), after };
       const rows = await listRuns(c.env.DB, filter, query.limit + 1);
       const { page, next } = pageOf(rows, query.limit, ({ startedAt, id, job }) => `${startedAt}-${id}-${job}`);
       return c.json<v.InferOutput<typeof RunList>>({ runs: page.map(({ run }) => run), next_cursor: next });
