@@ -21,18 +21,26 @@ export const Tag = v.pipe(
 
 export const Tags = v.pipe(v.array(Tag), v.maxLength(MAX_TAGS, `must be at most ${MAX_TAGS}`));
 
-export const Owner = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_OWNER_CHARS), v.check(isPlain, NOT_PLAIN));
+const text = (maxChars: number) =>
+  v.pipe(
+    v.string(),
+    v.minLength(1, 'must not be empty'),
+    v.maxLength(maxChars, `must have at most ${maxChars} characters`),
+    v.check(isPlain, NOT_PLAIN),
+  );
+
+export const Owner = text(MAX_OWNER_CHARS);
 
 /** Only what a browser may open. */
 export const Runbook = v.pipe(
   v.string(),
-  v.maxLength(MAX_RUNBOOK_CHARS),
+  v.maxLength(MAX_RUNBOOK_CHARS, `must have at most ${MAX_RUNBOOK_CHARS} characters`),
   v.url('must be a URL'),
   v.regex(/^https?:\/\//i, 'must start with https:// or http://'),
   v.check(isPlain, NOT_PLAIN),
 );
 
-export const Note = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_NOTE_CHARS), v.check(isPlain, NOT_PLAIN));
+export const Note = text(MAX_NOTE_CHARS);
 
 export const About = v.object({
   tags: v.optional(Tags, []),

@@ -5,6 +5,7 @@
  */
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { NO_ABOUT } from '#protocol/about';
 import type { Environment } from '../config/config-file.ts';
 import { type Configuration, configure } from '../config/control-plane.ts';
 import { ensureFlusher } from '../flush/background.ts';
@@ -88,6 +89,7 @@ export async function adopt(
       version,
       host: facts.host,
       limits: facts.limits,
+      about: facts.about,
       successor,
     },
     origin,
@@ -227,6 +229,7 @@ function optionsOf(facts: RunFacts, supervision: Supervision): RunOptions {
     redaction:
       supervision.redact === null ? { kind: 'off' } : { kind: 'on', patterns: supervision.redact.map(patternOf) },
     spoolLimitBytes: supervision.spool_limit_bytes,
+    about: facts.about ?? NO_ABOUT,
     url: facts.control_plane?.url ?? null,
     tokenFile: facts.control_plane?.token_file ?? null,
     logFile: supervision.log_file,

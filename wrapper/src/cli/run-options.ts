@@ -1,5 +1,5 @@
 /** The command line of `leash run`. */
-
+import { type About, MAX_TAGS, Note, Owner, Runbook, Tag } from '#protocol/about';
 import type { Overlap } from '#protocol/admission';
 import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
@@ -50,6 +50,10 @@ const FLAGS = {
   redact: texts,
   'no-redact': flag,
   'spool-limit': text,
+  tag: texts,
+  owner: text,
+  runbook: text,
+  note: text,
   url: text,
   'token-file': text,
   log: text,
@@ -93,6 +97,7 @@ export function parseRunArgs(argv: readonly string[], env: NodeJS.ProcessEnv = {
     detach: flags.detach === true,
     redaction: redaction(flags['no-redact'] === true, flags.redact),
     spoolLimitBytes: spoolLimit(flags['spool-limit']),
+    about: about(flags),
     url: flags.url ?? null,
     tokenFile: flags['token-file'] ?? null,
     logFile: flags.log ?? null,
@@ -198,6 +203,22 @@ function pattern(source: string): RegExp {
   const compiled = compilePattern(source);
   if (compiled.kind === 'invalid') throw new UsageError(`--redact: ${compiled.why}`);
   return compiled.pattern;
+}
+
+function about(flags: {
+  readonly tag?: readonly string[] | undefined;
+  readonly owner?: string | undefined;
+  readonly runbook?: string | undefined;
+  readonly note?: string | undefined;
+}): About {
+  const tags = [...new Set(flags.tag)].map((value) => name('--tag', Tag, value));
+  if (tags.length > MAX_TAGS) throw new UsageError(`--tag may be given at most ${MAX_TAGS} times`);
+  return {
+    tags,
+    owner: optional(flags.owner, (value) => name('--owner', Owner, value)),
+    runbook: optional(flags.runbook, (value) => name('--runbook', Runbook, value)),
+    note: optional(flags.note, (value) => name('--note', Note, value)),
+  };
 }
 
 function spoolLimit(value: string | undefined): number | null {

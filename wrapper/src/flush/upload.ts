@@ -69,6 +69,7 @@ export async function openLeftRecord(
       version: facts.leash_version,
       host: facts.host,
       limits: facts.limits,
+      about: facts.about,
       successor: facts.supervision.successor,
     },
     output,

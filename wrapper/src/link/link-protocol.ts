@@ -6,6 +6,7 @@
 import type { Answer } from '#protocol/admission';
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, KIB, MAX_UNACKED_BYTES, WRAPPER_SILENCE_MS } from '#protocol/limits';
 import { MAX_OUTPUT_PAYLOAD_BYTES, type OutputFrame } from '#protocol/output-frame';
+import type { Usage } from '#protocol/usage';
 import {
   type Ack,
   type FlowMode,
@@ -25,16 +26,17 @@ export type LinkAction =
   | { readonly kind: 'send_heartbeat' }
   /**
    * A start was acked. `outputLimitBytes`: how much of a run's output is kept; null: not given. `intervalMs`: see
-   * `paced`.
+   * `paced`. `isWatched`: whether a person looks at the run.
    */
   | {
       readonly kind: 'accepted';
       readonly reconnectCapMs: number;
       readonly outputLimitBytes: number | null;
       readonly intervalMs: number;
+      readonly isWatched: boolean;
     }
   /** From now on output is sent this often, or more often. */
-  | { readonly kind: 'paced'; readonly intervalMs: number }
+  | { readonly kind: 'paced'; readonly intervalMs: number; readonly isWatched: boolean }
   /** To what the run asked before its start. */
   | { readonly kind: 'answer'; readonly answer: Answer }
   /** The object doesn't know what the run asks: it is older than this program. */
@@ -90,6 +92,9 @@ export class LinkProtocol {
   /** Starts that were sent and not acked: a run that asks sends another when it starts. */
   #unackedStarts = 0;
   #pacing: Pacing = DEFAULT_PACING.lazy;
+  #isWatched = false;
+  /** Whether the object knows the message `usage`. */
+  #takesUsage = true;
   #heartbeatMs = HEARTBEAT_INTERVAL_MS;
   #silenceMs = WRAPPER_SILENCE_MS;
   #lastFrameAt: number;
@@ -192,6 +197,12 @@ export class LinkProtocol {
     return [{ kind: 'send', message: killing }, ...this.#flush(now)];
   }
 
+  /** What the run takes now. */
+  usage(usage: Usage): LinkAction[] {
+    const isWanted = this.#accepted && this.#isWatched && this.#takesUsage && this.#record.completion === null;
+    return isWanted ? [{ kind: 'send', message: { type: 'usage', usage } }] : [];
+  }
+
   /** The record has got its completion. */
   completed(now: number): LinkAction[] {
     return this.#accepted ? [...this.#sendCompletion(now), ...this.#pump(now)] : [];
@@ -241,7 +252,11 @@ export class LinkProtocol {
         return [{ kind: 'send', message: { type: 'alive' } }];
       case 'flow':
         this.#pacing = readPacing(message.mode, message.pacing);
-        return [{ kind: 'paced', intervalMs: this.#pacing.interval_ms }, ...this.#pump(now)];
+        this.#isWatched = message.mode === 'eager';
+        return [
+          { kind: 'paced', intervalMs: this.#pacing.interval_ms, isWatched: this.#isWatched },
+          ...this.#pump(now),
+        ];
       case 'flush':
         return [
           { kind: 'send', message: { type: 'flushed', id: message.id, to: this.#record.output.end } },
@@ -304,12 +319,14 @@ export class LinkProtocol {
   /** Applies the settings that come with the ack of a start. */
   #applyTerms(ack: Extract<Ack, { of: 'start' }>, now: number): LinkAction {
     this.#pacing = readPacing(ack.flow, ack.pacing);
+    this.#isWatched = ack.flow === 'eager';
     this.#heartbeatMs = Math.min(ack.heartbeat_ms, MAX_HEARTBEAT_MS);
     this.#silenceMs = Math.min(ack.silence_ms, MAX_SILENCE_MS);
     this.#heartbeatAt = now + this.#heartbeatMs;
     const reconnectCapMs = Math.min(ack.reconnect_cap_ms, MAX_RECONNECT_CAP_MS);
     const { interval_ms: intervalMs } = this.#pacing;
-    return { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null, intervalMs };
+    const outputLimitBytes = ack.output_limit_bytes ?? null;
+    return { kind: 'accepted', reconnectCapMs, outputLimitBytes, intervalMs, isWatched: this.#isWatched };
   }
 
   #onOutputAck(offset: number, now: number): LinkAction[] {
@@ -335,6 +352,8 @@ export class LinkProtocol {
     if (error.code === 'bad_frame' && this.#phase === 'waiting' && !this.#accepted) {
       return [{ kind: 'not_understood' }, { kind: 'note', text }];
     }
+    // An older object: it would say so each time.
+    if (error.code === 'unknown_type') this.#takesUsage = false;
     if (error.retry !== null) return [{ kind: 'hang_up', why: text, retry: error.retry }];
     return [{ kind: 'note', text }];
   }

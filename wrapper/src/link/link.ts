@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Answer } from '#protocol/admission';
 import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
+import type { Usage } from '#protocol/usage';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
 import { withJitter } from '#shared/with-jitter';
 import { LongTimer } from '../clock/long-timer.ts';
@@ -42,6 +43,8 @@ export interface LinkEvents {
   outputLimit?(bytes: number): void;
   /** Output is sent this often, or more often; null: there is no connection. */
   paced?(intervalMs: number | null): void;
+  /** Whether a person looks at the run. */
+  watched?(isWatched: boolean): void;
 }
 
 /** A refusal is a person's mistake, and takes a person's time to fix. */
@@ -130,6 +133,10 @@ export class Link {
 
   killing(killing: Killing): void {
     this.#withSession((session) => session.killing(killing, now()));
+  }
+
+  usage(usage: Usage): void {
+    this.#withSession((session) => session.usage(usage));
   }
 
   /** The record's `left` or `keepsLinkOpen` has changed. */
@@ -253,6 +260,7 @@ export class Link {
         this.#unreachableSince = null;
         this.#capMs = action.reconnectCapMs;
         this.#events.paced?.(action.intervalMs);
+        this.#events.watched?.(action.isWatched);
         if (action.outputLimitBytes !== null) this.#events.outputLimit?.(action.outputLimitBytes);
         this.#warned.clear();
         if (this.#state !== 'connected') this.#log.info('connected');
@@ -266,6 +274,7 @@ export class Link {
         return;
       case 'paced':
         this.#events.paced?.(action.intervalMs);
+        this.#events.watched?.(action.isWatched);
         return;
       case 'stored':
         this.#attempt = 0;
@@ -316,6 +325,7 @@ export class Link {
     this.#log.info(`not connected: ${ending.why}`);
     if (wasAllStored) return;
     this.#events.paced?.(null);
+    this.#events.watched?.(false);
     // Not since now: a silent link has not worked since the last frame.
     this.#unreachableSince ??= session?.lastFrameAt ?? now();
     if (ending.kind === 'rejected' || this.#retry === 'never') {

@@ -3,6 +3,7 @@
  */
 
 import { performance } from 'node:perf_hooks';
+import type { Usage } from '#protocol/usage';
 import type { Killing } from '#protocol/wrapper-link';
 import { formatDuration } from '#shared/format-duration';
 import { LongTimer } from '../clock/long-timer.ts';
@@ -31,6 +32,8 @@ export class Uplink {
   onOutputLimit: (bytes: number) => void = () => {};
   /** Called with how often output is sent at least; null: there is no connection. */
   onPaced: (intervalMs: number | null) => void = () => {};
+  /** Called with whether a person looks at the run. */
+  onWatched: (isWatched: boolean) => void = () => {};
   readonly #log: Log;
   #link: Link | null = null;
   readonly #startedAt = performance.now();
@@ -54,6 +57,7 @@ export class Uplink {
       changed: () => this.#changed(),
       outputLimit: (bytes) => this.onOutputLimit(bytes),
       paced: (intervalMs) => this.onPaced(intervalMs),
+      watched: (isWatched) => this.onWatched(isWatched),
     };
     open(events).then(
       (link) => {
@@ -89,6 +93,10 @@ export class Uplink {
 
   killing(killing: Killing): void {
     this.#guarded((link) => link.killing(killing));
+  }
+
+  usage(usage: Usage): void {
+    this.#guarded((link) => link.usage(usage));
   }
 
   /** Something in the wrapper failed: the run continues without a link. */

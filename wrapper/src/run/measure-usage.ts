@@ -13,14 +13,16 @@ export function startMeter(context: RunContext): UsageMeter | null {
     return null;
   }
   if (uplink === null && !isLimited) return null;
-  return new UsageMeter({
+  const meter = new UsageMeter({
     tree,
     age,
     limits: { maxMemoryBytes, maxCpuMs },
     waitedForBefore,
     before: null,
     onReached: (limit) => endByLimit(context, limit),
-    onMeasured: () => {},
+    onMeasured: (usage) => uplink?.usage(usage),
     log,
   });
+  if (uplink !== null) uplink.onWatched = (isWatched) => meter.watch(isWatched);
+  return meter;
 }

@@ -36,6 +36,7 @@ import type { Amounts } from '../usage/process-figures.ts';
 import { type EndContext, endByOperator } from './end-command.ts';
 import { nameRun, newRunKey } from './identity.ts';
 import type { ChosenRules } from './redaction.ts';
+import { reportedAbout } from './reported-about.ts';
 import { createRunFacts } from './run-facts.ts';
 import type { RunOptions } from './run-options.ts';
 import { type NewRunFacts, RunPersistence, type StorageSource } from './run-persistence.ts';
@@ -159,6 +160,7 @@ export function createStartFacts({ options, version, run, rules }: RunBasis): St
     version,
     limits: { timeout_ms: options.timeoutMs, grace_ms: options.graceMs, signal: options.signal },
     host: hostFacts(options.user),
+    ...reportedAbout(options.about, rules),
   };
 }
 

@@ -40,6 +40,7 @@ export function createRunFacts(
             ca_file: controlPlane.caFile === null ? null : absolute(controlPlane.caFile),
           },
     command_line: startFacts.command_line,
+    ...(startFacts.about !== undefined && { about: startFacts.about }),
     leash_version: startFacts.version,
     host: startFacts.host,
     limits: startFacts.limits,

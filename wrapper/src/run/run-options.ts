@@ -1,4 +1,6 @@
 /** What `leash run` was asked to do. */
+
+import type { About } from '#protocol/about';
 import type { AskOptions } from '../ask/ask-options.ts';
 
 /** What becomes of the command when the wrapper itself is killed. */
@@ -45,6 +47,8 @@ export interface RunOptions {
   readonly tokenFile: string | null;
   readonly logFile: string | null;
   readonly verbose: boolean;
+  /** What the job is, as given. */
+  readonly about: About;
   /** Program and arguments, at least the program. */
   readonly command: readonly [string, ...string[]];
   /** What is shown as the command: a shell's line without the shell. */

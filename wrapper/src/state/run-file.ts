@@ -1,6 +1,7 @@
 /** The files that describe a run on disk, for the process that finishes what the run's wrapper could not. */
 import os from 'node:os';
 import * as v from 'valibot';
+import { About } from '#protocol/about';
 import { Host } from '#protocol/machine-facts';
 import { InstanceName, JobName, MachineName, RunId, RunKey } from '#protocol/names';
 import { Complete, Killing } from '#protocol/wrapper-link';
@@ -65,6 +66,8 @@ export const RunFacts = v.object({
   ),
   /** Redacted. */
   command_line: v.string(),
+  /** What the job is, redacted; absent if the run does not say. What is malformed must not void the rest. */
+  about: v.fallback(v.optional(About), undefined),
   leash_version: v.string(),
   host: v.optional(Host),
   limits: v.object({ timeout_ms: v.nullable(Ms), grace_ms: Ms, signal: v.optional(v.string()) }),

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { sampleOf } from '#testing/seed';
+import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, marker, shell, WAIT, WITHOUT_CGROUP } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -38,9 +39,27 @@ test.each(sampleOf(WAYS))(
     const written = Number(/^write_bytes: (\d+)$/m.exec(output)?.[1]);
     expect(usage?.written_bytes).toBeGreaterThanOrEqual(written);
     expect(usage?.written_bytes).toBeLessThan(written + MIB / 2);
-    expect(usage?.peak_memory_bytes).toBeGreaterThan(0);
   },
 );
+
+test('somebody who looks sees what it takes; what the job is comes with the start', async () => {
+  const plane = await controlPlane();
+  const about = ['--tag', 'nightly', '--owner', 'Data team', '--runbook', 'https://wiki.example.com/x'];
+  const leash = leashRun(shell(WAIT, marker()), { plane, options: about });
+  const live = await waitFor('what it takes', () => plane.messages.find((message) => message.type === 'usage'));
+  expect(live).toMatchObject({ usage: { cpu_ms: expect.any(Number), memory_bytes: expect.any(Number) } });
+  const start = plane.messages.find((message) => message.type === 'start');
+  expect(start?.about).toEqual({
+    tags: ['nightly'],
+    owner: 'Data team',
+    runbook: 'https://wiki.example.com/x',
+    note: null,
+  });
+  leash.kill('SIGTERM');
+  await leash.exited();
+  const { usage } = await plane.completed();
+  expect(usage).toMatchObject({ memory_bytes: null, peak_memory_bytes: expect.any(Number) });
+});
 
 test('a run that takes more memory than it may is ended, with all that it has started: 137, and why', async () => {
   const plane = await controlPlane();

@@ -109,6 +109,38 @@ test('every --overlap but allow asks first, and so does --ask', () => {
   });
 });
 
+test('limits on what a run takes have units, and 0 means none', () => {
+  const read = (...flags: string[]) => parseRun(['--job', 'a', ...flags, '--', 'true'], {});
+  expect(read()).toMatchObject({ options: { maxMemoryBytes: null, maxCpuMs: null } });
+  expect(read('--max-memory', '0', '--max-cpu', '0')).toMatchObject({
+    options: { maxMemoryBytes: null, maxCpuMs: null },
+  });
+  expect(read('--max-memory', '1.5G', '--max-cpu', '2h')).toMatchObject({
+    options: { maxMemoryBytes: 1.5 * 2 ** 30, maxCpuMs: 7_200_000 },
+  });
+  expect(() => read('--max-memory', 'much')).toThrow('--max-memory much: not a size');
+});
+
+test('what a job is must be what can be shown: each fault is named', () => {
+  const read = (...flags: string[]) => parseRun(['--job', 'a', ...flags, '--', 'true'], {})?.options.about;
+  expect(read()).toEqual({ tags: [], owner: null, runbook: null, note: null });
+  const all = ['--owner', 'Data team', '--runbook', 'https://wiki.example.com/x', '--note', 'Mind the gap'];
+  expect(read('--tag', 'nightly', '--tag', 'team:data', '--tag', 'nightly', ...all)).toEqual({
+    tags: ['nightly', 'team:data'],
+    owner: 'Data team',
+    runbook: 'https://wiki.example.com/x',
+    note: 'Mind the gap',
+  });
+  expect(() => read('--tag', 'a b')).toThrow('--tag a b: must start with a letter or digit');
+  expect(() => read('--owner', '')).toThrow('--owner : must not be empty');
+  expect(() => read('--note', 'x'.repeat(501))).toThrow('must have at most 500 characters');
+  expect(() => read('--note', 'one\ntwo')).toThrow('must not contain line breaks');
+  expect(() => read('--runbook', 'javascript:alert(1)')).toThrow('must start with https:// or http://');
+  expect(() => read('--runbook', 'the wiki')).toThrow('must be a URL');
+  const many = Array.from({ length: 21 }, (_, index) => ['--tag', `t${index}`]).flat();
+  expect(() => read(...many)).toThrow('--tag may be given at most 20 times');
+});
+
 test('a shell line is run by sh and shown as it is', () => {
   const parsed = parseRun(['--job', 'a', '--shell', '--', 'pg_dump db | gzip > f'], {});
   expect(parsed).toMatchObject({

@@ -87,6 +87,26 @@ test('the first frame is the start, and nothing but control follows until it is 
   expect(brief(session.received('{"type":"probe"}', 5_000))).toEqual(['alive']);
 });
 
+const USAGE = { cpu_ms: 5, peak_memory_bytes: 9, memory_bytes: 8, read_bytes: 0, written_bytes: 0 };
+
+test('what the run takes is sent while somebody looks, and not after its end', () => {
+  const record = newRecord();
+  const { session, actions } = accepted(record);
+  expect(actions).toMatchObject([{ kind: 'accepted', isWatched: false }]);
+  expect(session.usage(USAGE)).toEqual([]);
+  expect(say(session, { type: 'flow', mode: 'eager' }, 0)).toMatchObject([{ kind: 'paced', isWatched: true }]);
+  expect(session.usage(USAGE)).toEqual([{ kind: 'send', message: { type: 'usage', usage: USAGE } }]);
+  record.recordCompletion(END);
+  expect(session.usage(USAGE)).toEqual([]);
+});
+
+test('an object that does not know what a run takes is not told again', () => {
+  const { session } = accepted(newRecord(), { flow: 'eager' });
+  expect(session.usage(USAGE)).toHaveLength(1);
+  say(session, { type: 'error', code: 'unknown_type', message: 'unknown message type "usage"', retry: null }, 0);
+  expect(session.usage(USAGE)).toEqual([]);
+});
+
 test('lazily, little output waits a second and much does not', () => {
   const record = newRecord();
   const { session } = accepted(record);

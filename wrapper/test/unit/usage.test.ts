@@ -330,7 +330,7 @@ test('each look is told while somebody looks, the first one at once', async () =
     { cpu_ms: 70, peak_memory_bytes: 50 * MIB, memory_bytes: 50 * MIB, read_bytes: 0, written_bytes: 0 },
   ]);
   await pass(10_000);
-  expect(measured.length).toBeGreaterThanOrEqual(5);
+  expect(measured.length).toBeGreaterThanOrEqual(4);
   made.watch(false);
   const told = measured.length;
   await pass(60_000);

@@ -59,6 +59,12 @@ Limits and signals:
                            leash itself is damaged): run the command unsupervised (default, unless
                            --max-offline is given), or refuse, with exit code 255
 
+What the job is, for those who look at it or are alerted:
+  --tag NAME             such as nightly or team:data, to filter by; may be repeated
+  --owner TEXT           whom to ask
+  --runbook URL          what to do when it fails; shown as a link
+  --note TEXT            what else they should know
+
 How the command runs:
   --splay DURATION       start it after a delay of up to DURATION, always the same for a job on a
                          machine, so that a fleet doesn't start it in the same second
