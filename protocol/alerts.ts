@@ -15,6 +15,7 @@ import { Glob, JobName, MachineName, RunId } from './names.ts';
  * - `skipped`: a run was told not to start, because another was in its way
  * - `kill_unanswered`: a wrapper does not answer a kill
  * - `recovered`: what was wrong with a job on a machine is over
+ * - `channel_broken`: the channel of another alert does not work; its job is `leash`
  */
 export const ALERT_KINDS = [
   'failed',
@@ -30,6 +31,7 @@ export const ALERT_KINDS = [
   'skipped',
   'kill_unanswered',
   'recovered',
+  'channel_broken',
 ] as const;
 export const AlertKind = v.picklist(ALERT_KINDS);
 export type AlertKind = v.InferOutput<typeof AlertKind>;

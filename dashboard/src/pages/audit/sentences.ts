@@ -46,6 +46,11 @@ const BrakeDetail = v.object({
 });
 const RotatedDetail = v.object({ old_ends_at: v.string() });
 const ConflictDetail = v.object({ run: v.string(), machine: v.string(), first_job: v.string() });
+const AlertDetail = v.object({
+  name: v.string(),
+  error: v.optional(v.nullable(v.string())),
+  muted_until: v.optional(v.nullable(v.string())),
+});
 const RefusedDetail = v.object({ code: v.string() });
 
 /** Names for ids; null where unknown. */
@@ -72,6 +77,11 @@ export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
       return rotatedSentence(entry, token());
     case 'token_deleted':
       return plain(`deleted ${token()} and ended its sessions`);
+    case 'alert_created':
+    case 'alert_changed':
+    case 'alert_deleted':
+    case 'alert_tested':
+      return alertSentence(entry, entry.action);
     case 'signed_in':
       return plain('signed in to the dashboard');
     case 'signed_out':
@@ -126,6 +136,24 @@ function rotatedSentence({ at, detail }: AuditEntry, token: string): Sentence {
     return plain(`${deed}, revoked the old secret and ended its sessions`);
   }
   return { ...plain(`${deed},`), until: { words: 'old secret valid until', at: old_ends_at } };
+}
+
+const ALERT_DEEDS = {
+  alert_created: 'created',
+  alert_changed: 'changed',
+  alert_deleted: 'deleted',
+  alert_tested: 'sent a test of',
+} as const;
+
+function alertSentence({ subject, detail }: AuditEntry, action: keyof typeof ALERT_DEEDS): Sentence {
+  const read = v.safeParse(AlertDetail, detail);
+  if (!read.success) return plain(`${ALERT_DEEDS[action]} the alert ${subject}`);
+  const { name, error, muted_until } = read.output;
+  const deed = `${ALERT_DEEDS[action]} the alert “${name}”`;
+  if (typeof error === 'string') return { ...plain(`${deed}, which failed: ${error}`), tone: 'warn' };
+  if (muted_until === null) return plain(`${deed} and ended its mute`);
+  if (muted_until === undefined) return plain(deed);
+  return { ...plain(`${deed},`), until: { words: 'muted until', at: muted_until } };
 }
 
 function refusedSentence({ subject, detail }: AuditEntry): Sentence {
@@ -184,6 +212,12 @@ const CALLS: Readonly<Record<string, string>> = {
   createToken: 'create a token',
   rotateToken: 'rotate a token',
   deleteToken: 'delete a token',
+  listAlerts: 'list alerts',
+  createAlert: 'create an alert',
+  getAlert: 'read an alert',
+  changeAlert: 'change an alert',
+  deleteAlert: 'delete an alert',
+  testAlert: 'test an alert',
   listAudit: 'read the audit log',
   getMetrics: 'read metrics',
 };
