@@ -103,6 +103,7 @@ export class Handshake {
       about: message.about ?? null,
       usage: null,
       slowSince: null,
+      returnedAt: null,
       question: message.question ?? (message.phase === 'waiting' ? DEFAULT_QUESTION : null),
       askedAt: hasNotBegun(message) ? startedAt : null,
       fence: null,
@@ -173,6 +174,7 @@ export class Handshake {
         exitCode: null,
         reason: null,
         endedAt: null,
+        returnedAt: Date.now(),
         // It was in nobody's way while it was lost: it has to be told again.
         ...(status.state === 'waiting' && { fence: null }),
       },

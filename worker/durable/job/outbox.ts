@@ -16,7 +16,8 @@ import { log } from '../../shared/log.ts';
 import { type Committed, commitChanges } from '../../shared/rpc/d1-gateway.ts';
 import { expectationOccurrences } from './expectations/expectation-occurrences.ts';
 import type { JobContext } from './job-context.ts';
-import { runResource } from './run-store.ts';
+import { type KilledBy, killOccurrences, runOccurrences } from './occurrences.ts';
+import { type RunRecord, runResource } from './run-store.ts';
 import { type Entry, type Kind, UnsentChanges } from './unsent-changes.ts';
 
 /** What is sent at once. */
@@ -182,11 +183,15 @@ export class Outbox {
     switch (kind) {
       case 'run': {
         const run = this.#job.runs.get(id);
-        return run === null ? none : { ...none, runs: [runResource(this.#job.name, run)] };
+        if (run === null) return none;
+        const occurrences = runOccurrences(this.#job.name, run, this.#killedBy(run));
+        return { ...none, runs: [runResource(this.#job.name, run)], occurrences };
       }
       case 'kill': {
         const kill = this.#job.killController.get(id);
-        return kill === null ? none : { ...none, kills: [kill], taken: this.#job.killController.taken(kill) };
+        if (kill === null) return none;
+        const occurrences = killOccurrences(kill, (run) => this.#job.runs.get(run));
+        return { ...none, kills: [kill], taken: this.#job.killController.taken(kill), occurrences };
       }
       case 'expectation': {
         const expectation = this.#job.expectations.get(id);
@@ -205,6 +210,13 @@ export class Outbox {
   #occurrencesOf(expectation: Expectation): Occurrence[] {
     const last = expectation.last_run === null ? null : this.#job.runs.get(expectation.last_run);
     return expectationOccurrences(expectation, last?.about ?? null);
+  }
+
+  /** Who killed a run: by the last of its kills. */
+  #killedBy({ id, state }: RunRecord): KilledBy | null {
+    const target = state === 'killed' ? this.#job.kills.targetsAt(id).at(-1) : undefined;
+    const kill = target === undefined ? null : this.#job.kills.get(target.kill);
+    return kill === null ? null : { requested_by: kill.requestedBy, reason: kill.reason };
   }
 }
 

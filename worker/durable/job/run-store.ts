@@ -66,6 +66,8 @@ export const RUN_COLUMNS = {
   usage: nullable(json<Usage>()),
   /** Since when it takes longer than expected. */
   slowSince: nullable(integer()),
+  /** When it last came back after it was lost. */
+  returnedAt: nullable(integer()),
   /** What it asked before its start. */
   question: nullable(json<Question>()),
   askedAt: nullable(integer()),

@@ -175,6 +175,8 @@ const MIGRATIONS = [
   ALTER TABLE runs ADD COLUMN usage TEXT;
   -- Since when it takes longer than expected.
   ALTER TABLE runs ADD COLUMN slow_since INTEGER;
+  -- When it last came back after it was lost.
+  ALTER TABLE runs ADD COLUMN returned_at INTEGER;
   -- JSON: what it asked before its start; null: it did not ask.
   ALTER TABLE runs ADD COLUMN question TEXT;
   ALTER TABLE runs ADD COLUMN asked_at INTEGER;
