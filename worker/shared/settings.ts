@@ -37,6 +37,7 @@ const Vars = v.object({
   TOKEN_TRUST_MS: amount('milliseconds', 0),
   OUTPUT_INTERVAL_MS: amount('milliseconds'),
   INDEX_DELAY_MS: amount('milliseconds', 0),
+  ALERT_GROUP_MS: amount('milliseconds'),
   // A frame is 256 KiB: a smaller limit would leave no room for the newest output after the oldest.
   RUN_OUTPUT_MAX_BYTES: v.pipe(amount('bytes'), v.minValue(MIB, `must be at least ${MIB}`)),
   JOB_OUTPUT_MAX_BYTES: v.pipe(
@@ -103,6 +104,7 @@ const SettingsSchema = v.pipe(
     tokenTrustMs: vars.TOKEN_TRUST_MS,
     outputIntervalMs: vars.OUTPUT_INTERVAL_MS,
     indexDelayMs: vars.INDEX_DELAY_MS,
+    alertGroupMs: vars.ALERT_GROUP_MS,
     runOutputMaxBytes: vars.RUN_OUTPUT_MAX_BYTES,
     jobOutputMaxBytes: vars.JOB_OUTPUT_MAX_BYTES,
     d1MaxBytes: vars.D1_MAX_BYTES,

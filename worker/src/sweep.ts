@@ -12,6 +12,7 @@ import { purgeSessions } from '../shared/d1/sessions.ts';
 import { purgeSecrets } from '../shared/d1/tokens.ts';
 import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
+import { callAlerts } from '../shared/rpc/alerts-object.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
 import { daysInMs, readSettings } from '../shared/settings.ts';
 import { enforceBrakes } from './brakes/enforce.ts';
@@ -23,6 +24,10 @@ const JOBS_PER_SWEEP = 200;
 const OBJECTS_TO_REVOKE_PER_SWEEP = 400;
 /** How often a job with live runs is reconciled. Waking its object costs next to nothing at this rate. */
 const CHECK_INTERVAL_MS = 15 * 60 * 1000;
+/** How often the alerts object is reconciled, should an alarm of its have been lost. */
+const ALERTS_INTERVAL_MS = 15 * 60 * 1000;
+/** How often a sweep takes place. */
+const SWEEP_INTERVAL_MS = 60 * 1000;
 /** An object that hangs must not delay the others. */
 const CALL_LIMIT_MS = 60_000;
 /** How often any other job is reconciled, for its retention. */
@@ -45,6 +50,7 @@ export async function sweep(env: Env): Promise<void> {
     () => enforceBrakes(env, now),
     () => reconcileJobs(env, now),
     () => closeStaleSockets(env, OBJECTS_TO_REVOKE_PER_SWEEP),
+    () => reconcileAlerts(env, now),
   ]);
 }
 
@@ -74,6 +80,12 @@ async function reconcileJobs(env: Env, now: number): Promise<void> {
       now - CHECK_INTERVAL_MS,
     ),
   ]);
+}
+
+async function reconcileAlerts(env: Env, now: number): Promise<void> {
+  if (now % ALERTS_INTERVAL_MS >= SWEEP_INTERVAL_MS) return;
+  const call = callAlerts(env, async (alerts) => await alerts.reconcile());
+  await withTimeout(call, CALL_LIMIT_MS, { what: 'the alerts object' });
 }
 
 async function purgeOld(env: Env, now: number): Promise<void> {

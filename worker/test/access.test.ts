@@ -48,6 +48,12 @@ const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | 'read_of_all_jo
   createToken: 'full_admin',
   rotateToken: 'full_admin',
   deleteToken: 'full_admin',
+  listAlerts: 'full_admin',
+  createAlert: 'full_admin',
+  getAlert: 'full_admin',
+  changeAlert: 'full_admin',
+  deleteAlert: 'full_admin',
+  testAlert: 'full_admin',
   listAudit: 'full_admin',
   getIndex: 'full_admin',
 };

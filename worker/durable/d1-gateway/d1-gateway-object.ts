@@ -31,8 +31,10 @@ import { purgeKills, purgeRuns } from '../../shared/d1/tombstones.ts';
 import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type PublishedChanges, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
+import type { WantedKinds } from '../../shared/rpc/alerts-object.ts';
 import type { Committed, D1GatewayRpc, QueuePosition, SignIn } from '../../shared/rpc/d1-gateway.ts';
 import { fleetObject } from '../../shared/rpc/fleet-object.ts';
+import { AlertForwarding } from './alert-forwarding.ts';
 import { BatchLoader } from './batch-loader.ts';
 import { conflictsOf, conflictsToAudit, indexedAsSent } from './commit-results.ts';
 import { latestChanges } from './latest-changes.ts';
@@ -47,6 +49,8 @@ const MAX_JOBS = 100;
 const PUBLISH_LIMIT_MS = 5_000;
 /** How long after changes could not be published the viewers are made to fetch them. */
 const RESYNC_MS = 5_000;
+/** Set while that is to be done. */
+const RESYNC = 'resync';
 
 export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc {
   readonly #signIns = new BatchLoader<string | null, SignIn>({
@@ -99,10 +103,12 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
   });
 
   readonly #viewers: ViewerPresence;
+  readonly #alerts: AlertForwarding;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, withBoundD1(env));
     this.#viewers = new ViewerPresence(ctx.storage);
+    this.#alerts = new AlertForwarding(ctx.storage, this.env);
   }
 
   signIn(hash: string | null): Promise<SignIn> {
@@ -133,7 +139,19 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     this.#viewers.arrived();
   }
 
+  setWantedKinds(wanted: WantedKinds): void {
+    this.#alerts.setWanted(wanted);
+  }
+
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
+    const alerts = this.#alerts.start(all.flatMap(({ occurrences = [] }) => occurrences));
+    const committed = await this.#write(all);
+    alerts.committed();
+    await this.#setAlarm();
+    return committed;
+  }
+
+  async #write(all: readonly JobChanges[]): Promise<Committed[]> {
     const latest = latestChanges(all);
     const { jobs, runs, kills, removedRuns, removedKills, taken, expectations, removedExpectations } = latest;
     const db = this.env.DB;
@@ -166,14 +184,30 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     }
   }
 
-  /** The alarm after changes could not be published: viewers fetch what they have missed. */
+  /** The alarm after something could not be passed on. */
   override async alarm(): Promise<void> {
+    await Promise.all([this.#resync(), this.#alerts.retry()]);
+    await this.#setAlarm();
+  }
+
+  /** After changes could not be published: viewers fetch what they have missed. */
+  async #resync(): Promise<void> {
+    const { kv } = this.ctx.storage;
+    if (kv.get<boolean>(RESYNC) !== true) return;
     try {
       await withTimeout(fleetObject(this.env).resync(), PUBLISH_LIMIT_MS, { what: 'the fleet object' });
+      kv.delete(RESYNC);
     } catch (error) {
       log.error('resync_failed', error);
-      await this.ctx.storage.setAlarm(Date.now() + RESYNC_MS);
     }
+  }
+
+  /** If something is left to be passed on. */
+  async #setAlarm(): Promise<void> {
+    const resyncAt = this.ctx.storage.kv.get<boolean>(RESYNC) === true ? Date.now() + RESYNC_MS : null;
+    const due = [resyncAt, this.#alerts.retryAt].filter((at) => at !== null);
+    if (due.length === 0 || (await this.ctx.storage.getAlarm()) !== null) return;
+    await this.ctx.storage.setAlarm(Math.min(...due));
   }
 
   /**
@@ -190,7 +224,8 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
       if (hasViewers === false) this.#viewers.noneLeft(arrivals);
     } catch (error) {
       log.error('publish_failed', error);
-      await this.ctx.storage.setAlarm(Date.now() + RESYNC_MS);
+      this.ctx.storage.kv.put(RESYNC, true);
+      await this.#setAlarm();
     }
   }
 }

@@ -25,10 +25,10 @@ export function runOccurrences(job: string, run: RunRecord, killedBy: KilledBy |
 /** @param runOf the run with an id, if it is stored */
 export function killOccurrences(kill: Kill, runOf: (id: string) => RunRecord | null): Occurrence[] {
   if (kill.state === 'expired' && kill.targets.length === 0) return [expired(kill)];
-  return kill.targets.flatMap((target) => {
+  // Of thousands of targets, only the runs of those that went wrong are read.
+  return kill.targets.filter(isUnfulfilled).flatMap((target) => {
     const run = runOf(target.run);
-    const occurrence = run === null ? null : targetOccurrence(kill, target, run);
-    return occurrence === null ? [] : [occurrence];
+    return run === null ? [] : [targetOccurrence(kill, target, run)];
   });
 }
 
@@ -82,17 +82,20 @@ function returned(job: string, run: RunRecord): Occurrence | null {
   return { ...ofRun(job, run), id, kind: 'fine', at: run.returnedAt, summary: 'has reconnected and is running' };
 }
 
-function targetOccurrence(kill: Kill, target: Target, run: RunRecord): Occurrence | null {
+function isUnfulfilled({ state, survivors, unnamed_survivors: hasUnnamed }: Target): boolean {
+  return state === 'lost' || (state === 'gone' && (survivors.length > 0 || hasUnnamed));
+}
+
+function targetOccurrence(kill: Kill, target: Target, run: RunRecord): Occurrence {
   const common = { ...ofRun(kill.job, run), at: Date.parse(kill.requested_at) };
-  const named = target.survivors.length;
-  if (target.state === 'gone' && (named > 0 || target.unnamed_survivors)) {
+  if (target.state === 'gone') {
+    const named = target.survivors.length;
     const which = named === 0 ? 'Processes' : `${named} ${named === 1 ? 'process' : 'processes'}`;
     const pids =
       named === 0 ? '' : ` (pid ${target.survivors.slice(0, NAMED).join(', ')}${named > NAMED ? ', …' : ''})`;
     const summary = `${which} survived the kill${byWhom(kill)}${pids}`;
     return { ...common, id: `${kill.id}:${run.id}:survivors`, kind: 'survivors', summary };
   }
-  if (target.state !== 'lost') return null;
   const summary = `the kill${byWhom(kill)} was not answered; it is carried out if the run reconnects`;
   return { ...common, id: `${kill.id}:${run.id}:unanswered`, kind: 'kill_unanswered', summary };
 }

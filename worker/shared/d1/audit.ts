@@ -47,6 +47,27 @@ export function recordAudit(
     );
 }
 
+/** The same for an entry with an id, which may be sent again. Not for kills: no index has their subjects. */
+export function recordAuditOnce(db: D1Database, id: string, entry: AuditEntry): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
+       SELECT ?1, ?2, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS (
+         SELECT 1 FROM audit WHERE subject = ?6 AND action <> 'kill' AND id = ?1)`,
+    )
+    .bind(
+      id,
+      entry.at,
+      entry.actor.id,
+      entry.actor.name,
+      entry.action,
+      entry.subject,
+      JSON.stringify(entry.detail),
+      entry.address,
+      entry.requestId,
+    );
+}
+
 /** Denied requests that share an entry: of one caller, address, operation and reason. */
 export interface DeniedRequests {
   readonly actor: Actor | null;

@@ -1,6 +1,8 @@
 /** What the alerts object can be called for. */
-import type { Occurrence, OccurrenceKind } from '#protocol/alerts';
+import type { Alert, AlertChanges, NewAlert, Occurrence, OccurrenceKind } from '#protocol/alerts';
+import type { AuditEntry } from '../d1/audit.ts';
 import type { Env } from '../env.ts';
+import { callObject } from './call-object.ts';
 import { nearD1 } from './near-d1.ts';
 import { objectByName } from './objects.ts';
 
@@ -8,18 +10,64 @@ export interface AlertsObjectRpc extends Rpc.DurableObjectBranded {
   /**
    * Takes occurrences, each id once. They are durable when this returns.
    *
-   * @returns the kinds that it wants from now on; none: no rule needs any
+   * @returns the kinds that it wants from now on
    */
-  report(occurrences: readonly Occurrence[]): OccurrenceKind[];
+  report(occurrences: readonly Occurrence[]): WantedKinds;
 
-  /** The kinds that it wants. */
-  wanted(): OccurrenceKind[];
+  /** The alerts after one, oldest first. */
+  list(after: string, limit: number): Alert[];
+
+  alert(id: string): Alert | null;
+
+  /** Creates an alert. */
+  create(alert: NewAlert, by: AlertAuthor): Promise<AlertChange>;
+
+  change(id: string, changes: AlertChanges, by: AlertAuthor): Promise<AlertChange>;
+
+  /** @returns whether there was one */
+  remove(id: string, by: AlertAuthor): Promise<boolean>;
+
+  /** Sends a message that says that it is a test. @returns null: there is no such alert */
+  sendTest(id: string, by: AlertAuthor): Promise<AlertTest | null>;
+
+  /** The sweep: makes up for an alarm that did not fire. */
+  reconcile(): void;
 
   /** The kill link with this hash; null: there is none. */
   killLink(hash: string): KillLink | null;
 
   /** Uses it up. @returns whether it could still be used */
   useKillLink(hash: string): boolean;
+}
+
+/** Which occurrences are wanted. Counted, so that older ones that arrive later change nothing; no kinds: no rule needs any. */
+export interface WantedKinds {
+  readonly version: number;
+  readonly kinds: readonly OccurrenceKind[];
+}
+
+/** Who changes an alert, and from where. */
+export interface AlertAuthor extends Pick<AuditEntry, 'actor' | 'address' | 'requestId'> {
+  /** The address of the dashboard, for links in messages. */
+  readonly origin: string;
+}
+
+/**
+ * - `done`
+ * - `unknown`: there is no such alert
+ * - `too_many`: there is no room for another
+ * - `invalid`: what the channel lacks, as a sentence
+ */
+export type AlertChange =
+  | { readonly kind: 'done'; readonly alert: Alert }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'too_many'; readonly limit: number }
+  | { readonly kind: 'invalid'; readonly why: string };
+
+export interface AlertTest {
+  readonly delivered: boolean;
+  /** Why it was not. */
+  readonly error: string | null;
 }
 
 /** A link in a message by which one run can be killed, once. */
@@ -36,4 +84,12 @@ export interface KillLink {
 /** The one alerts object. */
 export function alertsObject(env: Env): DurableObjectStub<AlertsObjectRpc> {
   return objectByName(env, env.ALERTS, 'alerts', nearD1(env));
+}
+
+/** Calls the alerts object, and again if it is evicted during the call: only for methods that may be repeated. */
+export function callAlerts<Result>(
+  env: Env,
+  call: (object: DurableObjectStub<AlertsObjectRpc>) => Promise<Result>,
+): Promise<Result> {
+  return callObject(() => alertsObject(env), call);
 }

@@ -7,6 +7,7 @@ import type { TokenRecord } from '../d1/tokens.ts';
 import type { Env } from '../env.ts';
 import type { JobChanges } from '../job-changes.ts';
 import { log } from '../log.ts';
+import type { WantedKinds } from './alerts-object.ts';
 import { callObject } from './call-object.ts';
 import { isMissingMethod } from './missing-method.ts';
 import { nearD1 } from './near-d1.ts';
@@ -34,6 +35,9 @@ export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
 
   /** Writes changes to D1, and then publishes them to viewers. Returns when D1 has them. */
   commit(changes: JobChanges): Promise<Committed>;
+
+  /** Which occurrences the alerts object wants from now on. */
+  setWantedKinds(wanted: WantedKinds): void;
 
   /** The fleet object has a viewer: from now on changes are published. */
   viewerArrived(): void;
@@ -108,6 +112,11 @@ export function commitChanges(env: Env, changes: JobChanges): Promise<Committed>
 /** A viewer must not be let in before this: what is committed after it is published. */
 export function reportViewer(env: Env): Promise<void> {
   return call(env, 'changes', async (gateway) => await gateway.viewerArrived());
+}
+
+/** Occurrences of these kinds, and no others, are passed on to the alerts object from now on. */
+export function setWantedKinds(env: Env, wanted: WantedKinds): Promise<void> {
+  return call(env, 'changes', async (gateway) => await gateway.setWantedKinds(wanted));
 }
 
 function call<Result>(

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { openApiDocument } from './openapi.ts';
 import { json, type Operation, openOperation } from './operation.ts';
+import { alertOperations } from './routes/alerts.ts';
 import { auditOperations } from './routes/audit.ts';
 import { brakeOperations } from './routes/brakes.ts';
 import { healthOperations } from './routes/health.ts';
@@ -31,6 +32,7 @@ export const API_OPERATIONS: readonly Operation[] = [
   ...machineOperations,
   ...socketOperations,
   ...tokenOperations,
+  ...alertOperations,
   ...sessionOperations,
   ...auditOperations,
   ...indexOperations,

@@ -135,9 +135,12 @@ function timeOf(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-function linksOf({ run, pageUrl, killUrl, runbook }: ToldOccurrence): Link[] {
+function linksOf({ kind, run, pageUrl, killUrl, runbook }: ToldOccurrence): Link[] {
   return [
-    { text: run === null ? 'Open the job' : 'Open the run', url: pageUrl },
+    {
+      text: kind === 'channel_broken' ? 'Open the alerts' : run === null ? 'Open the job' : 'Open the run',
+      url: pageUrl,
+    },
     ...(runbook !== null && isWebUrl(runbook) ? [{ text: 'Runbook', url: runbook }] : []),
     ...(killUrl === null ? [] : [{ text: 'Kill this run', url: killUrl }]),
   ];

@@ -1,0 +1,42 @@
+/** What active brakes and maintenance silence. They are in D1; if D1 is away, what it said last counts. */
+import type { Occurrence } from '#protocol/alerts';
+import { activeBrakes, type BrakeRecord } from '../../shared/d1/brakes.ts';
+import { log } from '../../shared/log.ts';
+import type { AlertsContext } from './alerts-context.ts';
+import { matchesPlace } from './matching.ts';
+
+/** What is kept of a brake. */
+type Silence = Pick<BrakeRecord, 'jobs' | 'machines' | 'until'>;
+
+const KEY = 'brakes';
+
+export class Silences {
+  readonly #alerts: AlertsContext;
+
+  constructor(alerts: AlertsContext) {
+    this.#alerts = alerts;
+  }
+
+  /** Whether an occurrence is silenced, as of now. Never rejects. */
+  async current(): Promise<(occurrence: Occurrence) => boolean> {
+    const brakes = await this.#load();
+    return ({ kind, job, machine, at }) =>
+      kind !== 'channel_broken' &&
+      // A brake of some machines does not silence what is said of the job as a whole.
+      brakes.some((brake) => brake.until > at && matchesPlace(brake, { job, machine: machine ?? '' }));
+  }
+
+  async #load(): Promise<readonly Silence[]> {
+    const { kv } = this.#alerts.state.storage;
+    const known = kv.get<readonly Silence[]>(KEY) ?? [];
+    try {
+      const active = await activeBrakes(this.#alerts.env.DB, Date.now());
+      const brakes: Silence[] = active.map(({ jobs, machines, until }) => ({ jobs, machines, until }));
+      if (JSON.stringify(brakes) !== JSON.stringify(known)) kv.put(KEY, brakes);
+      return brakes;
+    } catch (error) {
+      log.error('brakes_unknown', error, { known: known.length });
+      return known.filter(({ until }) => until > Date.now());
+    }
+  }
+}

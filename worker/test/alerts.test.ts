@@ -1,0 +1,486 @@
+import { runInDurableObject } from 'cloudflare:test';
+import { ulid } from 'ulid';
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Occurrence } from '#protocol/alerts';
+import { waitFor } from '#testing/wait-for';
+import { sha256 } from '../shared/hash.ts';
+import {
+  alertsObject,
+  clearAlerts,
+  getAlert,
+  newAlert,
+  nextAlertsAlarm,
+  occurrence,
+  passAlerts,
+  Receivers,
+  report,
+  restartAlerts,
+} from './support/alerts.ts';
+import { call, newToken, refusal } from './support/api.ts';
+import { useFakeDate } from './support/clock.ts';
+import { without } from './support/d1.ts';
+import { env } from './support/env.ts';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** Longer than a group stays open. */
+const GROUP_MS = 5_001;
+
+let receivers: Receivers;
+
+useFakeDate();
+beforeAll(() => {
+  receivers = Receivers.install();
+});
+beforeEach(clearAlerts);
+
+/** What the object does by itself until then. */
+async function passUntil(ms: number): Promise<void> {
+  const until = Date.now() + ms;
+  for (let at = await nextAlertsAlarm(); at !== null && at <= until; at = await nextAlertsAlarm()) {
+    await passAlerts(Math.max(0, at - Date.now()));
+  }
+  vi.setSystemTime(until);
+}
+
+const failing = () => new Response('no', { status: 500 });
+const working = () => new Response('ok');
+
+describe('an occurrence', () => {
+  test('is reported to the rules that match it by job, machine, tag and kind', async () => {
+    const matching = receivers.open();
+    await newAlert(matching, {
+      jobs: ['back*', 'etl'],
+      machines: 'web*',
+      tags: ['nightly', 'prod'],
+      on: ['failed', 'lost'],
+    });
+    const others = await Promise.all(
+      [{ jobs: 'etl' }, { machines: 'db*' }, { tags: ['weekly'] }, { on: ['lost' as const] }].map(async (rule) => {
+        const url = receivers.open();
+        await newAlert(url, rule);
+        return url;
+      }),
+    );
+    await report(occurrence({ tags: ['prod'] }));
+    await passAlerts(GROUP_MS);
+    expect(receivers.received(matching)).toMatchObject([{ kinds: ['failed'], jobs: ['backup'] }]);
+    expect(others.map((url) => receivers.received(url))).toEqual([[], [], [], []]);
+  });
+
+  test('is reported once, however often it comes, also across a restart', async () => {
+    const url = receivers.open();
+    await newAlert(url);
+    const once = occurrence();
+    await report(once, once);
+    await report(once);
+    await passAlerts(GROUP_MS);
+    await restartAlerts();
+    await report(once);
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url)).toMatchObject([{ count: 1 }]);
+  });
+
+  test('is not reported if it is a week old, or older than the rule', async () => {
+    const before = Date.now();
+    vi.setSystemTime(before + SECOND_MS);
+    const url = receivers.open();
+    await newAlert(url);
+    await report(occurrence({ at: before }));
+    await passUntil(8 * DAY_MS);
+    await report(occurrence({ at: before + 2 * SECOND_MS }));
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url)).toEqual([]);
+  });
+
+  test('has a message with its links, and those of a killable run only if the rule allows it', async () => {
+    const [plain, killing] = [receivers.open(), receivers.open()];
+    await newAlert(plain, { on: ['slow'] });
+    await newAlert(killing, { on: ['slow'], kill_link: true });
+    const slow = occurrence({ kind: 'slow', isAlive: true });
+    await report(slow);
+    await passAlerts(GROUP_MS);
+    const page = `https://leash.test/runs/${slow.run}?job=backup`;
+    expect(receivers.firstOccurrence(plain)).toMatchObject({ links: { page } });
+    expect(receivers.firstOccurrence(killing)).toMatchObject({
+      links: { page, kill: expect.stringMatching(/^https:\/\/leash\.test\/k\/[\w-]{43}$/) },
+    });
+  });
+});
+
+describe('a storm', () => {
+  test('of 300 failing runs is one message', async () => {
+    const url = receivers.open();
+    const { id } = await newAlert(url);
+    for (let nth = 0; nth < 3; nth += 1) {
+      const some = Array.from({ length: 100 }, (_, machine) => occurrence({ machine: `web-${nth * 100 + machine}` }));
+      await report(...some);
+      await passAlerts(SECOND_MS);
+    }
+    expect(receivers.received(url)).toEqual([]);
+    await passAlerts(GROUP_MS);
+    expect(receivers.received(url)).toMatchObject([{ count: 300 }]);
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url)).toHaveLength(1);
+    expect((await getAlert(id)).deliveries).toMatchObject([{ state: 'delivered', occurrences: 300, attempts: 1 }]);
+  });
+
+  test('has room for a thousand, and counts the rest', async () => {
+    const url = receivers.open();
+    await newAlert(url);
+    await report(...Array.from({ length: 1_100 }, () => occurrence()));
+    await passAlerts(GROUP_MS);
+    expect(receivers.received(url)).toMatchObject([{ count: 1_100 }]);
+  });
+});
+
+describe('a receiver that fails', () => {
+  test('gets the same message again, and then what has happened meanwhile, in one', async () => {
+    const url = receivers.open(failing);
+    const { id } = await newAlert(url);
+    await report(occurrence({ job: 'first' }));
+    await passAlerts(GROUP_MS);
+    await report(occurrence({ job: 'second' }));
+    await passUntil(10 * MINUTE_MS);
+    await report(occurrence({ job: 'third' }));
+    await restartAlerts();
+    await passUntil(20 * MINUTE_MS);
+    const tried = receivers.received(url);
+    expect(tried.length).toBeGreaterThan(3);
+    expect(new Set(tried.map((message) => message.id)).size).toBe(1);
+    expect((await getAlert(id)).deliveries).toMatchObject([
+      { state: 'waiting', occurrences: 2, attempts: 0 },
+      { state: 'waiting', occurrences: 1, attempts: tried.length, error: expect.stringContaining('500') },
+    ]);
+
+    receivers.answer(url, working);
+    await passUntil(HOUR_MS);
+    const [again, next] = receivers.received(url).slice(tried.length);
+    expect(again).toMatchObject({ id: tried[0]?.id, jobs: ['first'] });
+    expect(next).toMatchObject({ jobs: ['second', 'third'] });
+    expect(await getAlert(id)).toMatchObject({
+      broken_since: null,
+      deliveries: [{ state: 'delivered' }, { state: 'delivered' }],
+    });
+  });
+
+  test('is given up after a day, which is shown', async () => {
+    const url = receivers.open(failing);
+    const { id } = await newAlert(url);
+    await report(occurrence({ job: 'first' }));
+    await passAlerts(GROUP_MS);
+    await report(occurrence({ job: 'second' }));
+    await passAlerts(23 * HOUR_MS);
+    expect((await getAlert(id)).deliveries[1]).toMatchObject({ state: 'waiting', attempts: 2 });
+    await passAlerts(2 * HOUR_MS);
+    expect((await getAlert(id)).deliveries).toMatchObject([
+      { state: 'waiting', occurrences: 1 },
+      { state: 'failed', error: expect.stringContaining('Given up after a day') },
+    ]);
+    receivers.answer(url, working);
+    await passAlerts(GROUP_MS);
+    expect(receivers.received(url).at(-1)).toMatchObject({ jobs: ['second'] });
+  });
+
+  test('delays neither who reports nor another rule', async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    onTestFinished(release);
+    const hanging = receivers.open(() => held.then(working));
+    const url = receivers.open();
+    await newAlert(hanging);
+    await newAlert(url, { on: ['lost'] });
+    await report(occurrence());
+    vi.setSystemTime(Date.now() + GROUP_MS);
+    await alertsObject().reconcile();
+    await waitFor('the receiver to hang', () => receivers.received(hanging).length === 1);
+    await report(occurrence({ kind: 'lost' }));
+    vi.setSystemTime(Date.now() + GROUP_MS);
+    await alertsObject().reconcile();
+    await waitFor('the other to be sent', () => receivers.received(url).length === 1);
+    expect(await runInDurableObject(alertsObject(), (object) => object.isIdle)).toBe(false);
+    release();
+    await passAlerts(0);
+  });
+
+  test('is shown, and announced once by the channel of another rule', async () => {
+    const [broken, other] = [receivers.open(failing), receivers.open()];
+    const { id } = await newAlert(broken, { name: 'pager' });
+    await newAlert(other, { name: 'chat', on: ['lost'] });
+    await report(occurrence());
+    await passUntil(10 * MINUTE_MS);
+    expect((await getAlert(id)).broken_since).not.toBeNull();
+    expect(receivers.received(other)).toMatchObject([{ kinds: ['channel_broken'], count: 1 }]);
+    expect(receivers.firstOccurrence(other)).toMatchObject({
+      summary: expect.stringContaining('“pager”'),
+      links: { page: 'https://leash.test/alerts' },
+    });
+    await passUntil(2 * HOUR_MS);
+    expect(receivers.received(other)).toHaveLength(1);
+    receivers.answer(broken, working);
+    await passUntil(HOUR_MS);
+    expect((await getAlert(id)).broken_since).toBeNull();
+  });
+
+  test('is announced by the rules that ask for it, if any do', async () => {
+    const [broken, chosen, other] = [receivers.open(failing), receivers.open(), receivers.open()];
+    await newAlert(broken);
+    await newAlert(other, { on: ['lost'] });
+    await newAlert(chosen, { on: ['channel_broken'] });
+    await report(occurrence());
+    await passUntil(10 * MINUTE_MS);
+    expect(receivers.received(chosen)).toMatchObject([{ kinds: ['channel_broken'] }]);
+    expect(receivers.received(other)).toEqual([]);
+  });
+
+  test('is tried at once when its channel is changed', async () => {
+    const [wrong, right] = [receivers.open(failing), receivers.open()];
+    const { id } = await newAlert(wrong);
+    await report(occurrence());
+    await passUntil(HOUR_MS);
+    const response = await call('PATCH', `/alerts/${id}`, { body: { channel: { kind: 'webhook', url: right } } });
+    expect(await response.json()).toMatchObject({ alert: { broken_since: null, channel: { has_secret: true } } });
+    await passAlerts(0);
+    expect(receivers.received(right)).toHaveLength(1);
+  });
+});
+
+describe('a rule is silent', () => {
+  test('while it is muted, which ends by itself', async () => {
+    const url = receivers.open();
+    const { id } = await newAlert(url);
+    const until = new Date(Date.now() + HOUR_MS).toISOString();
+    await call('PATCH', `/alerts/${id}`, { body: { muted_until: until } });
+    const muted = occurrence({ job: 'muted' });
+    await report(muted);
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url)).toEqual([]);
+    // It comes again, as after an outage of D1: it was muted when it happened.
+    await report(muted, occurrence({ job: 'later' }));
+    await passAlerts(GROUP_MS);
+    expect(receivers.received(url)).toMatchObject([{ jobs: ['later'] }]);
+  });
+
+  test('of what an active brake or maintenance matches, also while D1 is away', async () => {
+    const url = receivers.open();
+    await newAlert(url);
+    const until = new Date(Date.now() + HOUR_MS).toISOString();
+    const body = { jobs: 'back*', machines: 'web*', until, kill: false };
+    expect((await call('POST', '/brakes', { body })).status).toBe(201);
+    onTestFinished(async () => void (await env.DB.exec('DELETE FROM brakes')));
+    await report(occurrence(), occurrence({ machine: 'db1' }));
+    await passAlerts(GROUP_MS);
+    expect(receivers.received(url)).toMatchObject([{ count: 1 }]);
+    await without(['brakes'], async () => {
+      await report(occurrence());
+      await passUntil(30 * MINUTE_MS);
+    });
+    expect(receivers.received(url)).toHaveLength(1);
+    await passUntil(30 * MINUTE_MS);
+    await report(occurrence());
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url)).toHaveLength(2);
+  });
+});
+
+describe('what is over', () => {
+  const fine = (fields = {}) => occurrence({ kind: 'fine', summary: 'succeeded after 3s', exitCode: 0, ...fields });
+
+  test('is reported as recovered, once, and asked for only while something is wrong', async () => {
+    const url = receivers.open();
+    await newAlert(url, { on: ['failed', 'recovered'] });
+    const wanted = async (...all: readonly Occurrence[]) => (await alertsObject().report(all)).kinds;
+    expect(await wanted()).toEqual(['failed']);
+    expect(await wanted(occurrence())).toEqual(['failed', 'fine']);
+    await passAlerts(GROUP_MS);
+    await passAlerts(MINUTE_MS);
+    expect(await wanted(fine({ machine: 'web2' }))).toEqual(['failed', 'fine']);
+    expect(await wanted(fine())).toEqual(['failed']);
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url).map(({ kinds }) => kinds)).toEqual([['failed'], ['recovered']]);
+    expect(receivers.firstOccurrence(url, 1)).toMatchObject({ summary: 'succeeded after 3s, 1m 05s after: failed' });
+  });
+
+  test('is not reported if it was never reported that it was wrong', async () => {
+    const url = receivers.open();
+    const { id } = await newAlert(url, { on: ['failed', 'recovered'] });
+    await call('PATCH', `/alerts/${id}`, { body: { muted_until: new Date(Date.now() + MINUTE_MS).toISOString() } });
+    await report(occurrence());
+    await passUntil(HOUR_MS);
+    await report(fine());
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url)).toEqual([]);
+  });
+
+  test('a schedule that is kept again ends what was late, and a lost run that returns its own loss', async () => {
+    const url = receivers.open();
+    await newAlert(url, { on: ['late', 'lost', 'failed', 'recovered'] });
+    const run = ulid();
+    await report(
+      occurrence({ kind: 'late', run: null, id: 'backup/web1:late:1' }),
+      occurrence({ kind: 'lost', run }),
+      occurrence(),
+    );
+    await passAlerts(GROUP_MS);
+    await report(fine({ run: null, id: 'backup/web1:ok:2' }));
+    await passUntil(HOUR_MS);
+    await report(fine({ run, isAlive: true, summary: 'has reconnected' }));
+    await passUntil(HOUR_MS);
+    await report(fine({ id: 'in-the-past', at: Date.now() - DAY_MS }));
+    await report(fine());
+    await passUntil(HOUR_MS);
+    expect(
+      receivers
+        .received(url)
+        .slice(1)
+        .map((_, nth) => receivers.firstOccurrence(url, nth + 1)?.summary),
+    ).toEqual([
+      expect.stringContaining('after: late'),
+      expect.stringContaining('after: lost'),
+      expect.stringContaining('after: failed'),
+    ]);
+  });
+});
+
+describe('a kill link', () => {
+  async function killLinks(url: string): Promise<string[]> {
+    return receivers.received(url).map((_, nth) => {
+      const link = receivers.firstOccurrence(url, nth)?.links.kill;
+      return sha256(String(link).split('/').at(-1) ?? '');
+    });
+  }
+
+  test('is for one run and one use, whichever of the attempts brought it', async () => {
+    const url = receivers.open(failing);
+    await newAlert(url, { on: ['slow'], kill_link: true, name: 'pager' });
+    const slow = occurrence({ kind: 'slow', isAlive: true });
+    await report(slow);
+    await passUntil(MINUTE_MS);
+    const [first = '', second = ''] = await killLinks(url);
+    expect(first).not.toBe(second);
+    const object = alertsObject();
+    expect(await object.killLink(first)).toMatchObject({ job: 'backup', run: slow.run, alert: 'pager', usedAt: null });
+    expect(await object.killLink(sha256('another'))).toBeNull();
+    expect(await object.useKillLink(second)).toBe(true);
+    expect(await object.useKillLink(first)).toBe(false);
+    expect(await object.killLink(first)).toMatchObject({ usedAt: Date.now() });
+  });
+
+  test('ends after a day, and with its rule', async () => {
+    const url = receivers.open();
+    const { id } = await newAlert(url, { on: ['slow'], kill_link: true });
+    await report(occurrence({ kind: 'slow', isAlive: true }), occurrence({ kind: 'slow', isAlive: true }));
+    await passAlerts(GROUP_MS);
+    const [link = ''] = await killLinks(url);
+    vi.setSystemTime(Date.now() + DAY_MS);
+    expect(await alertsObject().useKillLink(link)).toBe(false);
+    expect(await alertsObject().killLink(link)).not.toBeNull();
+    await call('DELETE', `/alerts/${id}`);
+    expect(await alertsObject().killLink(link)).toBeNull();
+  });
+});
+
+describe('the API', () => {
+  test('creates, lists, changes and deletes alerts, and never answers a secret', async () => {
+    const secret = 'not-to-be-answered';
+    const url = receivers.open();
+    const slack = 'https://hooks.slack.com/services/T0/B0/also-secret';
+    const alert = await newAlert(url, { channel: { kind: 'webhook', url: `${url}?key=hidden`, secret } });
+    vi.setSystemTime(Date.now() + SECOND_MS);
+    await newAlert(slack, { channel: { kind: 'slack', url: slack } });
+    const answers = [
+      await (await call('GET', '/alerts?limit=1')).text(),
+      await (await call('GET', '/alerts')).text(),
+      await (await call('GET', `/alerts/${alert.id}`)).text(),
+      await (await call('PATCH', `/alerts/${alert.id}`, { body: { name: 'renamed' } })).text(),
+      await (await call('GET', '/audit')).text(),
+    ];
+    for (const text of answers) expect(text).not.toMatch(/not-to-be-answered|also-secret|hidden/);
+    const [first = ''] = answers;
+    const page = JSON.parse(first) as { alerts: unknown[]; next_cursor: string };
+    expect(page.alerts).toMatchObject([{ id: alert.id, channel: { kind: 'webhook', has_secret: true } }]);
+    expect(page.next_cursor).toBe(alert.id);
+    expect(await getAlert(alert.id)).toMatchObject({
+      name: 'renamed',
+      on: ['failed'],
+      jobs: ['*'],
+      created_by: 'admin',
+    });
+    expect((await call('DELETE', `/alerts/${alert.id}`)).status).toBe(204);
+    expect(await refusal(call('DELETE', `/alerts/${alert.id}`))).toBe('404 unknown_alert');
+    expect(await refusal(call('GET', `/alerts/${alert.id}`))).toBe('404 unknown_alert');
+    expect(await refusal(call('PATCH', `/alerts/${alert.id}`, { body: {} }))).toBe('404 unknown_alert');
+    expect(await refusal(call('POST', `/alerts/${alert.id}/test`))).toBe('404 unknown_alert');
+  });
+
+  test('refuses what is no alert, and the 501st', async () => {
+    const channel = { kind: 'webhook', url: receivers.open(), secret: 'a-secret-of-this-test' };
+    const bad = [
+      { name: 'a', on: [], channel },
+      { name: 'a', on: ['exploded'], channel },
+      { name: '', on: ['failed'], channel },
+      { name: 'a', on: ['failed'], channel, jobs: 'a b' },
+      { name: 'a', on: ['failed'] },
+      { name: 'a', on: ['failed'], channel, muted_until: 'tomorrow' },
+    ];
+    for (const body of bad) expect(await refusal(call('POST', '/alerts', { body }))).toBe('400 bad_request');
+    const { id } = await newAlert(channel.url);
+    await runInDurableObject(alertsObject(), (_object, { storage: { sql } }) => {
+      const [columns] = sql
+        .exec<{ names: string }>(
+          "SELECT group_concat(name) AS names FROM pragma_table_info('rules') WHERE name <> 'id'",
+        )
+        .toArray();
+      sql.exec(
+        `WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 499)
+         INSERT INTO rules (id, ${columns?.names}) SELECT ?1 || n, ${columns?.names} FROM rules, n WHERE id = ?1`,
+        id,
+      );
+    });
+    await restartAlerts();
+    expect(await refusal(call('POST', '/alerts', { body: { name: 'a', on: ['failed'], channel } }))).toBe(
+      '409 too_many_alerts',
+    );
+  });
+
+  test('sends a test at once, past mute and queue, and says what came of it', async () => {
+    const url = receivers.open();
+    const alert = await newAlert(url, { muted_until: new Date(Date.now() + HOUR_MS).toISOString() });
+    const tested = await call('POST', `/alerts/${alert.id}/test`);
+    expect(await tested.json()).toEqual({ delivered: true, error: null });
+    expect(receivers.received(url)).toMatchObject([{ body: { is_test: true } }]);
+    receivers.answer(url, failing);
+    const again = await call('POST', `/alerts/${alert.id}/test`);
+    expect(await again.json()).toMatchObject({ delivered: false, error: expect.stringContaining('500') });
+    expect((await getAlert(alert.id)).broken_since).not.toBeNull();
+  });
+
+  test('records who did what, at the latest when D1 is back', async () => {
+    const { token, secret } = await newToken({ name: 'ada', scopes: ['admin'] });
+    const url = receivers.open();
+    const entries = async () => {
+      const response = await call('GET', `/audit?actor=${token.id}`);
+      const { audit } = await response.json<{ audit: { action: string; subject: string; detail: object }[] }>();
+      return audit.map(({ action, subject, detail }) => ({ action, subject, detail }));
+    };
+    const created = await call('POST', '/alerts', {
+      token: secret,
+      body: { name: 'pager', on: ['failed'], channel: { kind: 'webhook', url, secret: 'a-secret-of-this-test' } },
+    });
+    const { id } = (await created.json<{ alert: { id: string } }>()).alert;
+    expect(await entries()).toMatchObject([
+      { action: 'alert_created', subject: id, detail: { name: 'pager', channel: 'webhook' } },
+    ]);
+    const by = { actor: { id: token.id, name: 'ada' }, address: null, requestId: 'r', origin: 'https://leash.test' };
+    await without(['audit'], async () => {
+      expect(await alertsObject().remove(id, by)).toBe(true);
+      await passAlerts(MINUTE_MS);
+    });
+    await passUntil(MINUTE_MS);
+    expect(await entries()).toMatchObject([{ action: 'alert_deleted', subject: id }, { action: 'alert_created' }]);
+  });
+});
