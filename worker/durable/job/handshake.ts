@@ -23,6 +23,18 @@ export interface Rejection {
   readonly error: Omit<LinkError, 'type'>;
 }
 
+/** What is known of a run only later. */
+const NOTHING_YET = {
+  exitCode: null,
+  commandExitCode: null,
+  signal: null,
+  reason: null,
+  endedAt: null,
+  usage: null,
+  slowSince: null,
+  returnedAt: null,
+} as const satisfies Partial<NewRun>;
+
 export class Handshake {
   readonly #job: JobContext;
 
@@ -68,6 +80,7 @@ export class Handshake {
     const now = Date.now();
     const startedAt = now - message.age_ms;
     const run: NewRun = {
+      ...NOTHING_YET,
       id: message.run,
       keyHash,
       instance: attachment.instance,
@@ -78,12 +91,7 @@ export class Handshake {
       disconnectedSince: null,
       generation,
       suspectedSince: null,
-      exitCode: null,
-      commandExitCode: null,
-      signal: null,
-      reason: null,
       startedAt,
-      endedAt: null,
       pid: message.pid,
       commandLine: message.command_line,
       wrapper: attachment.saltpeter === undefined ? 'leash' : 'saltpeter',
@@ -101,9 +109,6 @@ export class Handshake {
       outputSize: 0,
       trimmedFor: null,
       about: message.about ?? null,
-      usage: null,
-      slowSince: null,
-      returnedAt: null,
       question: message.question ?? (message.phase === 'waiting' ? DEFAULT_QUESTION : null),
       askedAt: hasNotBegun(message) ? startedAt : null,
       fence: null,
