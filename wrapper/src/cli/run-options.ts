@@ -8,6 +8,7 @@ import type { AskOptions } from '../ask/ask-options.ts';
 import { shown } from '../host/undecodable-bytes.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import type { RedactionOption, RunOptions } from '../run/run-options.ts';
+import { readExpected } from './expected-flags.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
 
 const LEAST_SPOOL_LIMIT_BYTES = 64 * KIB;
@@ -34,6 +35,11 @@ const FLAGS = {
   'if-unreachable': text,
   'wait-timeout': text,
   'skip-exit-code': text,
+  every: text,
+  schedule: text,
+  tz: text,
+  'late-after': text,
+  'slow-after': text,
   signal: text,
   grace: text,
   'wrapper-death': text,
@@ -84,6 +90,7 @@ export function parseRunArgs(argv: readonly string[], env: NodeJS.ProcessEnv = {
     maxCpuMs: limit('--max-cpu', flags['max-cpu']),
     splayMs: limit('--splay', flags.splay),
     ask: question(flags),
+    expected: readExpected(flags, env),
     signal: signalName('--signal', flags.signal ?? 'SIGTERM'),
     graceMs: grace(flags.grace),
     wrapperDeath: oneOf('--wrapper-death', ['keep', 'kill'], flags['wrapper-death']),

@@ -66,6 +66,7 @@ export async function openLeftRecord(
       run_key: facts.run_key,
       pid: facts.process_tree?.leader.pid ?? null,
       command_line: facts.command_line,
+      expected: facts.expected,
       version: facts.leash_version,
       host: facts.host,
       limits: facts.limits,

@@ -7,7 +7,7 @@ import type { OutputSource } from './reportable-run.ts';
 /** What never changes. */
 export type StartFacts = Pick<
   Start,
-  'run' | 'run_key' | 'pid' | 'command_line' | 'version' | 'limits' | 'host' | 'about' | 'successor'
+  'run' | 'run_key' | 'pid' | 'command_line' | 'version' | 'limits' | 'host' | 'about' | 'expected' | 'successor'
 >;
 
 /** What a wrapper that is gone has left to be reported: the run's end and last steps, or neither if it was killed. */

@@ -157,6 +157,7 @@ export function createStartFacts({ options, version, run, rules }: RunBasis): St
     run_key: newRunKey(),
     pid: null,
     command_line: cutCommandLine(redactLine(rules, options.shellLine ?? commandLine(options.command))),
+    ...(options.expected !== null && { expected: options.expected }),
     version,
     limits: { timeout_ms: options.timeoutMs, grace_ms: options.graceMs, signal: options.signal },
     host: hostFacts(options.user),

@@ -41,6 +41,7 @@ export function createRunFacts(
           },
     command_line: startFacts.command_line,
     ...(startFacts.about !== undefined && { about: startFacts.about }),
+    expected: startFacts.expected,
     leash_version: startFacts.version,
     host: startFacts.host,
     limits: startFacts.limits,

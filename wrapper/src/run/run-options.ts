@@ -1,6 +1,7 @@
 /** What `leash run` was asked to do. */
 
 import type { About } from '#protocol/about';
+import type { Expected } from '#protocol/expectations';
 import type { AskOptions } from '../ask/ask-options.ts';
 
 /** What becomes of the command when the wrapper itself is killed. */
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly splayMs: number | null;
   /** Null: it starts without asking. */
   readonly ask: AskOptions | null;
+  /** When runs like this one are expected; null: at any time. */
+  readonly expected: Expected | null;
   /** Sent first when a limit ends the command. */
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;

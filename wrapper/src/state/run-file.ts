@@ -2,6 +2,7 @@
 import os from 'node:os';
 import * as v from 'valibot';
 import { About } from '#protocol/about';
+import { Expected } from '#protocol/expectations';
 import { Host } from '#protocol/machine-facts';
 import { InstanceName, JobName, MachineName, RunId, RunKey } from '#protocol/names';
 import { Complete, Killing } from '#protocol/wrapper-link';
@@ -68,6 +69,8 @@ export const RunFacts = v.object({
   command_line: v.string(),
   /** What the job is, redacted; absent if the run does not say. What is malformed must not void the rest. */
   about: v.fallback(v.optional(About), undefined),
+  /** When runs like this one are expected. What is malformed must not void the rest. */
+  expected: v.fallback(v.optional(Expected), undefined),
   leash_version: v.string(),
   host: v.optional(Host),
   limits: v.object({ timeout_ms: v.nullable(Ms), grace_ms: Ms, signal: v.optional(v.string()) }),

@@ -38,6 +38,22 @@ test.each([
   [['run', '--job', 'a', '--timeout', 'soon', '--', 'true'], 'not a duration'],
   [['run', '--job', 'a', '--timeout', '-5', '--', 'true'], '--timeout requires a value; if it begins with a dash'],
   [['run', '--job', 'a', 'rsync', '-a', 'x'], 'the command must come after --'],
+  [
+    ['run', '--job', 'a', '--every', '1h', '--schedule', '0 3 * * *', '--', 'true'],
+    '--every and --schedule are mutually exclusive',
+  ],
+  [['run', '--job', 'a', '--every', '5s', '--', 'true'], '--every must be at least 10s'],
+  [['run', '--job', 'a', '--schedule', '0 3 * *', '--', 'true'], '--schedule "0 3 * *": must have five fields'],
+  [['run', '--job', 'a', '--schedule', '0 3 * * * *', '--', 'true'], 'must have five fields'],
+  [['run', '--job', 'a', '--schedule', '@reboot', '--', 'true'], 'no time at which it is due'],
+  [['run', '--job', 'a', '--schedule', '0 3 30 feb *', '--', 'true'], 'never fires'],
+  [['run', '--job', 'a', '--schedule', '0 3 31 4,6,9,11 *', '--', 'true'], 'never fires'],
+  [
+    ['run', '--job', 'a', '--schedule', '0 3 * * *', '--tz', 'Mars/Base', '--', 'true'],
+    '--tz Mars/Base: unknown time zone',
+  ],
+  [['run', '--job', 'a', '--every', '1h', '--tz', 'UTC', '--', 'true'], '--tz requires --schedule'],
+  [['run', '--job', 'a', '--late-after', '1h', '--', 'true'], '--late-after requires --every or --schedule'],
   [['flush', 'now'], 'takes no arguments'],
   [['flush', '--for', 'ever'], 'not a duration'],
   [['orphans', 'backup'], 'must be a ULID'],
@@ -139,6 +155,32 @@ test('what a job is must be what can be shown: each fault is named', () => {
   expect(() => read('--runbook', 'the wiki')).toThrow('must be a URL');
   const many = Array.from({ length: 21 }, (_, index) => ['--tag', `t${index}`]).flat();
   expect(() => read(...many)).toThrow('--tag may be given at most 20 times');
+});
+
+test('what is expected is sent as it was given', () => {
+  const expected = (argv: readonly string[], env = {}) =>
+    parseRun([...argv, '--job', 'a', '--', 'true'], env)?.options.expected;
+  expect(expected([])).toBeNull();
+  expect(expected(['--every', '0'])).toBeNull();
+  expect(expected(['--every', '15m', '--late-after', '2m', '--slow-after', '90s'])).toEqual({
+    every_ms: 900_000,
+    schedule: null,
+    time_zone: null,
+    late_after_ms: 120_000,
+    slow_after_ms: 90_000,
+  });
+  expect(expected(['--schedule', ' 0 3 29 2 * ', '--tz', 'UTC'])).toMatchObject({
+    schedule: '0 3 29 2 *',
+    time_zone: 'UTC',
+  });
+  expect(expected(['--schedule', '0 3 31 * *'], { TZ: ':UTC' })).toMatchObject({
+    schedule: '0 3 31 * *',
+    time_zone: 'UTC',
+  });
+  const { time_zone: local = null } = expected(['--schedule', '@daily']) ?? {};
+  // It may have several names.
+  const nameOf = (timeZone?: string) => new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone;
+  expect(nameOf(local ?? '')).toBe(nameOf());
 });
 
 test('a shell line is run by sh and shown as it is', () => {

@@ -65,6 +65,15 @@ What the job is, for those who look at it or are alerted:
   --runbook URL          what to do when it fails; shown as a link
   --note TEXT            what else they should know
 
+When runs are expected (a run that is late, missed or slow is shown, and alerts tell of it):
+  --every DURATION       a run starts within DURATION of the start of the one before
+  --schedule EXPRESSION  runs start at the times of a cron expression, such as '0 3 * * *'
+  --tz ZONE              the time zone of --schedule, such as Europe/Berlin; default: that of this
+                         machine
+  --late-after DURATION  how much later a run may start; allow for --splay. Default: a tenth of the
+                         time to the next one, from 1m to 1h
+  --slow-after DURATION  a run that takes longer is slow; it goes on
+
 How the command runs:
   --splay DURATION       start it after a delay of up to DURATION, always the same for a job on a
                          machine, so that a fleet doesn't start it in the same second
