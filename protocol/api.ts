@@ -383,6 +383,8 @@ export const AUDIT_ACTIONS = [
   'alert_tested',
   'signed_in',
   'signed_out',
+  'expectation_set',
+  'expectation_removed',
   'refused',
   'run_conflict',
 ] as const;

@@ -80,4 +80,5 @@ export const NewExpectation = v.strictObject({
 export type NewExpectation = v.InferOutput<typeof NewExpectation>;
 
 export const ExpectationBody = v.object({ expectation: Expectation });
+export const BrokenExpectations = v.object({ expectations: v.array(Expectation) });
 export const ExpectationList = v.object({ expectations: v.array(Expectation), usual: v.nullable(Habits) });

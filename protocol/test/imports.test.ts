@@ -22,7 +22,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   worker: [['shared'], ['src', 'durable'], ['index.ts']],
   'worker/src': [
-    ['api-error.ts', 'audit-entry.ts', 'index-room.ts', 'revocation.ts'],
+    ['api-error.ts', 'audit-entry.ts', 'habits.ts', 'index-room.ts', 'revocation.ts'],
     ['kills', 'mcp', 'report', 'saltpeter'],
     ['brakes', 'kill-links'],
     ['http'],

@@ -4,6 +4,8 @@ import { type HopTimes, hopTimes, killHops } from './kill-hops.ts';
 export interface Metrics {
   /** Runs that may be alive, by state; and for a day those whose wrapper died, which someone should look at. */
   readonly openRuns: ReadonlyMap<string, number>;
+  /** Expectations that do not hold, by state. */
+  readonly brokenExpectations: ReadonlyMap<string, number>;
   /** Ends of runs, by state. */
   readonly runsEnded: ReadonlyMap<string, number>;
   readonly kills: number;
@@ -32,6 +34,8 @@ export const METRIC_QUERIES = {
   // it until it is purged would leave an alert on for months.
   lostForGood: `SELECT count(*) AS count FROM runs WHERE state = 'lost' AND final = 1
     AND ended_at > (unixepoch() - 86400) * 1000 AND resource ->> '$.reason' = 'wrapper_died'`,
+  brokenExpectations:
+    "SELECT state, count(*) AS count FROM expectations WHERE state IN ('late', 'missed') GROUP BY state",
   oldestUnaccepted: "SELECT min(requested_at) AS at FROM kills WHERE state IN ('queued', 'delivered') AND accepted = 0",
   oldestOpen: "SELECT min(requested_at) AS at FROM kills WHERE state IN ('queued', 'delivered')",
 } as const;
@@ -40,12 +44,13 @@ type Counter = { key: string; value: number };
 type OpenRuns = { state: string; count: number };
 
 export async function readMetrics(db: D1Database, now: number): Promise<Metrics> {
-  const [hops, counters, openRuns, lostForGood, oldestUnaccepted, oldestOpen] = await db.batch([
+  const [hops, counters, openRuns, lostForGood, broken, oldestUnaccepted, oldestOpen] = await db.batch([
     killHops(db, now),
     ...[
       METRIC_QUERIES.counters,
       METRIC_QUERIES.openRuns,
       METRIC_QUERIES.lostForGood,
+      METRIC_QUERIES.brokenExpectations,
       METRIC_QUERIES.oldestUnaccepted,
       METRIC_QUERIES.oldestOpen,
     ].map((query) => db.prepare(query)),
@@ -56,10 +61,11 @@ export async function readMetrics(db: D1Database, now: number): Promise<Metrics>
     [...counts].flatMap(([key, value]) =>
       key.startsWith(`${name}/`) ? [[key.slice(name.length + 1), value] as const] : [],
     );
-  const open = new Map(((openRuns?.results ?? []) as OpenRuns[]).map(({ state, count }) => [state, count]));
+  const open = countsByState(openRuns);
   const lost = ((lostForGood?.results ?? []) as Pick<OpenRuns, 'count'>[])[0]?.count ?? 0;
   return {
     openRuns: open.set('lost', (open.get('lost') ?? 0) + lost),
+    brokenExpectations: countsByState(broken),
     runsEnded: new Map(labelled('runs_ended')),
     kills: single('kills'),
     runIdConflicts: single('run_id_conflicts'),
@@ -69,6 +75,10 @@ export async function readMetrics(db: D1Database, now: number): Promise<Metrics>
     oldestUnaccepted: firstTime(oldestUnaccepted),
     oldestOpen: firstTime(oldestOpen),
   };
+}
+
+function countsByState(result: D1Result | undefined): Map<string, number> {
+  return new Map(((result?.results ?? []) as OpenRuns[]).map(({ state, count }) => [state, count]));
 }
 
 /** As Prometheus wants them: each bucket counts those before it as well. */

@@ -95,7 +95,7 @@ export interface EnforcedBrake {
 
 /** - `refused`: it can't be judged, for this reason */
 export type ExpectationResult =
-  | { readonly kind: 'set'; readonly expectation: Expectation | null }
+  | { readonly kind: 'set'; readonly expectation: Expectation }
   | { readonly kind: 'refused'; readonly problem: string }
   | { readonly kind: 'unknown_job' }
   | { readonly kind: 'too_many'; readonly limit: number };

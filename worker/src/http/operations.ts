@@ -5,6 +5,7 @@ import { json, type Operation, openOperation } from './operation.ts';
 import { alertOperations } from './routes/alerts.ts';
 import { auditOperations } from './routes/audit.ts';
 import { brakeOperations } from './routes/brakes.ts';
+import { expectationOperations } from './routes/expectations.ts';
 import { healthOperations } from './routes/health.ts';
 import { indexOperations } from './routes/index-size.ts';
 import { installOperations } from './routes/install.ts';
@@ -30,6 +31,7 @@ export const API_OPERATIONS: readonly Operation[] = [
   ...runOperations,
   ...reportOperations,
   ...machineOperations,
+  ...expectationOperations,
   ...socketOperations,
   ...tokenOperations,
   ...alertOperations,

@@ -30,6 +30,7 @@ const CreatedDetail = v.object({
   machines: v.optional(v.string(), '*'),
 });
 const RotatedDetail = v.object({ old_ends_at: v.string() });
+const MachineDetail = v.object({ machine: nullable(v.string()) });
 const RefusedDetail = v.object({ code: v.string() });
 const ConflictDetail = v.object({ run: v.string(), machine: v.string(), first_job: v.string() });
 
@@ -75,6 +76,10 @@ function deedText({ action, subject, detail }: Entry, runText: (id: string) => s
       return 'signed in to the dashboard';
     case 'signed_out':
       return 'signed out of the dashboard';
+    case 'expectation_set':
+      return `set when runs of ${expectedOf(subject, detail)} are expected`;
+    case 'expectation_removed':
+      return `removed what was expected of ${expectedOf(subject, detail)}`;
     case 'refused':
       return `was denied ${subject} (${read(RefusedDetail, detail)?.code ?? 'for various reasons'})`;
     case 'run_conflict': {
@@ -93,6 +98,11 @@ function brakeText(id: string, detail: unknown): string {
   const until = brake.until === null ? '' : ` until ${brake.until}`;
   const reason = brake.reason === null ? '' : `: ${brake.reason}`;
   return `${brake.kill ? 'a brake on' : 'maintenance of'} ${scopeText(brake)}${until}${reason}`;
+}
+
+function expectedOf(job: string, detail: unknown): string {
+  const machine = read(MachineDetail, detail)?.machine ?? null;
+  return machine === null ? job : `${job} on ${machine}`;
 }
 
 function reachText({ jobs, machines }: v.InferOutput<typeof CreatedDetail>): string {

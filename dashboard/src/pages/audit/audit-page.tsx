@@ -173,6 +173,8 @@ const ACTION_NAMES: Readonly<Record<AuditAction, string>> = {
   alert_tested: 'Alerts tested',
   signed_in: 'Sign-ins',
   signed_out: 'Sign-outs',
+  expectation_set: 'Expectations set',
+  expectation_removed: 'Expectations removed',
   refused: 'Denied requests',
   run_conflict: 'Run id conflicts',
 };
@@ -319,7 +321,13 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
   );
 }
 
-const SUBJECT_NAMES: Partial<Record<AuditAction, string>> = { refused: 'Call', kill: 'Job', run_conflict: 'Job' };
+const SUBJECT_NAMES: Partial<Record<AuditAction, string>> = {
+  refused: 'Call',
+  kill: 'Job',
+  expectation_set: 'Job',
+  expectation_removed: 'Job',
+  run_conflict: 'Job',
+};
 
 function Details({ entry }: { readonly entry: AuditEntry }) {
   const { address, request_id, subject, action, detail, at, last_at } = entry;

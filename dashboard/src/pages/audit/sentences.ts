@@ -51,6 +51,7 @@ const AlertDetail = v.object({
   error: v.optional(v.nullable(v.string())),
   muted_until: v.optional(v.nullable(v.string())),
 });
+const MachineDetail = v.object({ machine: nullable(v.string()) });
 const RefusedDetail = v.object({ code: v.string() });
 
 /** Names for ids; null where unknown. */
@@ -86,11 +87,21 @@ export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
       return plain('signed in to the dashboard');
     case 'signed_out':
       return plain('signed out of the dashboard');
+    case 'expectation_set':
+      return expectationSentence(entry, 'set when runs are expected of');
+    case 'expectation_removed':
+      return expectationSentence(entry, 'removed what was expected of');
     case 'refused':
       return refusedSentence(entry);
     case 'run_conflict':
       return conflictSentence(entry);
   }
+}
+
+function expectationSentence({ subject: job, detail }: AuditEntry, deed: string): Sentence {
+  const read = v.safeParse(MachineDetail, detail);
+  const machine = read.success ? read.output.machine : null;
+  return { ...plain(machine === null ? `${deed} ${job}` : `${deed} ${job} on ${machine}`), job };
 }
 
 function killSentence({ subject: job, detail }: AuditEntry, names: Names): Sentence {

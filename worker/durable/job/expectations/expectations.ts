@@ -73,7 +73,9 @@ export class Expectations {
     if (plan.kind === 'impossible') return { kind: 'refused', problem: plan.problem };
     if (known === null && this.#isFull) return { kind: 'too_many', limit: MAX_EXPECTATIONS };
     this.#job.storage.transaction(() => this.#set(machine, known, { fromOperator: expected }));
-    return { kind: 'set', expectation: this.get(machine) };
+    const expectation = this.get(machine);
+    if (expectation === null) throw new Error('an expectation that was set is not there');
+    return { kind: 'set', expectation };
   }
 
   /** Removes what is expected, whoever has set it. @returns whether there was anything */

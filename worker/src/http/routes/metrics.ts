@@ -1,4 +1,5 @@
 /** `GET /metrics`: Prometheus metrics. */
+import type { ExpectationState } from '#protocol/expectations';
 import { END_STATES, LIVE_STATES } from '#protocol/run-state';
 import { version } from '../../../../package.json';
 import { d1Failure } from '../../../shared/d1/failure.ts';
@@ -62,6 +63,8 @@ function describeControlPlane(isD1Up: boolean): Metric[] {
 /** The states of a run that may be alive: a lost run may reconnect, or run on without its wrapper. */
 const OPEN_STATES = [...LIVE_STATES, 'lost'] as const;
 
+const BROKEN_STATES = ['late', 'missed'] as const satisfies readonly ExpectationState[];
+
 function describe(metrics: Metrics, { now, d1MaxBytes }: { now: number; d1MaxBytes: number }): Metric[] {
   const { buckets, sum } = metrics.killSeconds;
   return [
@@ -70,6 +73,12 @@ function describe(metrics: Metrics, { now, d1MaxBytes }: { now: number; d1MaxByt
       help: 'Runs that may be alive, by state. A lost run counts until its end is known, or for a day if its wrapper died.',
       type: 'gauge',
       samples: OPEN_STATES.map((state) => ({ labels: { state }, value: metrics.openRuns.get(state) ?? 0 })),
+    },
+    {
+      name: 'leash_expectations_broken',
+      help: 'Expectations that do not hold, by state: a run that was due has not started (late), nor had it when the next was due (missed).',
+      type: 'gauge',
+      samples: BROKEN_STATES.map((state) => ({ labels: { state }, value: metrics.brokenExpectations.get(state) ?? 0 })),
     },
     {
       name: 'leash_runs_ended_total',
