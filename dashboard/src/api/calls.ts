@@ -28,6 +28,13 @@ import {
   TokenBody,
   TokenList,
 } from '#protocol/api';
+import {
+  BrokenExpectations,
+  type Expectation,
+  ExpectationBody,
+  ExpectationList,
+  type Expected,
+} from '#protocol/expectations';
 import type { RunName } from '../state/run-ref.ts';
 import { failed, type Result, success } from './failure.ts';
 import { call, callFor } from './http.ts';
@@ -128,6 +135,36 @@ export function fetchJobs(each: (jobs: readonly Job[]) => void): Promise<Result<
 /** All runs that match. @param each gets every list page as it arrives */
 export function fetchAllRuns(query: ListQuery, each?: (runs: readonly Run[]) => void): Promise<Result<Whole<Run>>> {
   return everyPage((cursor) => fetchRuns({ ...query, limit: PAGE_SIZE, cursor }), each);
+}
+
+/** The newest expectations that don't hold, of all jobs. */
+export async function fetchBrokenExpectations(): Promise<Result<readonly Expectation[]>> {
+  const path = withQuery('/expectations', { limit: PAGE_SIZE });
+  return pick(await callFor(BrokenExpectations, { path }), ({ expectations }) => expectations);
+}
+
+export function fetchExpectations(job: string): Promise<Result<v.InferOutput<typeof ExpectationList>>> {
+  return callFor(ExpectationList, { path: expectationsPath(job) });
+}
+
+/** @param machine null: any */
+export async function putExpectation(
+  job: string,
+  machine: string | null,
+  expected: Expected,
+): Promise<Result<Expectation>> {
+  const body = { machine, ...expected };
+  const answer = await callFor(ExpectationBody, { method: 'PUT', path: expectationsPath(job), body });
+  return pick(answer, ({ expectation }) => expectation);
+}
+
+export async function deleteExpectation(job: string, machine: string | null): Promise<Result<null>> {
+  const path = withQuery(expectationsPath(job), { machine });
+  return pick(await call({ method: 'DELETE', path }), () => null);
+}
+
+function expectationsPath(job: string): string {
+  return `/jobs/${encodeURIComponent(job)}/expectations`;
 }
 
 /** All events of a run so far. @param job as for `fetchRun` */

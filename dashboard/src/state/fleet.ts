@@ -1,7 +1,7 @@
 /** All jobs and open runs that this session may see, kept up to date while a component uses them. */
 import { batch, computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { fetchJobs, fetchKills } from '../api/calls.ts';
+import { fetchBrokenExpectations, fetchJobs, fetchKills } from '../api/calls.ts';
 import { type Failure, success } from '../api/failure.ts';
 import { resyncKills, upsertKills } from './kills.ts';
 import { type IsOutdated, resyncOpenRuns } from './resync.ts';
@@ -58,11 +58,12 @@ export function useFleet(): void {
 /** Each page is shown as it comes: ten thousand runs take a moment. */
 async function resync(isOutdated: IsOutdated): Promise<Failure | null> {
   const before = [...store.jobs.peek().values()];
+  const brokenBefore = [...store.expectations.peek().values()];
   const begun = new Set<'jobs' | 'runs'>();
   const show = (list: 'jobs' | 'runs') => {
     hasBegun.value ||= begun.add(list).size === 2;
   };
-  const [jobs, runs, kills] = await Promise.all([
+  const [jobs, runs, kills, broken] = await Promise.all([
     fetchJobs((page) => {
       if (isOutdated()) return;
       batch(() => {
@@ -72,14 +73,18 @@ async function resync(isOutdated: IsOutdated): Promise<Failure | null> {
     }),
     resyncOpenRuns({}, isOutdated, () => show('runs')),
     fetchMissedKills(),
+    fetchBrokenExpectations(),
   ]);
   if (isOutdated()) return null;
   if (!jobs.ok) return jobs.failure;
   if (!runs.ok) return runs.failure;
   if (kills !== null) return kills;
+  if (!broken.ok) return broken.failure;
   batch(() => {
     truncated.value = { jobs: jobs.value.isTruncated, runs: runs.value.isTruncated };
     if (!jobs.value.isTruncated) store.removeUnlisted(before, jobs.value.items);
+    store.apply({ expectations: broken.value });
+    store.removeMended(brokenBefore, broken.value);
     loaded.value = true;
   });
   return null;

@@ -12,6 +12,11 @@ export function mayRead(session: Session): boolean {
   return session.scopes.includes('read') || session.scopes.includes('admin');
 }
 
+/** Expectations are for those who administer the job. */
+export function mayAdministerJob(session: Session, job: string): boolean {
+  return session.scopes.includes('admin') && matchesGlob(session.jobs, job);
+}
+
 /** Tokens and the audit are for those who administer all jobs. */
 export function mayAdminister(session: Session): boolean {
   return session.scopes.includes('admin') && session.jobs === '*';

@@ -4,6 +4,7 @@
  */
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
 import type { Job, Kill, Run, RunEnd } from '#protocol/api';
+import type { Expectation } from '#protocol/expectations';
 import { isLive } from '#protocol/run-state';
 import { isTruncated, type LastEnds, NO_LAST_ENDS, withEnd, withListed, withoutEnds } from './last-ends.ts';
 import { type RunRef, refOf, runRef } from './run-ref.ts';
@@ -35,12 +36,21 @@ export interface RemovedRun {
   readonly seq: number;
 }
 
+/** An expectation that was removed, or a later one with a higher `seq`. */
+export interface RemovedExpectation {
+  readonly job: string;
+  readonly machine: string | null;
+  readonly seq: number;
+}
+
 export interface Update {
   readonly jobs: readonly Job[];
   readonly runs: readonly Run[];
   /** Runs of a filtered list: they don't say how their job ended last. */
   readonly pastRuns: readonly Run[];
   readonly kills: readonly Kill[];
+  readonly expectations: readonly Expectation[];
+  readonly removedExpectations: readonly RemovedExpectation[];
   readonly removedRuns: readonly RemovedRun[];
   /** Names of jobs of which the control plane has deleted everything. */
   readonly removedJobs: readonly string[];
@@ -51,6 +61,7 @@ export class Store {
   readonly #ended = new Table<RunRef, Run>();
   readonly #jobs = new Table<string, JobSummary>();
   readonly #kills = new Table<string, Kill>();
+  readonly #expectations = new Table<string, Expectation>();
   /** By run that isn't stored any more: older versions than this are outdated. */
   readonly #tombstones = new Map<RunRef, number>();
   readonly #views = new Set<(run: Run) => boolean>();
@@ -62,6 +73,8 @@ export class Store {
   readonly ended: ReadonlySignal<Runs> = this.#ended.published;
   readonly jobs: ReadonlySignal<ReadonlyMap<string, JobSummary>> = this.#jobs.published;
   readonly kills: ReadonlySignal<Kills> = this.#kills.published;
+  /** Those that a list or a socket has brought: at least all that are broken. */
+  readonly expectations: ReadonlySignal<ReadonlyMap<string, Expectation>> = this.#expectations.published;
   /** The runs that a socket has just reported as changed. */
   readonly changed: ReadonlySignal<readonly Run[]> = this.#changed;
 
@@ -74,6 +87,8 @@ export class Store {
     for (const run of update.runs ?? []) this.#upsertRun(run, false);
     for (const run of update.pastRuns ?? []) this.#upsertRun(run, true);
     if (update.kills !== undefined) this.#upsertKills(update.kills);
+    for (const expectation of update.expectations ?? []) this.#upsertExpectation(expectation);
+    for (const removed of update.removedExpectations ?? []) this.#removeExpectation(removed);
     for (const run of update.removedRuns ?? []) this.#removeRun(run);
     for (const name of update.removedJobs ?? []) this.#removeJob(name);
     this.#publish();
@@ -135,9 +150,29 @@ export class Store {
     this.#publish();
   }
 
+  /** The versions of a job's expectations that are known: another text if one has changed. */
+  expectationsOf(job: string): string {
+    const own = [...this.expectations.value.values()].filter((expectation) => expectation.job === job);
+    return own.map(({ machine, seq }) => `${machine ?? ''}:${seq}`).join();
+  }
+
+  /**
+   * Removes what a list of the broken expectations doesn't have any more.
+   *
+   * @param before those that the list covers, as of when it was requested: what has changed since may be newer
+   */
+  removeMended(before: Iterable<Expectation>, listed: readonly Expectation[]): void {
+    const names = new Set(listed.map(expectationName));
+    for (const expectation of before) {
+      const name = expectationName(expectation);
+      if (!names.has(name) && this.#expectations.current.get(name) === expectation) this.#expectations.delete(name);
+    }
+    this.#publish();
+  }
+
   /** Another person may sign in next. */
   clear(): void {
-    for (const table of [this.#open, this.#ended, this.#jobs, this.#kills]) table.clear();
+    for (const table of [this.#open, this.#ended, this.#jobs, this.#kills, this.#expectations]) table.clear();
     this.#tombstones.clear();
     batch(() => {
       this.#publish();
@@ -147,7 +182,7 @@ export class Store {
 
   #publish(): void {
     batch(() => {
-      for (const table of [this.#open, this.#ended, this.#jobs, this.#kills]) table.publish();
+      for (const table of [this.#open, this.#ended, this.#jobs, this.#kills, this.#expectations]) table.publish();
     });
   }
 
@@ -254,6 +289,17 @@ export class Store {
     this.#changeJob(name, (job) => ({ ...job, lastEnds: withoutEnds(job.lastEnds, isRemoved) }));
   }
 
+  #upsertExpectation(expectation: Expectation): void {
+    const name = expectationName(expectation);
+    const known = this.#expectations.current.get(name);
+    if (known === undefined || known.seq < expectation.seq) this.#expectations.set(name, expectation);
+  }
+
+  #removeExpectation(removed: RemovedExpectation): void {
+    const name = expectationName(removed);
+    if ((this.#expectations.current.get(name)?.seq ?? 0) <= removed.seq) this.#expectations.delete(name);
+  }
+
   #upsertKills(kills: readonly Kill[]): void {
     for (const kill of kills) {
       const known = this.#kills.current.get(kill.id);
@@ -267,6 +313,10 @@ export class Store {
 }
 
 export const store = new Store();
+
+function expectationName({ job, machine }: Pick<Expectation, 'job' | 'machine'>): string {
+  return `${job}/${machine ?? ''}`;
+}
 
 /** The newer of two versions of a run. */
 export function newerOf(known: Run | undefined, arrived: Run): Run {

@@ -162,6 +162,8 @@ function updateOf(messages: readonly WatchMessage[]): Update {
     pastRuns: [],
     runs: messages.flatMap((message) => (message.type === 'run' ? [message.run] : [])),
     kills: messages.flatMap((message) => (message.type === 'kill' ? [message.kill] : [])),
+    expectations: messages.flatMap((message) => (message.type === 'expectation' ? [message.expectation] : [])),
+    removedExpectations: messages.flatMap((message) => (message.type === 'expectation_removed' ? [message] : [])),
     removedRuns: messages.flatMap((message) =>
       message.type === 'run_removed' ? [{ job: message.job, id: message.run, seq: message.seq }] : [],
     ),

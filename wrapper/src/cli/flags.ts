@@ -2,7 +2,7 @@
 import os from 'node:os';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import * as v from 'valibot';
-import { parseDuration } from '../format/duration.ts';
+import { parseDuration } from '#shared/parse-duration';
 import { parseSize } from '../format/size.ts';
 
 export class UsageError extends Error {}

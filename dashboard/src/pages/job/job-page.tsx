@@ -16,6 +16,7 @@ import { Link, query } from '../../router.tsx';
 import { mayKill } from '../../state/rights.ts';
 import { useSelection } from '../../state/selection.ts';
 import { BadEnds } from './bad-ends.tsx';
+import { ExpectationsSection } from './expectations-section.tsx';
 import { parseRunFilter } from './filter.ts';
 import { followJob, type JobFollower } from './follow-job.ts';
 import { firstSeen, type RunHistory } from './history.ts';
@@ -126,6 +127,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
           selection={selection}
           ask={ask}
         />
+        <ExpectationsSection job={name} who={who} machines={machines} lastStarted={lastStarted(runs, open.all)} />
         <RecentKills job={name} isKnown={follower.syncStatus.value.kind === 'live'} />
       </div>
       <HistorySection
@@ -155,6 +157,14 @@ function useFirstPage(history: RunHistory): boolean {
 
 function machinesOf(runs: readonly Pick<Run, 'machine'>[]): string[] {
   return [...new Set(runs.map(({ machine }) => machine))].sort();
+}
+
+/** The run that started last, as far as it is known. */
+function lastStarted(...lists: readonly (readonly Run[])[]): string | null {
+  const runs = lists.flat();
+  return (
+    runs.reduce<Run | null>((last, run) => (run.started_at > (last?.started_at ?? '') ? run : last), null)?.id ?? null
+  );
 }
 
 function latestChange(changed: readonly Run[]): string {

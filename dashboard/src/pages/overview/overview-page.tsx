@@ -25,6 +25,7 @@ import { parseFilter } from '../../state/text-filter.ts';
 import { useAttentionFold } from './attention-fold.ts';
 import { FirstJob } from './first-job.tsx';
 import { IndexNotice } from './index-notice.tsx';
+import { Overdue } from './overdue.tsx';
 import { type Overview, overviewOf, runsOf, SECTION_NAMES, SECTIONS, type Section } from './rows.ts';
 import { RunList } from './run-list.tsx';
 
@@ -76,6 +77,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
         <FirstJob who={who} origin={location.origin} />
       ) : (
         <>
+          <Overdue />
           <Filters counts={overview.counts} />
           <RunList
             rows={rows}

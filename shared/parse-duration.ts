@@ -1,4 +1,4 @@
-/** Durations as people write them on a command line. */
+/** Durations as people write them, on a command line or in a form. */
 
 const FORM = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
