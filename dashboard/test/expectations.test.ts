@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Expectation, Expected } from '#protocol/expectations';
-import { expectedText, suggestion, usualText } from '../src/format/expectation-labels.ts';
+import { expectedText } from '#shared/expected-text';
+import { suggestion, usualText } from '../src/format/expectation-labels.ts';
 import { formOf, readForm } from '../src/pages/job/expectation-form.ts';
 import { Store } from '../src/state/store.ts';
 

@@ -20,7 +20,11 @@ export const fleet = computed<Fleet>(() => ({ open: store.open.value, jobs: stor
 export const openRuns = store.open;
 /** Whether complete lists were fetched once: before that, what is missing may still come. */
 export const loaded = signal(false);
-/** Whether a page of each list was fetched, of jobs and of open runs. */
+/** What is shown at first comes at once: one after the other, they would push each other aside. */
+const FIRST_LISTS = ['jobs', 'runs', 'expectations'] as const;
+type FirstList = (typeof FIRST_LISTS)[number];
+
+/** Whether a page of each list was fetched, of jobs and of open runs, and what is late. */
 export const hasBegun = signal(false);
 /** Which lists have more than was fetched. */
 export const truncated = signal({ jobs: false, runs: false });
@@ -58,10 +62,9 @@ export function useFleet(): void {
 /** Each page is shown as it comes: ten thousand runs take a moment. */
 async function resync(isOutdated: IsOutdated): Promise<Failure | null> {
   const before = [...store.jobs.peek().values()];
-  const brokenBefore = [...store.expectations.peek().values()];
-  const begun = new Set<'jobs' | 'runs'>();
-  const show = (list: 'jobs' | 'runs') => {
-    hasBegun.value ||= begun.add(list).size === 2;
+  const begun = new Set<FirstList>();
+  const show = (list: FirstList) => {
+    hasBegun.value ||= begun.add(list).size === FIRST_LISTS.length;
   };
   const [jobs, runs, kills, broken] = await Promise.all([
     fetchJobs((page) => {
@@ -73,19 +76,30 @@ async function resync(isOutdated: IsOutdated): Promise<Failure | null> {
     }),
     resyncOpenRuns({}, isOutdated, () => show('runs')),
     fetchMissedKills(),
-    fetchBrokenExpectations(),
+    resyncExpectations(isOutdated, () => show('expectations')),
   ]);
   if (isOutdated()) return null;
   if (!jobs.ok) return jobs.failure;
   if (!runs.ok) return runs.failure;
   if (kills !== null) return kills;
-  if (!broken.ok) return broken.failure;
+  if (broken !== null) return broken;
   batch(() => {
     truncated.value = { jobs: jobs.value.isTruncated, runs: runs.value.isTruncated };
     if (!jobs.value.isTruncated) store.removeUnlisted(before, jobs.value.items);
-    store.apply({ expectations: broken.value });
-    store.removeMended(brokenBefore, broken.value);
     loaded.value = true;
+  });
+  return null;
+}
+
+async function resyncExpectations(isOutdated: IsOutdated, shown: () => void): Promise<Failure | null> {
+  const before = [...store.expectations.peek().values()];
+  const broken = await fetchBrokenExpectations();
+  if (!broken.ok) return broken.failure;
+  if (isOutdated()) return null;
+  batch(() => {
+    store.apply({ expectations: broken.value });
+    store.removeMended(before, broken.value);
+    shown();
   });
   return null;
 }

@@ -29,6 +29,7 @@ export function ExpectationDialog({ job, machines, edited, close, saved }: Expec
   const request = useDialogRequest();
   const change = (to: Partial<ExpectationForm>) => {
     form.value = { ...form.value, ...to };
+    problems.value = {};
   };
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();

@@ -3,10 +3,11 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Session } from '#protocol/api';
 import type { Expectation, Expected, Habits } from '#protocol/expectations';
+import { expectedText } from '#shared/expected-text';
 import { deleteExpectation, fetchExpectations, putExpectation } from '../../api/calls.ts';
 import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
-import { expectedText, isBroken, placeText, suggestion, usualText } from '../../format/expectation-labels.ts';
+import { isBroken, placeText, suggestion, usualText } from '../../format/expectation-labels.ts';
 import { Link, runPath } from '../../router.tsx';
 import { mayAdministerJob } from '../../state/rights.ts';
 import { store } from '../../state/store.ts';
@@ -129,7 +130,7 @@ function State({ expectation }: { readonly expectation: Expectation }) {
       )}
       {isBroken(expectation) && (
         <>
-          {', told '}
+          {', noticed '}
           <Ago at={expectation.since} />
         </>
       )}

@@ -2,8 +2,9 @@
 import { Job } from '#protocol/api';
 import { Glob } from '#protocol/names';
 import { END_STATES, isBadEnd } from '#protocol/run-state';
-import type { Received } from '../../operator/api-client.ts';
+import type { ApiClient, Received } from '../../operator/api-client.ts';
 import { EXIT } from '../../operator/exit-codes.ts';
+import { brokenExpectations } from '../../operator/expectations.ts';
 import { matchesAny } from '../../operator/list-runs.ts';
 import { relativeTime } from '../../operator/relative-time.ts';
 import { ageText, stateText, styleOfRun } from '../../operator/run-table.ts';
@@ -24,7 +25,8 @@ Usage:
   leash jobs [options] [JOB...]
 
 JOB is a name or a glob ('db-*'); without it, all jobs that the token may read. LAST ENDS counts the
-machines by how the job ended last on each.
+machines by how the job ended last on each. EXPECTED is there if a run that was due has not started:
+it is late, or missed since the next one is due.
 
 Options:
 ${OPERATOR_HELP}`;
@@ -52,14 +54,23 @@ export const subcommand = defineSubcommand({
       else if (jobs.length === 0) output.note(options.jobs.length === 0 ? 'no jobs have run yet' : 'no jobs match');
       else
         output.table(
-          columns(api.now()),
+          columns(api.now(), await brokenStates(api)),
           jobs.map(({ value }) => value),
         );
       return jobs.length === 0 && options.jobs.length > 0 ? EXIT.notFound : EXIT.done;
     }),
 });
 
-function columns(nowMs: number): readonly Column<Job>[] {
+/** The jobs with a run that is late or missed, and which of the two. */
+async function brokenStates(api: ApiClient): Promise<ReadonlyMap<string, string>> {
+  const states = new Map<string, string>();
+  for (const { job, state } of await brokenExpectations(api)) {
+    if (states.get(job) !== 'missed') states.set(job, state);
+  }
+  return states;
+}
+
+function columns(nowMs: number, broken: ReadonlyMap<string, string>): readonly Column<Job>[] {
   return [
     { header: 'JOB', text: (job) => job.name, style: () => 'bold', leastWidth: 16 },
     {
@@ -74,6 +85,9 @@ function columns(nowMs: number): readonly Column<Job>[] {
       style: ({ last_run }) => (last_run === null ? null : styleOfRun(last_run)),
     },
     { header: 'STARTED', text: ({ last_run }) => (last_run === null ? '' : relativeTime(last_run.started_at, nowMs)) },
+    ...(broken.size === 0
+      ? []
+      : [{ header: 'EXPECTED', text: ({ name }: Job) => broken.get(name) ?? '', style: () => 'red' as const }]),
     {
       header: 'DURATION',
       text: ({ last_run }) => (last_run === null ? '' : ageText(last_run, nowMs)),

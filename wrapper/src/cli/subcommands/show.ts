@@ -8,6 +8,7 @@ import { formatDuration } from '#shared/format-duration';
 import type { ApiClient, Received } from '../../operator/api-client.ts';
 import { EventOrUnknown, eventText } from '../../operator/event-text.ts';
 import { EXIT, type ExitCode } from '../../operator/exit-codes.ts';
+import { expectationsOf, expectationText } from '../../operator/expectations.ts';
 import { findJobOrRun, getRun, shortId } from '../../operator/find-run.ts';
 import type { Output } from '../../operator/output.ts';
 import { exactTime, relativeTime } from '../../operator/relative-time.ts';
@@ -107,6 +108,7 @@ function showFields(run: Run, nowMs: number, output: Output): void {
     ['started', exactTime(run.started_at, nowMs)],
     ['ended', run.ended_at === null ? null : exactTime(run.ended_at, nowMs)],
     [run.ended_at === null ? 'age' : 'duration', ageText(run, nowMs)],
+    ['slow since', run.slow_since === null ? null : exactTime(run.slow_since, nowMs)],
     ['disconnected', run.disconnected_since === null ? null : exactTime(run.disconnected_since, nowMs)],
     ['command', run.command_line],
     ['pid', run.pid === null ? null : String(run.pid)],
@@ -136,21 +138,23 @@ function outputText({ output_bytes, output_total_bytes }: Run): string {
     : formatBytes(output_bytes);
 }
 
-function showJob(
+async function showJob(
   { value: job, raw }: Received<Job>,
   { asJson }: ShowOptions,
   api: ApiClient,
   output: Output,
-): ExitCode {
+): Promise<ExitCode> {
   if (asJson) {
     output.json(raw);
     return EXIT.done;
   }
+  const expected = await expectationsOf(api, job.name);
   const nowMs = api.now();
   output.fields([
     ['job', { text: job.name, style: 'bold' }],
     ['first run', exactTime(job.first_seen_at, nowMs)],
     ['running', String(job.running_count)],
+    ...expected.map((one): [string, string] => ['expected', expectationText(one, nowMs)]),
   ]);
   if (job.running.length > 0) {
     output.line();
