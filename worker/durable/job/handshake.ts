@@ -77,9 +77,30 @@ export class Handshake {
   }
 
   #openRun(attachment: WrapperAttachment, message: Start, keyHash: string, generation: number): RunRecord {
+    const run = this.#newRun(attachment, message, keyHash, generation);
+    const inserted = this.#job.runUpdater.insert(...this.#firstChanges(run, message));
+    // That it asks shows that it has fired.
+    this.#job.expectations.runStarted(inserted, message.expected);
+    return inserted;
+  }
+
+  /** The new run with what it is told at once if it asks, and what happens to it by that. */
+  #firstChanges(run: NewRun, message: Start): [run: NewRun, ...events: NewRunEvent[]] {
+    const at = new Date(run.startedAt).toISOString();
+    const connected: NewRunEvent = { type: 'connected', at: new Date().toISOString() };
+    if (run.state !== 'waiting' || run.question === null) {
+      const started: NewRunEvent = { type: 'started', at, machine: run.machine, pid: run.pid };
+      return [run, started, connected, ...adoptedEvents({ successor: 0 }, message, connected.at)];
+    }
+    const { changes, events } = this.#job.admission.judgeNew(run, run.question);
+    const { overlap, scope } = run.question;
+    return [{ ...run, ...changes }, { type: 'asked', at, overlap, scope }, connected, ...events];
+  }
+
+  #newRun(attachment: WrapperAttachment, message: Start, keyHash: string, generation: number): NewRun {
     const now = Date.now();
     const startedAt = now - message.age_ms;
-    const run: NewRun = {
+    return {
       ...NOTHING_YET,
       id: message.run,
       keyHash,
@@ -116,25 +137,6 @@ export class Handshake {
       blockedBy: [],
       seq: this.#firstSeq(message.age_ms, now),
     };
-    const connected: NewRunEvent = { type: 'connected', at: new Date(now).toISOString() };
-    const at = new Date(startedAt).toISOString();
-    if (run.state === 'waiting' && run.question !== null) {
-      const { changes, events } = this.#job.admission.judgeNew(run, run.question);
-      const { overlap, scope } = run.question;
-      const asked: NewRunEvent = { type: 'asked', at, overlap, scope };
-      const inserted = this.#job.runUpdater.insert({ ...run, ...changes }, asked, connected, ...events);
-      // That it asks shows that it has fired.
-      this.#job.expectations.runStarted(inserted, message.expected);
-      return inserted;
-    }
-    const inserted = this.#job.runUpdater.insert(
-      run,
-      { type: 'started', at, machine: run.machine, pid: run.pid },
-      connected,
-      ...adoptedEvents({ successor: 0 }, message, connected.at),
-    );
-    this.#job.expectations.runStarted(inserted, message.expected);
-    return inserted;
   }
 
   /**
@@ -146,8 +148,10 @@ export class Handshake {
   }
 
   /** A known run: the same socket again, a reconnect, or a lost run that returns. */
-  #resumeRun(known: RunRecord, message: Start, generation: number): RunRecord {
-    if (known.final) return this.#relinkEnded(known, message, generation);
+  #resumeRun(stored: RunRecord, message: Start, generation: number): RunRecord {
+    if (stored.final) return this.#relinkEnded(stored, message, generation);
+    const isSameLink = stored.connected && stored.generation === generation;
+    const known = isSameLink ? this.#job.liveness.heard(stored) : stored;
     const now = Date.now();
     const at = new Date(now).toISOString();
     const status = returnedStatus(known, message);
@@ -163,11 +167,10 @@ export class Handshake {
       ...(adopted.length > 0 && wrapperFields(known, message)),
       ...begun?.changes,
     };
-    const isSameLink = known.connected && known.generation === generation;
     const events: NewRunEvent[] = [...(isSameLink ? [] : [{ type: 'connected', at } as const]), ...adopted];
     if (begun !== null) events.push(begun.event);
     if (status === null) {
-      if (isSameLink && begun === null) return this.#job.liveness.heard(known);
+      if (isSameLink && begun === null) return known;
       return this.#job.runUpdater.update(known, link, ...events);
     }
     if (known.state === 'waiting') return this.#job.runUpdater.update(known, { ...link, ...status }, ...events);
