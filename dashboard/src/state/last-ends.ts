@@ -22,7 +22,7 @@ export function withListed(known: LastEnds, { last_ends, last_end_counts }: Job)
   const byMachine = new Map(known.byMachine);
   for (const end of last_ends) {
     const other = byMachine.get(end.machine);
-    if (other === undefined || isLater(end, other)) byMachine.set(end.machine, end);
+    if (other === undefined || replaces(end, other)) byMachine.set(end.machine, end);
   }
   // What is known beyond the list is among those that it only counts.
   const named = new Set(last_ends.map(({ machine }) => machine));
@@ -36,7 +36,7 @@ export function withListed(known: LastEnds, { last_ends, last_end_counts }: Job)
 /** With an end that nothing can change any more. */
 export function withEnd(known: LastEnds, end: LastEnd): LastEnds {
   const other = known.byMachine.get(end.machine);
-  if (other !== undefined && other.run !== end.run && !isLater(end, other)) return known;
+  if (other !== undefined && other.run !== end.run && !replaces(end, other)) return known;
   const byMachine = new Map(known.byMachine).set(end.machine, end);
   return { byMachine, unlisted: other === undefined ? oneLess(known.unlisted) : known.unlisted };
 }
@@ -54,6 +54,12 @@ export function withoutEnds(known: LastEnds, isGone: (end: LastEnd) => boolean):
 function oneLess(unlisted: LastEnds['unlisted']): LastEnds['unlisted'] {
   if (unlisted.good > 0) return { ...unlisted, good: unlisted.good - 1 };
   return unlisted.bad > 0 ? { ...unlisted, bad: unlisted.bad - 1 } : unlisted;
+}
+
+/** A run that was skipped says nothing of how the job is: it counts only where there is no other. */
+function replaces(end: LastEnd, other: LastEnd): boolean {
+  const [isSkipped, wasSkipped] = [end.state === 'skipped', other.state === 'skipped'];
+  return isSkipped === wasSkipped ? isLater(end, other) : wasSkipped;
 }
 
 function isLater(a: LastEnd, b: LastEnd): boolean {

@@ -1,11 +1,15 @@
 /** Fetching what was missed while no socket reported changes. */
 
 import type { Run } from '#protocol/api';
+import { LIVE_STATES } from '#protocol/run-state';
 import { mapConcurrent } from '#shared/map-concurrent';
 import { fetchAllRuns, fetchRun, type ListQuery, type Whole } from '../api/calls.ts';
 import { type Failure, isTemporary, type Result } from '../api/failure.ts';
 import { type RunRef, refOf } from './run-ref.ts';
 import { isOpen, type Runs, store } from './store.ts';
+
+/** Those of runs that may be open. */
+const OPEN_STATES = [...LIVE_STATES, 'lost'].join(',');
 
 const RETRY_MS = 3_000;
 const CONCURRENT_FETCHES = 6;
@@ -67,7 +71,7 @@ export async function resyncOpenRuns(
 ): Promise<Result<Whole<Run>>> {
   const before = openRunsOf(query.job);
   const listed = new Set<RunRef>();
-  const list = await fetchAllRuns({ ...query, state: 'running,killing,lost' }, (page) => {
+  const list = await fetchAllRuns({ ...query, state: OPEN_STATES }, (page) => {
     if (isOutdated()) return;
     for (const run of page) listed.add(refOf(run));
     // The list has runs that are lost for good, too: of those, only the ones that were open are news.

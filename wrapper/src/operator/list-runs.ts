@@ -1,7 +1,7 @@
 /** Runs that an operator selects: by names, which the control plane filters, and by globs, which it doesn't. */
 import { Run } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
-import { isLive, type RunState } from '#protocol/run-state';
+import { isLive, LIVE_STATES, type RunState } from '#protocol/run-state';
 import type { ApiClient, Received } from './api-client.ts';
 
 export interface RunSelection {
@@ -56,7 +56,7 @@ function onlyName(globs: readonly string[]): string | null {
 /** A run that has been lost for longer will hardly return. */
 const LOST_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** Whether it runs, or may: also if it is lost and its end is unknown. */
+/** Whether it runs, waits to be told to start, or may run: also if it is lost and its end is unknown. */
 export function isOpen({ state, final }: Pick<Run, 'state' | 'final'>): boolean {
   return isLive(state) || !final;
 }
@@ -68,7 +68,7 @@ export async function* openRuns(
   options: ListOptions = {},
 ): AsyncGenerator<Received<Run>, void, undefined> {
   const since = new Date(api.now() - LOST_MS).toISOString();
-  const listed = listRuns(api, { ...selection, states: ['running', 'killing', 'lost'], since }, options);
+  const listed = listRuns(api, { ...selection, states: [...LIVE_STATES, 'lost'], since }, options);
   for await (const run of listed) if (isOpen(run.value)) yield run;
 }
 

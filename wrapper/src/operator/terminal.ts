@@ -33,9 +33,9 @@ export function styled({ hasColour }: Terminal, style: Style | null | undefined,
   return `\x1b[${STYLES[style]}m${text}\x1b[0m`;
 }
 
-/** Green: it runs; red: it needs attention; yellow: somebody ended it, or is about to. */
+/** Green: it runs; red: it needs attention; yellow: somebody ended it, or is about to, or it does not start. */
 export function styleOfState(state: RunState): Style | null {
   if (state === 'running') return 'green';
-  if (state === 'killing' || state === 'killed') return 'yellow';
+  if (state === 'killing' || state === 'killed' || state === 'waiting' || state === 'skipped') return 'yellow';
   return isBadEnd(state) ? 'red' : null;
 }

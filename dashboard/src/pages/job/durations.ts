@@ -91,7 +91,7 @@ export function summaryText(runs: readonly Run[]): string {
     const count = counts.get(choice)?.length ?? 0;
     return count === 0 ? [] : [`${count} ${STATE_LABELS[choice]}`];
   });
-  const ended = runs.filter(({ state }) => !isLive(state)).map((run) => durationMs(run, 0));
+  const ended = runs.filter(({ state }) => !isLive(state) && state !== 'skipped').map((run) => durationMs(run, 0));
   const [, longest = 0] = extremes(ended);
   const took =
     ended.length === 0

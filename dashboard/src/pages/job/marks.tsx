@@ -12,7 +12,7 @@ export const STATE_COLORS: Readonly<Record<RunState, string>> = {
   failed: '--bad',
   timed_out: '--bad',
   lost: '--warn',
-  skipped: '--warn',
+  skipped: '--ink-soft',
   errored: '--bad',
 };
 

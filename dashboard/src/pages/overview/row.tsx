@@ -67,6 +67,7 @@ export function JobRow({
   toggle,
 }: RowOfKind<'job'> & RowActions & { toggle(): void }) {
   const killing = runs.filter(({ state }) => state === 'killing').length;
+  const waiting = runs.filter(({ state }) => state === 'waiting').length;
   const away = runs.filter(({ connected }) => !connected).length;
   const machines = new Set(runs.map(({ machine }) => machine)).size;
   return (
@@ -75,7 +76,7 @@ export function JobRow({
       <div class="cell-state">
         <button type="button" class="fold" aria-expanded={isOpen} onClick={toggle}>
           <FoldSign />
-          {away === 0 ? `${runs.length} running` : countText(runs.length, 'run')}
+          {away === 0 && waiting === 0 ? `${runs.length} running` : countText(runs.length, 'run')}
           <span class="visually-hidden"> of {job.name}, listed below</span>
         </button>
       </div>
@@ -85,6 +86,7 @@ export function JobRow({
         </Link>
         <span class="command-line">
           {[
+            waiting > 0 ? `${waiting} waiting` : null,
             killing > 0 ? `${killing} stopping` : null,
             away > 0 ? `${away} disconnected or lost` : null,
             runs[0]?.command_line,

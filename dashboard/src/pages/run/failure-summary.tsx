@@ -18,7 +18,7 @@ export function FailureSummary({ run }: { readonly run: Run }) {
 }
 
 function endedBadly({ state }: Run): boolean {
-  return !isLive(state) && state !== 'succeeded' && state !== 'killed';
+  return !isLive(state) && state !== 'succeeded' && state !== 'killed' && state !== 'skipped';
 }
 
 function Summary({ run }: { readonly run: Run }) {

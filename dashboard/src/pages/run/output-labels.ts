@@ -87,7 +87,8 @@ export function noOutputText(run: Run): string {
   return run.output_total_bytes === null ? 'No output received.' : sentence;
 }
 
-function noOutputYetText({ connected, successor }: Run): string {
+function noOutputYetText({ state, connected, successor }: Run): string {
+  if (state === 'waiting') return 'No output: the command has not started yet.';
   if (!connected) return 'No output received before it disconnected; output is buffered on the machine.';
   const killed = successor === 0 ? '' : ' Its first wrapper was killed; output it had not saved is lost.';
   return `No output yet.${killed}`;

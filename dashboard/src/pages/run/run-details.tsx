@@ -1,10 +1,11 @@
 /** Facts about a run, apart from its state and its output. */
 
-import type { ComponentChildren } from 'preact';
+import { type ComponentChildren, Fragment } from 'preact';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
 import { Ago, Clock } from '../../components/time.tsx';
+import { Link, runPath } from '../../router.tsx';
 import type { SyncStatus } from '../../state/sync.ts';
 import { LeftRunning } from './left-running.tsx';
 import { RunCommand } from './run-command.tsx';
@@ -21,6 +22,7 @@ export function RunDetails({ run, syncStatus }: RunDetailsProps) {
     <section class="run-details" aria-labelledby="details">
       <h2 id="details">Details</h2>
       <Contact run={run} syncStatus={syncStatus} />
+      <InItsWay run={run} />
       {run.left_running.length > 0 && <LeftRunning run={run} />}
       {run.wrapper === 'saltpeter' ? (
         <p class="aside">Saltpeter’s wrapper doesn’t report the command line.</p>
@@ -29,9 +31,16 @@ export function RunDetails({ run, syncStatus }: RunDetailsProps) {
       )}
       <dl class="facts">
         <Fact name="Machine">{run.machine}</Fact>
-        <Fact name="Started">
-          <Clock at={run.started_at} />
-        </Fact>
+        {run.asked_at !== null && (
+          <Fact name="Asked">
+            <Clock at={run.asked_at} />
+          </Fact>
+        )}
+        {hasStarted(run) && (
+          <Fact name="Started">
+            <Clock at={run.started_at} />
+          </Fact>
+        )}
         {run.ended_at !== null && (
           <Fact name="Ended">
             <Clock at={run.ended_at} />
@@ -48,6 +57,7 @@ export function RunDetails({ run, syncStatus }: RunDetailsProps) {
         <Fact name="Wrapper">
           <Wrapper run={run} />
         </Fact>
+        {run.fence !== null && <Fact name="Fence">{run.fence}</Fact>}
         {run.timeout_ms !== null && <Fact name="Timeout">{formatDuration(run.timeout_ms)}</Fact>}
         {run.exit_code !== null && (
           <Fact name="Exit code">
@@ -102,9 +112,39 @@ function Contact({ run, syncStatus }: RunDetailsProps) {
   return isLive(run.state) ? <LiveContact run={run} syncStatus={syncStatus} /> : <EndedContact run={run} />;
 }
 
+/** A run that asked has no process until it was allowed to start. */
+function hasStarted({ asked_at, pid }: Run): boolean {
+  return asked_at === null || pid !== null;
+}
+
+/** What a run waits for, or because of which it did not start. */
+function InItsWay({ run }: { readonly run: Run }) {
+  const { job, state, blocked_by: runs } = run;
+  if (runs.length === 0 || !(state === 'waiting' || state === 'skipped') || run.fence !== null) return null;
+  return (
+    <p class="in-its-way">
+      {state === 'waiting' ? 'Waits for ' : 'In its way: '}
+      {runs.map(({ run: id, machine, started_at }, index) => (
+        <Fragment key={id}>
+          {index > 0 && ', '}
+          <Link to={runPath({ id, job })}>the run on {machine}</Link> (since <Clock at={started_at} />)
+        </Fragment>
+      ))}
+      .
+    </p>
+  );
+}
+
+function waitText({ connected, fence, blocked_by: runs }: Run): string {
+  if (!connected) return 'Disconnected. It has not started, and keeps its place in line for when it reconnects.';
+  if (fence !== null) return 'Allowed to start; its machine has not confirmed the start yet.';
+  return runs.length === 0 ? 'Has not started yet.' : 'Has not started yet: it is told to when its turn comes.';
+}
+
 function LiveContact({ run, syncStatus }: RunDetailsProps) {
   if (syncStatus === 'connecting' || syncStatus === 'syncing') return <p class="contact">Connecting…</p>;
   if (syncStatus === 'stale') return <p class="contact warn">You’re offline – this status may be out of date.</p>;
+  if (run.state === 'waiting') return <p class={run.connected ? 'contact' : 'contact warn'}>{waitText(run)}</p>;
   // Said in any case: a line that comes and goes would move everything below it.
   if (run.connected) return <p class="contact">Connected; streaming output.</p>;
   return (

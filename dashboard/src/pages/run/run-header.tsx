@@ -35,7 +35,7 @@ function Elapsed({ run }: { readonly run: Run }) {
   return (
     <>
       <span>
-        <span class="visually-hidden">Running for </span>
+        <span class="visually-hidden">{run.state === 'waiting' ? 'Waiting for ' : 'Running for '}</span>
         <Duration from={run.started_at} to={null} />
       </span>
       {!run.connected && run.disconnected_since !== null && (
@@ -47,6 +47,12 @@ function Elapsed({ run }: { readonly run: Run }) {
   );
 }
 
+/** What the time from its start to its end was: of a run that never started, the time that it waited. */
+function tookText({ asked_at, pid, reason }: Run): string {
+  if (!wasSeenToEnd(reason)) return 'last seen after';
+  return asked_at !== null && pid === null ? 'waited' : 'took';
+}
+
 function HowItEnded({ run }: { readonly run: Run }) {
   return (
     <>
@@ -56,7 +62,7 @@ function HowItEnded({ run }: { readonly run: Run }) {
         </span>
       )}
       <span>
-        {wasSeenToEnd(run.reason) ? 'took' : 'last seen after'} <Duration from={run.started_at} to={run.ended_at} />
+        {tookText(run)} <Duration from={run.started_at} to={run.ended_at} />
       </span>
       {run.ended_at !== null && <Ago at={run.ended_at} />}
     </>

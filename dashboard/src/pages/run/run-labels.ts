@@ -2,7 +2,7 @@
 
 import type { BlockingRun } from '#protocol/admission';
 import type { Run, RunEvent } from '#protocol/api';
-import type { EndReason } from '#protocol/run-state';
+import type { EndReason, RunState } from '#protocol/run-state';
 import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
 import { STATE_LABELS } from '../../format/run-state-labels.ts';
@@ -129,13 +129,19 @@ function admissionText(
   }
 }
 
+const END_TONES: Readonly<Partial<Record<RunState, EventText['tone']>>> = {
+  succeeded: 'good',
+  killed: 'kill',
+  skipped: 'warn',
+};
+
 function endedText(event: Extract<RunEvent, { type: 'ended' }>): EventText {
   if (!wasSeenToEnd(event.reason)) {
     const detail = `last seen after ${formatDuration(event.duration_ms)}; end not observed`;
     return { tone: 'bad', text: `Lost permanently, exit code ${event.exit_code}`, detail };
   }
   return {
-    tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
+    tone: END_TONES[event.state] ?? 'bad',
     text: `Ended: ${STATE_LABELS[event.state]}, exit code ${event.exit_code}`,
     detail: `after ${formatDuration(event.duration_ms)}`,
   };

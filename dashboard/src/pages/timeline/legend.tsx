@@ -1,4 +1,4 @@
-import { END_STATES } from '#protocol/run-state';
+import { END_STATES, LIVE_STATES } from '#protocol/run-state';
 import { STATE_LABELS } from '../../format/run-state-labels.ts';
 
 /** Folded: the tip of each bar says the same. */
@@ -7,7 +7,7 @@ export function Legend() {
     <details class="legend">
       <summary>Legend</summary>
       <ul>
-        {(['running', 'killing', ...END_STATES] as const).map((state) => (
+        {[...LIVE_STATES, ...END_STATES].map((state) => (
           <li key={state}>
             <span class="bar" data-state={state} data-narrow data-uncertain={state === 'lost'} />
             {STATE_LABELS[state]}

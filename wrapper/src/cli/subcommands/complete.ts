@@ -1,5 +1,6 @@
 /** `leash __complete -- WORDS`: what may stand where the cursor is. For the scripts of `leash completion`. */
 import { Job, Run } from '#protocol/api';
+import { LIVE_STATES } from '#protocol/run-state';
 import { ApiClient } from '../../operator/api-client.ts';
 import { readOperatorSettings } from '../../operator/settings.ts';
 import { type Candidate, complete, completionText, type Names } from '../completion/complete.ts';
@@ -61,6 +62,6 @@ async function* openRuns(
   signal: AbortSignal,
   candidateOf: (run: Run) => Candidate,
 ): AsyncGenerator<Candidate> {
-  const call = { path: '/runs', query: { state: 'running,killing' }, signal, isImpatient: true };
+  const call = { path: '/runs', query: { state: LIVE_STATES.join(',') }, signal, isImpatient: true };
   for await (const { value } of api.list(Run, 'runs', call)) yield candidateOf(value);
 }

@@ -105,9 +105,9 @@ function showFields(run: Run, nowMs: number, output: Output): void {
       { text: `${stateText(run)}${reason === null || isLive(state) ? '' : `: ${reason}`}`, style: styleOfRun(run) },
     ],
     ['exit code', exit_code === null ? null : `${exit_code}${ownText}`],
-    ['started', exactTime(run.started_at, nowMs)],
+    ...askedFields(run, nowMs),
     ['ended', run.ended_at === null ? null : exactTime(run.ended_at, nowMs)],
-    [run.ended_at === null ? 'age' : 'duration', ageText(run, nowMs)],
+    [ageName(run), ageText(run, nowMs)],
     ['slow since', run.slow_since === null ? null : exactTime(run.slow_since, nowMs)],
     ['disconnected', run.disconnected_since === null ? null : exactTime(run.disconnected_since, nowMs)],
     ['command', run.command_line],
@@ -126,9 +126,29 @@ function showFields(run: Run, nowMs: number, output: Output): void {
   ]);
 }
 
+type Field = readonly [name: string, value: string | null];
+
+/** When it started; and before that, if it asked, when it did, and what was in its way. */
+function askedFields({ state, asked_at, pid, fence, blocked_by, started_at }: Run, nowMs: number): Field[] {
+  const started: Field = ['started', exactTime(started_at, nowMs)];
+  if (asked_at === null) return [started];
+  const inItsWay = blocked_by.map(({ run, machine }) => `${run} on ${machine}`).join(', ');
+  return [
+    ['asked', exactTime(asked_at, nowMs)],
+    [state === 'waiting' ? 'waits for' : 'in its way', inItsWay || null],
+    ['fence', fence === null ? null : String(fence)],
+    ...(pid === null ? [] : [started]),
+  ];
+}
+
 function limitsText({ timeout_ms, grace_ms, kill_signal }: Run): string {
   const timeout = timeout_ms === null ? 'no timeout' : `timeout ${formatDuration(timeout_ms)}`;
   return `${timeout}; ends by ${kill_signal}, then SIGKILL after ${formatDuration(grace_ms)}`;
+}
+
+function ageName({ state, ended_at }: Run): string {
+  if (ended_at !== null) return 'duration';
+  return state === 'waiting' ? 'waiting' : 'age';
 }
 
 function outputText({ output_bytes, output_total_bytes }: Run): string {

@@ -1,5 +1,6 @@
 /** Reads the runs that a kill may be for. */
 import { Run } from '#protocol/api';
+import { LIVE_STATES } from '#protocol/run-state';
 import type { ApiClient } from '../api-client.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { refOf } from '../find-run.ts';
@@ -12,7 +13,7 @@ export type FoundRuns =
   /** The control plane can take a kill, and can't say which runs there are; or may not say it to this token. */
   | { readonly kind: 'unlisted'; readonly why: string; readonly exitCode: ExitCode };
 
-const OPEN_STATES = 'running,killing,lost';
+const OPEN_STATES = [...LIVE_STATES, 'lost'].join(',');
 
 /** @throws {OperatorError} */
 export async function findRuns(api: ApiClient, selector: Selector): Promise<FoundRuns> {
