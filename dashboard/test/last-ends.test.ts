@@ -27,6 +27,19 @@ test('of two ends on a machine the later one counts, whichever is reported first
   }
 });
 
+test('a run that was skipped counts only where there is no other end', () => {
+  const skipped = makeLastEnd({ run: runId(3), state: 'skipped', exit_code: 75, ended_at: at(30) });
+  for (const ends of [
+    [bad, skipped],
+    [skipped, bad],
+  ]) {
+    expect(ends.reduce(withEnd, NO_LAST_ENDS).byMachine).toEqual(new Map([['web-1', bad]]));
+    const [first = bad, second = bad] = ends;
+    expect(withListed(withEnd(NO_LAST_ENDS, first), jobOf(second)).byMachine).toEqual(new Map([['web-1', bad]]));
+  }
+  expect(withEnd(NO_LAST_ENDS, skipped).byMachine).toEqual(new Map([['web-1', skipped]]));
+});
+
 describe('a lost run', () => {
   const lost = makeRun({ id: runId(3), state: 'lost', exit_code: 253, ended_at: at(30), seq: 2 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { KIB, MIB } from '#protocol/limits';
-import { END_REASONS, type EndReason, reportedEnd } from '#protocol/run-state';
+import { END_REASONS, type EndReason, reportedEnd, SKIP_REASONS } from '#protocol/run-state';
 import {
   aimText,
   copiedText,
@@ -66,17 +66,21 @@ describe('of a run without output is said', () => {
     'operator',
     'timeout',
     'idle_timeout',
+    'memory_limit',
+    'cpu_limit',
     'offline_limit',
   ];
+  /** Reasons for which no command was started. */
+  const NOT_STARTED: readonly string[] = ['start_failed', ...SKIP_REASONS];
   const NOTHING = 'No output.';
   const UNKNOWN = /may have printed something( since)?\.$/;
 
   test.each(END_REASONS)('after an end by %s no more than is known', (reason) => {
     const readToTheEnd = READ_TO_THE_END.includes(reason);
     expect(noOutputText(ended(reason)) === NOTHING).toBe(readToTheEnd);
-    if (!readToTheEnd && reason !== 'start_failed') expect(noOutputText(ended(reason))).toMatch(UNKNOWN);
+    if (!readToTheEnd && !NOT_STARTED.includes(reason)) expect(noOutputText(ended(reason))).toMatch(UNKNOWN);
     // Some of it may have been lost with the wrapper that was killed.
-    if (reason !== 'start_failed') expect(noOutputText(ended(reason, { successor: 1 }))).toMatch(UNKNOWN);
+    if (!NOT_STARTED.includes(reason)) expect(noOutputText(ended(reason, { successor: 1 }))).toMatch(UNKNOWN);
     // From before the size was told.
     expect(noOutputText(ended(reason, { output_total_bytes: null }))).not.toBe(NOTHING);
   });
