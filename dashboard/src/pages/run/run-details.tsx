@@ -138,7 +138,7 @@ function InItsWay({ run }: { readonly run: Run }) {
 function waitText({ connected, fence, blocked_by: runs }: Run): string {
   if (!connected) return 'Disconnected. It has not started, and keeps its place in line for when it reconnects.';
   if (fence !== null) return 'Allowed to start; its machine has not confirmed the start yet.';
-  return runs.length === 0 ? 'Has not started yet.' : 'Has not started yet: it is told to when its turn comes.';
+  return runs.length === 0 ? 'Has not started yet.' : 'Has not started yet: it starts when its turn comes.';
 }
 
 function LiveContact({ run, syncStatus }: RunDetailsProps) {
