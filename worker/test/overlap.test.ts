@@ -271,7 +271,7 @@ test('who starts without asking beside a run that wanted to be alone is recorded
 });
 
 test('a run that could not ask in time and started says what it overlaps with', async () => {
-  const alone = await startedRun('ask-late', 'skip');
+  const alone = await TestWrapper.connect(newIdentity('ask-late'));
   const late = await TestWrapper.connect(newIdentity('ask-late'), { question: question('skip') });
   await late.settled();
   expect(await event(late.identity, 'overlapped')).toMatchObject([{ runs: [{ run: alone.identity.run }] }]);

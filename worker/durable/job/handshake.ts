@@ -235,6 +235,7 @@ export class Handshake {
     const run = this.#job.runs.get(id);
     if (run === null || run.final) return;
     const { admission } = this.#job;
+    admission.stored(run);
     if (phase === 'waiting') admission.asked(run);
     else if (phase === 'running' && (known === null || !isUnderway(known)) && isUnderway(run)) {
       if (known?.state === 'lost') admission.returned(run);

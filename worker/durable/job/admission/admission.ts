@@ -56,9 +56,13 @@ export class Admission {
     return this.#judge(run, question, question.overlap === 'allow' ? { holders: [], waiting: [] } : this.#line());
   }
 
+  /** A run was stored: if it wants to be alone, others have to be looked at from now on. */
+  stored(run: RunRecord): void {
+    if (isExclusive(run)) this.#hasExclusive = true;
+  }
+
   /** A run asks, for the first time or again: answers it as soon as that is stored. */
   asked(run: RunRecord): void {
-    if (isExclusive(run)) this.#hasExclusive = true;
     const line = this.#line();
     const judged = this.#judgeAgain(run, line);
     this.#killOld(judged, line);
