@@ -76,6 +76,12 @@ describe('points', () => {
   );
   const points = pointsOf(runs, 0);
 
+  test('are those of runs that have started', () => {
+    const others = (['waiting', 'skipped'] as const).map((state) => makeRun({ state, started_at: at(40) }));
+    expect(pointsOf([...others, ...runs], 0)).toEqual(points);
+    expect(summaryText([...others, ...runs])).toMatch(/^5 runs: 1 waiting, 3 failed, 1 skipped\. Median 1s, max 1s\.$/);
+  });
+
   test('come oldest first, as they are drawn', () => {
     expect(points.map(({ run }) => run.id)).toEqual([10, 20, 30].map(runId));
     expect(points.map(({ durationMs: ms }) => ms)).toEqual([S, S, S]);

@@ -9,9 +9,14 @@ export interface Point {
   readonly durationMs: number;
 }
 
-/** @param runs newest start first, as they are listed. The points come oldest first, as they are drawn */
+/**
+ * Of the runs that have started: what waits or was skipped took no time.
+ *
+ * @param runs newest start first, as they are listed. The points come oldest first, as they are drawn
+ */
 export function pointsOf(runs: readonly Run[], nowMs: number): Point[] {
   return runs
+    .filter(({ state }) => state !== 'waiting' && state !== 'skipped')
     .map((run) => ({
       run,
       startedSeconds: Date.parse(run.started_at) / 1000,
