@@ -13,8 +13,12 @@ function fenceIn(printed: string): number {
 
 test('beside a run that holds the lock one is skipped, one is killed as it waits, and one starts after it', async () => {
   const job = 'asks';
-  const asking = (overlap: string, machine: string, command: readonly string[] = PRINT_FENCE, url = environment().url) =>
-    environment().wrapper({ job, machine, command, url, flags: ['--overlap', overlap] });
+  const asking = (
+    overlap: string,
+    machine: string,
+    command: readonly string[] = PRINT_FENCE,
+    url = environment().url,
+  ) => environment().wrapper({ job, machine, command, url, flags: ['--overlap', overlap] });
   const holder = asking('skip', 'ask1.example.com', FOREVER);
   const held = await environment().runOf(job, ({ state }) => state === 'running');
   expect(held.fence).toBeGreaterThan(0);

@@ -38,7 +38,7 @@ Asking first (docs/overlap.md):
                          under a brake or during maintenance
   --ask-timeout DURATION   wait this long for the first answer; default 3s
   --if-unreachable ACTION  without an answer: run (default) or skip
-  --wait-timeout DURATION  once told to wait, give up after DURATION and skip; default: wait on
+  --wait-timeout DURATION  skip after a wait of DURATION; default: wait on
   --skip-exit-code N     exit code of a run that is skipped; default 75
 
 Limits and signals:
