@@ -13,6 +13,7 @@ export const NODE_18 = inRepo('wrapper/node18/node_modules/.bin/node');
 
 const WHOLE = [
   'adoption',
+  'ask',
   'exact-start',
   'exit',
   'exit-faults',
