@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Session } from '#protocol/api';
+import { BrakeBar } from './components/brake-bar.tsx';
 import { Dock } from './components/dock.tsx';
 import { KillBar } from './components/kill-bar.tsx';
 import { lazyPage, loadPagesWhenIdle } from './components/lazy-page.tsx';
@@ -14,10 +15,11 @@ import { useShortcuts } from './keyboard/shortcuts.ts';
 import { OverviewPage } from './pages/overview/overview-page.tsx';
 import { SignInPage } from './pages/sign-in/sign-in-page.tsx';
 import { Link, navigate, type Route, route } from './router.tsx';
+import { clearBrakes } from './state/brakes.ts';
 import { clearFleet } from './state/fleet.ts';
 import { entry } from './state/history-entry.ts';
 import { clearPendingKills, restorePendingKills } from './state/pending-kills.ts';
-import { mayAdminister, mayRead } from './state/rights.ts';
+import { mayAdminister, mayKill, mayRead } from './state/rights.ts';
 import { loadSession, session } from './state/session.ts';
 
 const JobPage = lazyPage(async () => (await import('./pages/job/job-page.tsx')).JobPage);
@@ -43,6 +45,7 @@ function Shown() {
   const signedOut = state.kind === 'signed_out';
   useEffect(() => {
     if (!signedOut) return;
+    clearBrakes();
     clearFleet();
     clearPendingKills();
   }, [signedOut]);
@@ -87,6 +90,7 @@ function SignedIn({ session: who }: { readonly session: Session }) {
   return (
     <>
       <TopBar session={who} />
+      {(mayRead(who) || mayKill(who, who.jobs)) && <BrakeBar who={who} />}
       {/* A new visit mounts the page again, with the state kept for its history entry. */}
       <Page key={entry.value} who={who} />
       <KillBar />

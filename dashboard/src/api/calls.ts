@@ -28,6 +28,7 @@ import {
   TokenBody,
   TokenList,
 } from '#protocol/api';
+import { type Brake, BrakeCreated, BrakeList, type NewBrake } from '#protocol/brakes';
 import {
   BrokenExpectations,
   type Expectation,
@@ -122,6 +123,23 @@ export async function fetchKill(id: string): Promise<Result<Kill>> {
 /** @param query `actor`, `action`, `subject`, `limit`, `cursor` */
 export function fetchAudit(query: ListQuery): Promise<Result<Page<AuditEntry>>> {
   return fetchPage(AuditList, withQuery('/audit', query), ({ audit }) => audit);
+}
+
+export async function fetchBrakes(): Promise<Result<readonly Brake[]>> {
+  return pick(await callFor(BrakeList, { path: withQuery('/brakes', { limit: PAGE_SIZE }) }), ({ brakes }) => brakes);
+}
+
+/** @param key the idempotency key: a retry with the same key returns the same brake */
+export function createBrake(
+  brake: v.InferInput<typeof NewBrake>,
+  key: string,
+): Promise<Result<v.InferOutput<typeof BrakeCreated>>> {
+  const headers = { 'idempotency-key': key };
+  return callFor(BrakeCreated, { method: 'POST', path: '/brakes', body: brake, headers });
+}
+
+export async function endBrake(id: string): Promise<Result<null>> {
+  return pick(await call({ method: 'DELETE', path: `/brakes/${encodeURIComponent(id)}` }), () => null);
 }
 
 /** All jobs. @param each gets every list page as it arrives */

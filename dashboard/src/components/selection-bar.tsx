@@ -4,6 +4,7 @@ import { countText } from '../format/quantity.ts';
 import { useShortcuts } from '../keyboard/shortcuts.ts';
 import type { KillScope } from '../state/pending-kills.ts';
 import type { Selection } from '../state/selection.ts';
+import { BrakeButton } from './brake-button.tsx';
 import { Docked } from './dock.tsx';
 
 interface SelectionBarProps {
@@ -30,6 +31,7 @@ export function SelectionBar({ selection, shown, ask }: SelectionBarProps) {
         <button type="button" class="button danger" onClick={() => ask({ kind: 'runs', runs })}>
           Kill {countText(runs.length, 'run')}…
         </button>
+        <BrakeButton jobs={[...new Set(runs.map(({ job }) => job))]} />
         <button type="button" class="button" onClick={selection.clear}>
           Clear
         </button>

@@ -29,7 +29,21 @@ export const hasBegun = signal(false);
 /** Which lists have more than was fetched. */
 export const truncated = signal({ jobs: false, runs: false });
 
-const sync = new Sync({ open: async () => success('/watch'), resync });
+const brakeListeners = new Set<() => void>();
+
+/** Calls back when brakes were set or ended. @returns ends that */
+export function onBrakesChanged(listener: () => void): () => void {
+  brakeListeners.add(listener);
+  return () => void brakeListeners.delete(listener);
+}
+
+const sync = new Sync({
+  open: async () => success('/watch'),
+  resync,
+  heard: ({ type }) => {
+    if (type === 'brakes') for (const listener of brakeListeners) listener();
+  },
+});
 export const { status: syncStatus, failure } = sync;
 
 /** Another person may sign in next. */

@@ -8,6 +8,12 @@ export function mayKill(session: Session, job: string): boolean {
   return scoped && matchesGlob(session.jobs, job);
 }
 
+/** Whether it may set and end brakes on these jobs, which are globs. */
+export function mayBrake(session: Session, jobs: readonly string[]): boolean {
+  // A glob that matches another as a name matches all that it does.
+  return jobs.every((glob) => mayKill(session, glob));
+}
+
 export function mayRead(session: Session): boolean {
   return session.scopes.includes('read') || session.scopes.includes('admin');
 }

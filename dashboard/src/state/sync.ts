@@ -39,6 +39,8 @@ interface SyncOptions {
   resync(isOutdated: IsOutdated): Promise<Failure | null>;
   /** In place of the start of a resync, which is up to the caller then. */
   opened?(): void;
+  /** Besides the store. */
+  heard?(message: WatchMessage): void;
   /** In place of the store. */
   message?(message: WatchMessage): void;
   /** After the store has taken an update. */
@@ -116,7 +118,12 @@ export class Sync {
     this.#socket?.close();
     this.#socket = openWatch(path.value, {
       opened: opened ?? (() => this.resync()),
-      message: message ?? ((received) => this.#batcher.add(received)),
+      message:
+        message ??
+        ((received) => {
+          this.#options.heard?.(received);
+          this.#batcher.add(received);
+        }),
       state: (link) => {
         this.#status.value = statusAfter(this.#status.value, link);
       },

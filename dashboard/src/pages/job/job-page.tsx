@@ -5,6 +5,7 @@ import type { Run, Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { isTemporary } from '../../api/failure.ts';
 import { Announcer } from '../../components/announcer.tsx';
+import { BrakeButton } from '../../components/brake-button.tsx';
 import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { SelectionBar } from '../../components/selection-bar.tsx';
@@ -115,6 +116,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
             {open.all.length === 1 ? 'Kill…' : `Kill all ${open.all.length}…`}
           </button>
         )}
+        {mayKill(who, name) && <BrakeButton jobs={[name]} />}
       </JobHead>
       {job !== null && <BadEnds job={job} open={open.all} />}
       <div class="job-now">

@@ -1,0 +1,142 @@
+/** What an operator has stopped for now, on every page until it ends. */
+import './brake-bar.css';
+import { useSignal } from '@preact/signals';
+import type { Session } from '#protocol/api';
+import { type Brake, scopeText } from '#protocol/brakes';
+import { formatDuration } from '#shared/format-duration';
+import { endBrake } from '../api/calls.ts';
+import { type Result, success } from '../api/failure.ts';
+import { batchPath, Link } from '../router.tsx';
+import { activeBrakes, loadBrakes, useBrakes } from '../state/brakes.ts';
+import { now } from '../state/clock.ts';
+import { mayBrake, mayRead } from '../state/rights.ts';
+import { Dialog } from './dialog.tsx';
+import { Refusal, useDialogRequest } from './dialog-request.tsx';
+import { Clock } from './time.tsx';
+
+/** More are one click away: the page below must stay in sight. */
+const MOST_SHOWN = 3;
+
+export function BrakeBar({ who }: { readonly who: Session }) {
+  useBrakes();
+  const isOpen = useSignal(false);
+  const ending = useSignal<Brake | null>(null);
+  const active = activeBrakes.value;
+  if (active.length === 0) return null;
+  const shown = isOpen.value || active.length <= MOST_SHOWN ? active : active.slice(0, MOST_SHOWN - 1);
+  return (
+    <section class="brake-bar" aria-label="Brakes and maintenance">
+      {shown.map((brake) => (
+        <BrakeRow
+          key={brake.id}
+          brake={brake}
+          who={who}
+          end={() => {
+            ending.value = brake;
+          }}
+        />
+      ))}
+      {active.length > shown.length && (
+        <button
+          type="button"
+          class="button quiet"
+          onClick={() => {
+            isOpen.value = true;
+          }}
+        >
+          Show {active.length - shown.length} more
+        </button>
+      )}
+      {ending.value !== null && (
+        <EndDialog
+          brake={ending.value}
+          close={() => {
+            ending.value = null;
+          }}
+        />
+      )}
+    </section>
+  );
+}
+
+interface BrakeRowProps {
+  readonly brake: Brake;
+  readonly who: Session;
+  end(): void;
+}
+
+function BrakeRow({ brake, who, end }: BrakeRowProps) {
+  const { kill, reason, until, created_by: by } = brake;
+  return (
+    <div class="brake-row" data-kind={kill ? 'brake' : 'maintenance'}>
+      <p>
+        <strong>
+          {kill ? 'Brake on' : 'Maintenance of'} {scopeText(brake)}
+        </strong>
+        {reason !== null && <>: {reason}</>}{' '}
+        <span class="brake-facts">
+          {kill ? 'Runs are killed as soon as they connect.' : 'Runs that ask don’t start; no alerts.'} By {by}, until{' '}
+          <Clock at={until} /> <TimeLeft until={until} />
+        </span>
+      </p>
+      <span class="brake-actions">
+        {kill && mayRead(who) && <Link to={batchPath(brake.id)}>Kills</Link>}
+        {mayBrake(who, brake.jobs) && (
+          <button type="button" class="button" aria-label={`End: ${scopeText(brake)}`} onClick={end}>
+            End…
+          </button>
+        )}
+      </span>
+    </div>
+  );
+}
+
+function TimeLeft({ until }: Pick<Brake, 'until'>) {
+  const leftMs = Math.ceil((Date.parse(until) - now.value) / 1000) * 1000;
+  return <span class="brake-left">({formatDuration(Math.max(0, leftMs))} left)</span>;
+}
+
+interface EndDialogProps {
+  readonly brake: Brake;
+  close(): void;
+}
+
+function EndDialog({ brake, close }: EndDialogProps) {
+  const request = useDialogRequest();
+  const isBusy = request.isBusy.value;
+  const what = brake.kill ? 'brake' : 'maintenance';
+  const ended = () => {
+    void loadBrakes();
+    close();
+  };
+  return (
+    <Dialog title={`End the ${what}?`} class="brake-dialog" close={close}>
+      <p>
+        {brake.kill ? 'Runs of ' : 'Runs that ask, of '}
+        <strong>{scopeText(brake)}</strong>
+        {brake.kill ? ' are no longer killed, and start as usual.' : ', start again, and alerts are sent again.'}
+      </p>
+      <Refusal consequence={`Couldn’t end the ${what}`} request={request} />
+      <div class="dialog-actions">
+        <button
+          type="button"
+          class="button primary"
+          aria-disabled={isBusy}
+          onClick={() => void request.send(() => endIfActive(brake), ended)}
+        >
+          {isBusy ? 'Ending…' : `End ${what}`}
+        </button>
+        <button type="button" class="button" onClick={close}>
+          Cancel
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+/** Somebody else may be faster: then what was wanted is done. */
+async function endIfActive({ id }: Brake): Promise<Result<null>> {
+  const answer = await endBrake(id);
+  const isGone = !answer.ok && answer.failure.kind === 'problem' && answer.failure.code === 'unknown_brake';
+  return isGone ? success(null) : answer;
+}
