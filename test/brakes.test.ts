@@ -72,6 +72,11 @@ test('a brake kills what runs, and what connects while it stands', async () => {
   const later = environment().wrapper({ job: 'braked-2', machine: 'm1', command: FOREVER });
   const run = await environment().runOf('braked-2', ({ state }) => state === 'killed');
   expect(await later.exit).toMatchObject({ code: 143 });
+  const asking = environment().wrapper({ job: 'braked-3', machine: 'm1', command: FOREVER, flags: ['--ask'] });
+  expect(await asking.exit).toMatchObject({ code: 75 });
+  const skipped = await environment().runOf('braked-3', ({ final }) => final);
+  expect(skipped).toMatchObject({ state: 'skipped', reason: 'brake', exit_code: 75 });
+
   const event = await environment().event(run.id, ({ type }) => type === 'kill_requested', 'the kill');
   expect(event).toMatchObject({ reason: 'brake: bad data' });
 
