@@ -34,7 +34,7 @@ Options:
 ${OPERATOR_HELP.replace(
   '0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, 6 out of reach',
   `0 done: with --wait, nothing runs there. 1 failed, also if a run that was there is
-lost, so that nobody knows whether it still runs. 2 usage, 4 not allowed, 5 not empty in time,
+lost, so that whether it still runs is unknown. 2 usage, 4 not allowed, 5 not empty in time,
 6 out of reach, 130 Ctrl-C`,
 )}`;
 
