@@ -9,11 +9,16 @@ export interface RunSelection {
   readonly jobs: readonly string[];
   readonly machines: readonly string[];
   readonly instance: string | null;
+  /** Any of which a run must have; none matches all. */
+  readonly tags: readonly string[];
   /** None: all states. */
   readonly states: readonly RunState[];
   /** Only runs that ended after this time, or have not ended. */
   readonly since: string | null;
 }
+
+/** Which runs, whatever their state. */
+export type NamedRuns = Pick<RunSelection, 'jobs' | 'machines' | 'instance' | 'tags'>;
 
 export interface ListOptions {
   readonly pageSize?: number;
@@ -24,23 +29,34 @@ export interface ListOptions {
 /** Newest first, as they are asked for. */
 export async function* listRuns(
   api: ApiClient,
-  { jobs, machines, instance, states, since }: RunSelection,
+  { jobs, machines, instance, tags, states, since }: RunSelection,
   { pageSize, isImpatient = false }: ListOptions = {},
 ): AsyncGenerator<Received<Run>, void, undefined> {
-  const query = { job: onlyName(jobs), machine: onlyName(machines), instance, state: states.join(','), since };
+  // The control plane takes one.
+  const tag = tags.length === 1 ? (tags[0] ?? null) : null;
+  const names = { job: onlyName(jobs), machine: onlyName(machines), instance, tag };
+  const query = { ...names, state: states.join(','), since };
   for await (const run of api.list(Run, 'runs', { path: '/runs', query, isImpatient }, pageSize)) {
-    if (matchesAny(jobs, run.value.job) && matchesAny(machines, run.value.machine)) yield run;
+    if (isSelected({ jobs, machines, instance: null, tags }, run.value)) yield run;
   }
 }
 
 /** Whether a run that the control plane has not filtered is on such a list, whatever its state. */
 export function isSelected(
-  { jobs, machines, instance }: Pick<RunSelection, 'jobs' | 'machines' | 'instance'>,
-  run: Pick<Run, 'job' | 'machine' | 'instance'>,
+  { jobs, machines, instance, tags }: NamedRuns,
+  run: Pick<Run, 'job' | 'machine' | 'instance' | 'about'>,
 ): boolean {
   return (
-    matchesAny(jobs, run.job) && matchesAny(machines, run.machine) && (instance === null || run.instance === instance)
+    matchesAny(jobs, run.job) &&
+    matchesAny(machines, run.machine) &&
+    (instance === null || run.instance === instance) &&
+    hasAny(tags, run)
   );
+}
+
+/** Whether a job or run has one of these tags. */
+export function hasAny(tags: readonly string[], { about }: Pick<Run, 'about'>): boolean {
+  return tags.length === 0 || tags.some((tag) => about?.tags.includes(tag) === true);
 }
 
 export function matchesAny(globs: readonly string[], name: string): boolean {
@@ -64,7 +80,7 @@ export function isOpen({ state, final }: Pick<Run, 'state' | 'final'>): boolean 
 /** The runs that are open, the newest first. */
 export async function* openRuns(
   api: ApiClient,
-  selection: Pick<RunSelection, 'jobs' | 'machines' | 'instance'>,
+  selection: NamedRuns,
   options: ListOptions = {},
 ): AsyncGenerator<Received<Run>, void, undefined> {
   const since = new Date(api.now() - LOST_MS).toISOString();

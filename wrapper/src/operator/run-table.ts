@@ -1,6 +1,8 @@
 /** Runs as rows of a table. */
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { formatBytes } from '#shared/format-bytes';
+import { formatDuration } from '#shared/format-duration';
 import { shortId } from './find-run.ts';
 import { durationBetween, elapsed, relativeTime } from './relative-time.ts';
 import type { Column } from './table.ts';
@@ -62,8 +64,17 @@ export function stateAndExitText(run: Pick<Run, 'state' | 'connected' | 'final' 
   return run.state === 'failed' && run.exit_code !== null ? `failed (exit ${run.exit_code})` : stateText(run);
 }
 
+const USAGE_COLUMNS: readonly Column<Run>[] = [
+  { header: 'CPU', text: ({ usage }) => text(usage?.cpu_ms, formatDuration), align: 'right' },
+  { header: 'MEMORY', text: ({ usage }) => text(usage?.peak_memory_bytes, formatBytes), align: 'right' },
+];
+
+function text(amount: number | null | undefined, format: (amount: number) => string): string {
+  return amount === null || amount === undefined ? '' : format(amount);
+}
+
 /** For runs that have ended; also where some have not. */
-export function endedColumns(nowMs: number, terminal: Terminal): readonly Column<Run>[] {
+export function endedColumns(nowMs: number, terminal: Terminal, isWide = false): readonly Column<Run>[] {
   const { id, state, job, machine, instance, command } = common(terminal);
   return [
     id,
@@ -73,6 +84,7 @@ export function endedColumns(nowMs: number, terminal: Terminal): readonly Column
     machine,
     { header: 'STARTED', text: ({ started_at }) => relativeTime(started_at, nowMs) },
     { header: 'DURATION', text: (run) => ageText(run, nowMs), align: 'right' },
+    ...(isWide ? USAGE_COLUMNS : []),
     instance,
     command,
   ];

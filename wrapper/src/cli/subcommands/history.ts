@@ -1,4 +1,5 @@
 /** `leash history`. */
+import { Tag } from '#protocol/about';
 import { Glob } from '#protocol/names';
 import { BAD_END_STATES, END_STATES, type EndState } from '#protocol/run-state';
 import { EXIT } from '../../operator/exit-codes.ts';
@@ -26,18 +27,22 @@ or a glob ('db-*'); without it, runs of all jobs.
 
 Options:
   --machine GLOB         only these machines; may be repeated, or several with commas
+  --tag NAME             only runs with this tag; the same
   --state STATE          only this end, such as failed or killed; the same
   --failed               only ends that need attention: failed, timed_out, lost, errored
   --since TIME           only runs that ended after TIME: 2h, 3d, 2026-01-31, 2026-01-31T12:00:00Z
   -n, --limit N          at most N; default ${DEFAULT_LIMIT}
+  --wide                 also the CPU time that they took, and their peak memory
 ${OPERATOR_HELP}`;
 
 interface HistoryOptions extends OperatorOptions {
   readonly jobs: readonly string[];
   readonly machines: readonly string[];
+  readonly tags: readonly string[];
   readonly states: readonly EndState[];
   readonly since: Moment | null;
   readonly limit: number;
+  readonly isWide: boolean;
 }
 
 const texts = { type: 'string', multiple: true } as const;
@@ -46,10 +51,12 @@ function parseHistory(argv: readonly string[]): HistoryOptions | null {
   const { values: flags, positionals } = readFlagsAndWords(argv, {
     ...OPERATOR_FLAGS,
     machine: texts,
+    tag: texts,
     state: texts,
     failed: { type: 'boolean' },
     since: { type: 'string' },
     limit: { type: 'string', short: 'n' },
+    wide: { type: 'boolean' },
   });
   if (flags.help) return null;
   const states = listed(flags.state).flatMap((state) => oneOf('--state', END_STATES, state) ?? []);
@@ -57,9 +64,11 @@ function parseHistory(argv: readonly string[]): HistoryOptions | null {
     ...readOperatorFlags(flags),
     jobs: positionals.map((glob) => name('JOB', Glob, glob)),
     machines: listed(flags.machine).map((glob) => name('--machine', Glob, glob)),
+    tags: listed(flags.tag).map((tag) => name('--tag', Tag, tag)),
     states: flags.failed ? [...states, ...BAD_END_STATES] : states,
     since: moment('--since', flags.since),
     limit: count('--limit', flags.limit, DEFAULT_LIMIT),
+    isWide: flags.wide ?? false,
   };
 }
 
@@ -72,6 +81,7 @@ export const subcommand = defineSubcommand({
         jobs: options.jobs,
         machines: options.machines,
         instance: null,
+        tags: options.tags,
         states: options.states.length === 0 ? END_STATES : options.states,
         since: options.since === null ? null : momentText(options.since, api.now()),
       };
@@ -81,7 +91,7 @@ export const subcommand = defineSubcommand({
       else if (runs.length === 0) output.note('no runs have ended that match');
       else
         output.table(
-          endedColumns(api.now(), output.terminal),
+          endedColumns(api.now(), output.terminal, options.isWide),
           runs.map(({ value }) => value),
         );
       return EXIT.done;

@@ -1,15 +1,16 @@
 /** `leash jobs`. */
+import { Tag } from '#protocol/about';
 import { Job } from '#protocol/api';
 import { Glob } from '#protocol/names';
 import { END_STATES, isBadEnd } from '#protocol/run-state';
 import type { ApiClient, Received } from '../../operator/api-client.ts';
 import { EXIT } from '../../operator/exit-codes.ts';
 import { brokenExpectations } from '../../operator/expectations.ts';
-import { matchesAny } from '../../operator/list-runs.ts';
+import { hasAny, matchesAny } from '../../operator/list-runs.ts';
 import { relativeTime } from '../../operator/relative-time.ts';
 import { ageText, stateText, styleOfRun } from '../../operator/run-table.ts';
 import type { Column } from '../../operator/table.ts';
-import { name, readFlagsAndWords } from '../flags.ts';
+import { listed, name, readFlagsAndWords } from '../flags.ts';
 import {
   OPERATOR_FLAGS,
   OPERATOR_HELP,
@@ -29,16 +30,26 @@ machines by how the job ended last on each. EXPECTED is there if a run that was 
 it is late, or missed since the next one is due.
 
 Options:
+  --tag NAME             only jobs whose newest run has this tag; may be repeated, or several with
+                         commas
 ${OPERATOR_HELP}`;
 
 interface JobsOptions extends OperatorOptions {
   readonly jobs: readonly string[];
+  readonly tags: readonly string[];
 }
 
 function parseJobs(argv: readonly string[]): JobsOptions | null {
-  const { values: flags, positionals } = readFlagsAndWords(argv, OPERATOR_FLAGS);
+  const { values: flags, positionals } = readFlagsAndWords(argv, {
+    ...OPERATOR_FLAGS,
+    tag: { type: 'string', multiple: true },
+  });
   if (flags.help) return null;
-  return { ...readOperatorFlags(flags), jobs: positionals.map((glob) => name('JOB', Glob, glob)) };
+  return {
+    ...readOperatorFlags(flags),
+    jobs: positionals.map((glob) => name('JOB', Glob, glob)),
+    tags: listed(flags.tag).map((tag) => name('--tag', Tag, tag)),
+  };
 }
 
 export const subcommand = defineSubcommand({
@@ -46,20 +57,29 @@ export const subcommand = defineSubcommand({
   parse: parseJobs,
   run: (options, program) =>
     runOperator(options, program, async ({ api, output }) => {
-      const jobs: Received<Job>[] = [];
-      for await (const job of api.list(Job, 'jobs', { path: '/jobs' })) {
-        if (matchesAny(options.jobs, job.value.name)) jobs.push(job);
-      }
+      const jobs = await matchingJobs(api, options);
       if (options.asJson) output.json(jobs.map(({ raw }) => raw));
-      else if (jobs.length === 0) output.note(options.jobs.length === 0 ? 'no jobs have run yet' : 'no jobs match');
+      else if (jobs.length === 0) output.note(isFiltered(options) ? 'no jobs match' : 'no jobs have run yet');
       else
         output.table(
           columns(api.now(), await brokenStates(api)),
           jobs.map(({ value }) => value),
         );
-      return jobs.length === 0 && options.jobs.length > 0 ? EXIT.notFound : EXIT.done;
+      return jobs.length === 0 && isFiltered(options) ? EXIT.notFound : EXIT.done;
     }),
 });
+
+async function matchingJobs(api: ApiClient, { jobs: names, tags }: JobsOptions): Promise<Received<Job>[]> {
+  const jobs: Received<Job>[] = [];
+  for await (const job of api.list(Job, 'jobs', { path: '/jobs' })) {
+    if (matchesAny(names, job.value.name) && hasAny(tags, job.value)) jobs.push(job);
+  }
+  return jobs;
+}
+
+function isFiltered({ jobs, tags }: JobsOptions): boolean {
+  return jobs.length > 0 || tags.length > 0;
+}
 
 /** The jobs with a run that is late or missed, and which of the two. */
 async function brokenStates(api: ApiClient): Promise<ReadonlyMap<string, string>> {

@@ -1,5 +1,6 @@
 /** `leash ps`. */
 
+import { Tag } from '#protocol/about';
 import type { Run } from '#protocol/api';
 import { Glob, InstanceName } from '#protocol/names';
 import { RUN_STATES, type RunState } from '#protocol/run-state';
@@ -39,6 +40,7 @@ Options:
   --job GLOB             only these jobs; may be repeated, or several with commas
   --machine GLOB         only these machines; the same
   --instance NAME        only this instance
+  --tag NAME             only runs with this tag; the same
   --state STATE          only runs in this state, such as running or failed; the same
   -a, --all              also runs that have ended
   --limit N              with --all or --state: at most the N newest; default ${DEFAULT_LIMIT}
@@ -48,6 +50,7 @@ interface PsOptions extends OperatorOptions {
   readonly jobs: readonly string[];
   readonly machines: readonly string[];
   readonly instance: string | null;
+  readonly tags: readonly string[];
   readonly states: readonly RunState[];
   readonly all: boolean;
   readonly limit: number;
@@ -64,6 +67,7 @@ export function parsePs(argv: readonly string[]): PsOptions | null {
       job: texts,
       machine: texts,
       instance: { type: 'string' },
+      tag: texts,
       state: texts,
       all: { type: 'boolean', short: 'a' },
       limit: { type: 'string' },
@@ -77,6 +81,7 @@ export function parsePs(argv: readonly string[]): PsOptions | null {
     jobs: listed(flags.job).map((glob) => name('--job', Glob, glob)),
     machines: listed(flags.machine).map((glob) => name('--machine', Glob, glob)),
     instance: flags.instance === undefined ? null : name('--instance', InstanceName, flags.instance),
+    tags: listed(flags.tag).map((tag) => name('--tag', Tag, tag)),
     states: listed(flags.state).flatMap((state) => oneOf('--state', RUN_STATES, state) ?? []),
     all: flags.all ?? false,
     limit: count('--limit', flags.limit, DEFAULT_LIMIT),

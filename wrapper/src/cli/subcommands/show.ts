@@ -1,10 +1,12 @@
 /** `leash show`. */
 import type * as v from 'valibot';
+import type { About } from '#protocol/about';
 import type { Job, LastEnd, Run } from '#protocol/api';
 import { JobName } from '#protocol/names';
 import { isLive } from '#protocol/run-state';
 import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
+import { usageText } from '#shared/usage-text';
 import type { ApiClient, Received } from '../../operator/api-client.ts';
 import { EventOrUnknown, eventText } from '../../operator/event-text.ts';
 import { EXIT, type ExitCode } from '../../operator/exit-codes.ts';
@@ -116,6 +118,8 @@ function showFields(run: Run, nowMs: number, output: Output): void {
     ['host', run.host === null ? null : `${run.host.os}, Node.js ${run.host.node}`],
     ['limits', limitsText(run)],
     ['output', outputText(run)],
+    ['took', run.usage === null ? null : usageText(run.usage) || null],
+    ...aboutFields(run.about),
     [
       'left running',
       run.left_running.length === 0
@@ -138,6 +142,17 @@ function askedFields({ state, asked_at, pid, fence, blocked_by, started_at }: Ru
     [state === 'waiting' ? 'waits for' : 'in its way', inItsWay || null],
     ['fence', fence === null ? null : String(fence)],
     ...(pid === null ? [] : [started]),
+  ];
+}
+
+/** What the job is, where it says so. */
+function aboutFields(about: About | null): (readonly [string, string | null])[] {
+  if (about === null) return [];
+  return [
+    ['tags', about.tags.join(', ') || null],
+    ['owner', about.owner],
+    ['runbook', about.runbook],
+    ['note', about.note],
   ];
 }
 
@@ -174,6 +189,7 @@ async function showJob(
     ['job', { text: job.name, style: 'bold' }],
     ['first run', exactTime(job.first_seen_at, nowMs)],
     ['running', String(job.running_count)],
+    ...aboutFields(job.about),
     ...expected.map((one): [string, string] => ['expected', expectationText(one, nowMs)]),
   ]);
   if (job.running.length > 0) {

@@ -32,7 +32,7 @@ const LONG_LOST_MS = 24 * 60 * 60 * 1_000;
 
 /** @param runs the open runs, and the runs that were named by their id */
 export function selectRuns({ words, machines, instance }: Selector, runs: readonly Run[], now: number): Selection {
-  const candidates = runs.filter((run) => isSelected({ jobs: [], machines, instance }, run));
+  const candidates = runs.filter((run) => isSelected({ jobs: [], machines, instance, tags: [] }, run));
   const matches = words.map((word) => ({ word, match: matchWord(word, candidates) }));
   const matched =
     words.length === 0 ? candidates : matches.flatMap(({ match }) => (match.kind === 'found' ? match.runs : []));

@@ -6,9 +6,9 @@ import type { Run } from '#protocol/api';
 import type { RunState } from '#protocol/run-state';
 import type { Received } from '../api-client.ts';
 import { refOf } from '../find-run.ts';
-import { isOpen, isSelected, type RunSelection } from '../list-runs.ts';
+import { isOpen, isSelected, type NamedRuns } from '../list-runs.ts';
 
-export interface WatchFilter extends Pick<RunSelection, 'jobs' | 'machines' | 'instance'> {
+export interface WatchFilter extends NamedRuns {
   /** Only runs in one of these; none: those that are open, or all. */
   readonly states: readonly RunState[];
   /** Also runs that have ended. */

@@ -8,7 +8,7 @@ import type { WatchFilter } from '../../../src/operator/ps/watched-runs.ts';
 import { aRun } from '../../support/api-resources.ts';
 import { OperatorPlane } from '../../support/operator-plane.ts';
 
-const OPEN: WatchFilter = { jobs: [], machines: [], instance: null, states: [], all: false, limit: 100 };
+const OPEN: WatchFilter = { jobs: [], machines: [], instance: null, tags: [], states: [], all: false, limit: 100 };
 
 function watch(plane: OperatorPlane, filter: Partial<WatchFilter> = {}) {
   const watched = { statuses: [] as WatchStatus[], changed: [] as Run[], error: null as unknown };

@@ -4,7 +4,7 @@ import { LINGER_MS, WatchedRuns, type WatchFilter } from '../../../src/operator/
 import { aRun } from '../../support/api-resources.ts';
 
 const NOW = Date.parse('2026-01-31T03:10:00Z');
-const OPEN: WatchFilter = { jobs: [], machines: [], instance: null, states: [], all: false, limit: 100 };
+const OPEN: WatchFilter = { jobs: [], machines: [], instance: null, tags: [], states: [], all: false, limit: 100 };
 
 function watched(filter: Partial<WatchFilter> = {}) {
   const runs = new WatchedRuns({ ...OPEN, ...filter });
@@ -85,4 +85,13 @@ test('a run that was deleted is not shown, and another with its id is', () => {
   expect(shown()).toEqual([]);
   expect(take({ ...run, seq: 5 })).toBeNull();
   expect(take({ ...run, seq: 6 })).not.toBeNull();
+});
+
+test('a run is selected by any of the tags that are asked for', () => {
+  const about = { tags: ['nightly'], owner: null, runbook: null, note: null };
+  const isShown = (tags: string[], run: Run) => isSelected({ jobs: [], machines: [], instance: null, tags }, run);
+  expect(isShown([], aRun())).toBe(true);
+  expect(isShown(['nightly', 'hourly'], aRun({ about }))).toBe(true);
+  expect(isShown(['hourly'], aRun({ about }))).toBe(false);
+  expect(isShown(['hourly'], aRun())).toBe(false);
 });
