@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { formatDuration } from '#shared/format-duration';
-import { durationAxis, durationMs, summaryText } from '../src/pages/job/durations.ts';
+import { chartAxis, durationMs, summaryText } from '../src/pages/job/durations.ts';
+import { METRICS } from '../src/pages/job/metrics.ts';
 import { nearest, pointsOf, timeRange, timeTexts } from '../src/pages/job/points.ts';
 import { at, makeRun, runId } from './make.ts';
 
@@ -12,8 +13,8 @@ const ended = (seconds: number, changes = {}) =>
   makeRun({ state: 'succeeded', final: true, started_at: at(0), ended_at: at(seconds), ...changes });
 
 const axisText = (durations: number[]) => {
-  const { kind, ticksMs } = durationAxis(durations);
-  return `${kind}: ${ticksMs.map(formatDuration).join(' ')}`;
+  const { kind, ticks } = chartAxis(durations);
+  return `${kind}: ${ticks.map(formatDuration).join(' ')}`;
 };
 
 describe('the axis of durations', () => {
@@ -36,17 +37,17 @@ describe('the axis of durations', () => {
   test('holds every duration, or has it on its lower edge', () => {
     for (const longest of [1, 7, 99, 1_234, 59_999, 3_600_001, 1e9, 1e12]) {
       for (const usual of [1, 3, 1_000, 77_777]) {
-        const { minMs, maxMs, ticksMs } = durationAxis([usual, usual, usual, longest]);
-        expect(maxMs).toBeGreaterThanOrEqual(Math.max(usual, longest));
-        expect(minMs).toBeLessThanOrEqual(usual);
-        expect(ticksMs.length).toBeLessThan(13);
-        expect(ticksMs.length).toBeGreaterThan(1);
+        const { min, max, ticks } = chartAxis([usual, usual, usual, longest]);
+        expect(max).toBeGreaterThanOrEqual(Math.max(usual, longest));
+        expect(min).toBeLessThanOrEqual(usual);
+        expect(ticks.length).toBeLessThan(13);
+        expect(ticks.length).toBeGreaterThan(1);
       }
     }
   });
 
   test('takes a hundred thousand runs', () => {
-    expect(durationAxis(Array.from({ length: 100_000 }, (_, n) => n)).maxMs).toBe(100 * S);
+    expect(chartAxis(Array.from({ length: 100_000 }, (_, n) => n)).max).toBe(100 * S);
   });
 });
 
@@ -66,7 +67,7 @@ describe('the chart in words', () => {
     ],
     [[ended(2), ended(4)], '2 runs: 2 succeeded. Median 2s, max 4s.'],
   ])('%#', (runs, expected) => {
-    expect(summaryText(runs)).toBe(expected);
+    expect(summaryText(runs, METRICS.duration)).toBe(expected);
   });
 });
 
@@ -74,7 +75,7 @@ describe('points', () => {
   const runs = [30, 20, 10].map((n) =>
     makeRun({ id: runId(n), started_at: at(n), ended_at: at(n + 1), state: 'failed' }),
   );
-  const points = pointsOf(runs, 0);
+  const points = pointsOf(runs, 0, METRICS.duration);
 
   test('are those of runs that have started', () => {
     const others = (['waiting', 'skipped'] as const).map((state) => makeRun({ state, started_at: at(40) }));
@@ -84,7 +85,7 @@ describe('points', () => {
 
   test('come oldest first, as they are drawn', () => {
     expect(points.map(({ run }) => run.id)).toEqual([10, 20, 30].map(runId));
-    expect(points.map(({ durationMs: ms }) => ms)).toEqual([S, S, S]);
+    expect(points.map(({ amount: ms }) => ms)).toEqual([S, S, S]);
   });
 
   test('have room at both sides, even a single one', () => {
@@ -114,4 +115,24 @@ test('the time below shows the day once a day', () => {
   expect(texts.map((text) => text.includes('\n'))).toEqual([true, false, true, false]);
   expect(timeTexts(ticks, 30, 'UTC')[1]).toBe('23:00:00');
   expect(timeTexts([hour], 86_400, 'UTC')[0]).not.toContain(':');
+});
+
+test('peak memory has an axis of its own units, and leaves out runs that did not report it', () => {
+  const usage = (bytes: number) => ({
+    cpu_ms: 1,
+    peak_memory_bytes: bytes,
+    memory_bytes: null,
+    read_bytes: 0,
+    written_bytes: 0,
+  });
+  const MIB = 1024 ** 2;
+  const runs = [ended(3), ended(2, { usage: usage(300 * MIB) }), ended(1, { usage: usage(100 * MIB) })];
+  const points = pointsOf(runs, 0, METRICS.memory);
+  expect(points.map(({ amount }) => amount)).toEqual([100 * MIB, 300 * MIB]);
+  const { ticks } = chartAxis(
+    points.map(({ amount }) => amount),
+    METRICS.memory.marks,
+  );
+  expect(ticks.map(METRICS.memory.format)).toEqual(['0 bytes', '100 MiB', '200 MiB', '300 MiB']);
+  expect(summaryText(runs, METRICS.memory)).toBe('3 runs: 3 succeeded. Median 100 MiB, max 300 MiB.');
 });

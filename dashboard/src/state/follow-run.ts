@@ -1,6 +1,8 @@
 /** One run with its events and its output, kept up to date. */
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { Run, RunEvent } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import type { Usage } from '#protocol/usage';
 import type { WatchMessage } from '#protocol/watch-link';
 import { fetchEvents, fetchRun } from '../api/calls.ts';
 import { type Failure, type Result, success } from '../api/failure.ts';
@@ -25,6 +27,9 @@ export class RunFollower {
   /** Whether some are missing in the middle, because there are too many. */
   readonly areEventsTruncated = signal(false);
   readonly feed = signal<OutputFeed | null>(null);
+  /** What the run's processes take now; null when that isn't known, and after its end. */
+  readonly usage: ReadonlySignal<Usage | null>;
+  readonly #liveUsage = signal<Usage | null>(null);
   /** Goes up whenever the feed has something new to draw. */
   readonly outputVersion = signal(0);
   readonly run: ReadonlySignal<Run | null>;
@@ -53,6 +58,10 @@ export class RunFollower {
       // A run that is removed while it is shown stays in view.
       if (this.#ref.value !== null) last = store.run(this.#ref.value) ?? last;
       return last;
+    });
+    this.usage = computed(() => {
+      const run = this.run.value;
+      return run !== null && isLive(run.state) && run.connected ? this.#liveUsage.value : null;
     });
     this.syncStatus = this.#sync.status;
     this.failure = this.#sync.failure;
@@ -100,6 +109,9 @@ export class RunFollower {
         return;
       case 'event':
         this.#addEvents([message.event]);
+        return;
+      case 'usage':
+        this.#liveUsage.value = message.usage;
         return;
       case 'gap':
         this.feed.value?.gap(message.from, message.to, message.begin);

@@ -3,6 +3,7 @@
  * with the higher `seq` stays. All lists of the dashboard are views of it.
  */
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
+import type { About } from '#protocol/about';
 import type { Job, Kill, Run, RunEnd } from '#protocol/api';
 import type { Expectation } from '#protocol/expectations';
 import { isLive } from '#protocol/run-state';
@@ -27,6 +28,8 @@ export interface JobSummary {
   /** The latest end first. */
   readonly ends: readonly RunEnd[];
   readonly lastEnds: LastEnds;
+  /** What it is, as its newest run says. */
+  readonly about: About | null;
 }
 
 /** A run that the control plane has deleted. One with the same id and a higher `seq` is another run. */
@@ -244,6 +247,7 @@ export class Store {
         firstSeenAt: job.first_seen_at,
         ends: ends.length === 0 ? known.ends : latestEnds([...known.ends, ...ends]),
         lastEnds: withListed(known.lastEnds, job),
+        about: job.about,
       };
     });
   }
@@ -258,7 +262,7 @@ export class Store {
 
   #ensureJob(name: string): void {
     if (this.#jobs.current.has(name)) return;
-    this.#jobs.set(name, { name, firstSeenAt: null, ends: [], lastEnds: NO_LAST_ENDS });
+    this.#jobs.set(name, { name, firstSeenAt: null, ends: [], lastEnds: NO_LAST_ENDS, about: null });
   }
 
   #changeJob(name: string, change: (job: JobSummary) => JobSummary): void {

@@ -1,7 +1,8 @@
 /**
- * The filter of the overview and the timeline, as typed: each word must match the job, the machine or the state.
- * A prefix `job:`, `machine:` or `state:` restricts a word to one field. Pure.
+ * The filter of the overview and the timeline, as typed: each word must match the job, the machine, the state or a tag.
+ * A prefix `job:`, `machine:`, `state:` or `tag:` restricts a word to one field. Pure.
  */
+import type { About } from '#protocol/about';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { STATE_LABELS } from '../format/run-state-labels.ts';
@@ -11,15 +12,21 @@ export interface Findable {
   readonly job: string;
   readonly machine: string;
   readonly state: string;
+  /** Separated by spaces. */
+  readonly tag: string;
 }
 
 /** A run by the words that its row shows. */
-export function findable({ job, machine, state, connected }: Run): Findable {
+export function findable({ job, machine, state, connected, about }: Run): Findable {
   const label = STATE_LABELS[state];
-  return { job, machine, state: isLive(state) && !connected ? `${label} disconnected` : label };
+  return { job, machine, tag: tagsText(about), state: isLive(state) && !connected ? `${label} disconnected` : label };
 }
 
-const FIELDS = ['job', 'machine', 'state'] as const;
+export function tagsText(about: About | null): string {
+  return about?.tags.join(' ') ?? '';
+}
+
+const FIELDS = ['job', 'machine', 'state', 'tag'] as const;
 type Field = (typeof FIELDS)[number];
 
 export type Filter = readonly { readonly field: Field | null; readonly text: string }[];

@@ -7,8 +7,17 @@ import { isLive } from '#protocol/run-state';
 import { nameLanguageProperly } from '../../format/proper-language.ts';
 import { now } from '../../state/clock.ts';
 import { summaryText } from './durations.ts';
+import { METRIC_NAMES, METRICS, type Metric, type MetricName } from './metrics.ts';
 
-type Chart = ComponentType<{ readonly runs: readonly Run[]; readonly nowMs: number; readonly describedBy: string }>;
+type Chart = ComponentType<{
+  readonly runs: readonly Run[];
+  readonly nowMs: number;
+  readonly metric: Metric;
+  readonly describedBy: string;
+}>;
+
+/** As last chosen, on whatever job's page. */
+const chosen = signal<MetricName>('duration');
 
 const chart = signal<{ readonly Chart: Chart } | 'asked' | 'failed' | null>(null);
 
@@ -42,10 +51,13 @@ export function ChartPane({ runs, isAwaited }: ChartPaneProps) {
   useEffect(ask, []);
   const hasLive = runs.some(({ state }) => isLive(state));
   const step = useComputed(() => Math.ceil(now.value / STEP_MS) * STEP_MS);
-  const summary = useMemo(() => summaryText(runs), [runs]);
+  const hasUsage = useMemo(() => runs.some(({ usage }) => usage !== null), [runs]);
+  const metric: Metric = METRICS[hasUsage ? chosen.value : 'duration'];
+  const summary = useMemo(() => summaryText(runs, metric), [runs, metric]);
   const loading = chart.value;
   return (
-    <section class="chart-pane" aria-label="Duration chart">
+    <section class="chart-pane" aria-label="Chart">
+      {hasUsage && <MetricChoice />}
       <p id={SUMMARY_ID} class="chart-summary">
         {isAwaited ? 'Loading history…' : summary}
       </p>
@@ -59,9 +71,30 @@ export function ChartPane({ runs, isAwaited }: ChartPaneProps) {
           </p>
         )}
         {loading !== null && typeof loading === 'object' && runs.length >= WORTH_DRAWING && (
-          <loading.Chart runs={runs} nowMs={hasLive ? step.value : 0} describedBy={SUMMARY_ID} />
+          <loading.Chart runs={runs} nowMs={hasLive ? step.value : 0} metric={metric} describedBy={SUMMARY_ID} />
         )}
       </div>
     </section>
+  );
+}
+
+function MetricChoice() {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more
+    <div class="chips chart-metric" role="group" aria-label="Shown in the chart">
+      {METRIC_NAMES.map((name) => (
+        <button
+          key={name}
+          type="button"
+          class="chip"
+          aria-pressed={chosen.value === name}
+          onClick={() => {
+            chosen.value = name;
+          }}
+        >
+          {METRICS[name].label}
+        </button>
+      ))}
+    </div>
   );
 }

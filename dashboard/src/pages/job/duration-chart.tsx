@@ -1,9 +1,8 @@
 /**
- * How long runs took and how they ended, by when they started. Loaded apart from the page, with the library that draws it.
+ * How long runs took, or another metric, and how they ended, by when they started. Loaded apart from the page, with the library that draws it.
  *
  * For those who don't see it, or have no mouse, it is a slider: the arrow keys go from run to run, and each is told.
  */
-import { formatDuration } from '#shared/format-duration';
 import 'uplot/dist/uPlot.min.css';
 import type { TargetedEvent, TargetedKeyboardEvent, TargetedPointerEvent } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
@@ -15,12 +14,13 @@ import { Clock } from '../../components/time.tsx';
 import { PROMINENCE, STATE_LABELS } from '../../format/run-state-labels.ts';
 import { exactTimeText } from '../../format/time-format.ts';
 import { navigate, runPath } from '../../router.tsx';
-import { type DurationAxis, durationAxis } from './durations.ts';
+import { type ChartAxis, chartAxis } from './durations.ts';
 import { MarkSign, STATE_COLORS } from './marks.tsx';
+import { METRICS, type Metric } from './metrics.ts';
 import { nearest, type Pixel, type Point, pointsOf, timeRange, timeTexts } from './points.ts';
 
 const HEIGHT_PX = 220;
-const DURATION_AXIS_PX = 60;
+const DURATION_AXIS_PX = 64;
 const TIME_AXIS_PX = 42;
 /** The state symbols, large enough to differ; successes are subdued. */
 const SHAPE_SIZE = 16;
@@ -37,14 +37,15 @@ interface DurationChartProps {
   readonly runs: readonly Run[];
   /** Until when those that run have taken so far. */
   readonly nowMs: number;
+  readonly metric: Metric;
   /** Says in words what there is to see. */
   readonly describedBy: string;
 }
 
-export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) {
-  const points = pointsOf(runs, nowMs);
+export function DurationChart({ runs, nowMs, metric, describedBy }: DurationChartProps) {
+  const points = pointsOf(runs, nowMs, metric);
   const place = useRef<HTMLDivElement | null>(null);
-  const plot = usePlot(place, points);
+  const plot = usePlot(place, points, metric);
   const [chosen, setChosen] = useState<string | null>(null);
   /** What a finger has shown before it went down again. */
   const shownBefore = useRef<string | null>(null);
@@ -86,12 +87,12 @@ export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) 
       class="duration-chart"
       role="slider"
       tabIndex={0}
-      aria-label="Run durations by start time. Enter opens the run."
+      aria-label={`${metric.label} of runs by start time. Enter opens the run.`}
       aria-describedby={describedBy}
       aria-valuemin={1}
       aria-valuemax={Math.max(1, points.length)}
       aria-valuenow={at === -1 ? Math.max(1, points.length) : at + 1}
-      aria-valuetext={point === null ? 'no run selected' : pointText(point)}
+      aria-valuetext={point === null ? 'no run selected' : pointText(point, metric)}
       data-meant={point !== null}
       onKeyDown={onKeyDown}
       onBlur={() => setChosen(null)}
@@ -108,23 +109,24 @@ export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) 
       onClick={onClick}
     >
       <div ref={place} class="plot" aria-hidden="true" />
-      {point !== null && <Tip point={point} place={plot.placeOf(point)} widthPx={plot.widthPx()} />}
+      {point !== null && <Tip point={point} metric={metric} place={plot.placeOf(point)} widthPx={plot.widthPx()} />}
     </div>
   );
 }
 
-function pointText({ run, durationMs }: Point): string {
-  return `${run.machine}: ${STATE_LABELS[run.state]}, ${formatDuration(durationMs)}, started ${exactTimeText(new Date(run.started_at))}`;
+function pointText({ run, amount }: Point, { format }: Metric): string {
+  return `${run.machine}: ${STATE_LABELS[run.state]}, ${format(amount)}, started ${exactTimeText(new Date(run.started_at))}`;
 }
 
 interface TipProps {
   readonly point: Point;
+  readonly metric: Metric;
   readonly place: Pixel;
   readonly widthPx: number;
 }
 
 /** On which run one is. The slider's value says the same aloud. */
-function Tip({ point: { run, durationMs }, place, widthPx }: TipProps) {
+function Tip({ point: { run, amount }, metric, place, widthPx }: TipProps) {
   const side = place.x > widthPx / 2 ? { right: `${widthPx - place.x + 12}px` } : { left: `${place.x + 12}px` };
   return (
     <div aria-hidden="true">
@@ -136,7 +138,7 @@ function Tip({ point: { run, durationMs }, place, widthPx }: TipProps) {
         </strong>
         <span>{run.machine}</span>
         <span>
-          {formatDuration(durationMs)}, started <Clock at={run.started_at} />
+          {metric.format(amount)}, started <Clock at={run.started_at} />
         </span>
       </div>
     </div>
@@ -150,7 +152,7 @@ interface Plot {
   widthPx(): number;
 }
 
-function usePlot(place: { readonly current: HTMLElement | null }, points: readonly Point[]): Plot {
+function usePlot(place: { readonly current: HTMLElement | null }, points: readonly Point[], metric: Metric): Plot {
   const drawn = useRef<Drawn | null>(null);
   useLayoutEffect(() => {
     const element = place.current;
@@ -162,7 +164,7 @@ function usePlot(place: { readonly current: HTMLElement | null }, points: readon
       drawn.current = null;
     };
   }, []);
-  useEffect(() => drawn.current?.show(points));
+  useEffect(() => drawn.current?.show(points, metric));
   return {
     placeOf: (point) => drawn.current?.placeOf(point) ?? { x: 0, y: 0 },
     indexAt: (event, reachPx) => drawn.current?.indexAt(event, reachPx) ?? null,
@@ -178,7 +180,8 @@ class Drawn {
   readonly #paths: ReadonlyMap<RunState, { readonly fill: Path2D; readonly stroke: Path2D }>;
   #colors: Colors;
   #points: readonly Point[] = [];
-  #axis: DurationAxis = durationAxis([]);
+  #axis: ChartAxis = chartAxis([]);
+  #metric: Metric = METRICS.duration;
   #plot: uPlot | null = null;
 
   constructor(element: HTMLElement) {
@@ -201,14 +204,18 @@ class Drawn {
     this.#plot?.destroy();
   }
 
-  show(points: readonly Point[]): void {
+  show(points: readonly Point[], metric: Metric): void {
     this.#points = points;
-    const axis = durationAxis(points.map(({ durationMs }) => durationMs));
-    const isAnother = axis.kind !== this.#axis.kind;
+    const axis = chartAxis(
+      points.map(({ amount }) => amount),
+      metric.marks,
+    );
+    const isAnother = axis.kind !== this.#axis.kind || metric !== this.#metric;
+    this.#metric = metric;
     this.#axis = axis;
     const data: uPlot.AlignedData = [
       points.map(({ startedSeconds }) => startedSeconds),
-      points.map(({ durationMs }) => Math.max(durationMs, axis.minMs)),
+      points.map(({ amount }) => Math.max(amount, axis.min)),
     ];
     if (this.#plot === null || isAnother) {
       this.#plot?.destroy();
@@ -227,7 +234,7 @@ class Drawn {
     if (plot === null) return { x: 0, y: 0 };
     return {
       x: plot.over.offsetLeft + plot.valToPos(point.startedSeconds, 'x'),
-      y: plot.over.offsetTop + plot.valToPos(Math.max(point.durationMs, this.#axis.minMs), 'y'),
+      y: plot.over.offsetTop + plot.valToPos(Math.max(point.amount, this.#axis.min), 'y'),
     };
   }
 
@@ -265,7 +272,7 @@ class Drawn {
       cursor: { show: false },
       scales: {
         x: { time: true, range: () => timeRange(this.#points) },
-        y: { distr: this.#axis.kind === 'log' ? 3 : 1, range: () => [this.#axis.minMs, this.#axis.maxMs] },
+        y: { distr: this.#axis.kind === 'log' ? 3 : 1, range: () => [this.#axis.min, this.#axis.max] },
       },
       axes: [
         {
@@ -277,10 +284,10 @@ class Drawn {
         {
           ...axis,
           size: DURATION_AXIS_PX,
-          splits: () => [...this.#axis.ticksMs],
+          splits: () => [...this.#axis.ticks],
           // On a scale of powers the library shows the powers of ten alone.
           filter: (_, ticks) => ticks,
-          values: (_, ticks) => ticks.map(formatDuration),
+          values: (_, ticks) => ticks.map(this.#metric.format),
         },
       ],
       series: [{}, { points: { show: false }, paths: (plot) => this.#drawPoints(plot) }],
@@ -299,10 +306,10 @@ class Drawn {
       ctx.fillStyle = ctx.strokeStyle = this.#colors.states[state];
       ctx.lineWidth = MARK_STROKE;
       ctx.setLineDash(STATE_SHAPES[state].isDashed === true ? DASHES : []);
-      for (const { run, startedSeconds, durationMs } of this.#points) {
+      for (const { run, startedSeconds, amount } of this.#points) {
         if (run.state !== state) continue;
         const x = plot.valToPos(startedSeconds, 'x', true);
-        const y = plot.valToPos(Math.max(durationMs, this.#axis.minMs), 'y', true);
+        const y = plot.valToPos(Math.max(amount, this.#axis.min), 'y', true);
         ctx.setTransform(scale * px, 0, 0, scale * px, x, y);
         ctx.translate(-SHAPE_SIZE / 2, -SHAPE_SIZE / 2);
         ctx.stroke(path.stroke);

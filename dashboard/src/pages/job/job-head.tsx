@@ -1,6 +1,8 @@
 import type { ComponentChildren } from 'preact';
+import type { About } from '#protocol/about';
 import { EndsStrip } from '../../components/ends-strip.tsx';
 import { StateBadge } from '../../components/run-state.tsx';
+import { RunbookLink } from '../../components/runbook-link.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
 import type { JobSummary } from '../../state/store.ts';
@@ -27,7 +29,28 @@ export function JobHead({ name, firstSeenAt, job, children }: JobHeadProps) {
         {job !== null && job.ends.length > 0 && <EndsStrip ends={job.ends} />}
       </p>
       <div class="job-do">{children}</div>
+      {job?.about != null && <JobAbout about={job.about} />}
     </header>
+  );
+}
+
+/** What the job is, as its newest run says. */
+function JobAbout({ about: { tags, owner, runbook, note } }: { readonly about: About }) {
+  return (
+    <div class="job-about">
+      {tags.map((tag) => (
+        <Link key={tag} to={`/?q=${encodeURIComponent(`tag:${tag}`)}`} class="tag" title="Show runs with this tag">
+          {tag}
+        </Link>
+      ))}
+      {owner !== null && <span>Owner: {owner}</span>}
+      {runbook !== null && (
+        <span>
+          Runbook: <RunbookLink url={runbook} />
+        </span>
+      )}
+      {note !== null && <p>{note}</p>}
+    </div>
   );
 }
 

@@ -1,27 +1,26 @@
 /** Runs as points of the chart: positions, hit testing and the labels of the time axis. Pure. */
 import type { Run } from '#protocol/api';
 import { timeFormat } from '../../format/time-format.ts';
-import { durationMs } from './durations.ts';
+import type { Metric } from './metrics.ts';
 
 export interface Point {
   readonly run: Run;
   readonly startedSeconds: number;
-  readonly durationMs: number;
+  readonly amount: number;
 }
 
 /**
- * Of the runs that have started: what waits or was skipped took no time.
+ * Of the runs that have started and of which the amount is known: what waits or was skipped took nothing.
  *
  * @param runs newest start first, as they are listed. The points come oldest first, as they are drawn
  */
-export function pointsOf(runs: readonly Run[], nowMs: number): Point[] {
+export function pointsOf(runs: readonly Run[], nowMs: number, metric: Metric): Point[] {
   return runs
     .filter(({ state }) => state !== 'waiting' && state !== 'skipped')
-    .map((run) => ({
-      run,
-      startedSeconds: Date.parse(run.started_at) / 1000,
-      durationMs: durationMs(run, nowMs),
-    }))
+    .flatMap((run) => {
+      const amount = metric.of(run, nowMs);
+      return amount === null ? [] : [{ run, startedSeconds: Date.parse(run.started_at) / 1000, amount }];
+    })
     .reverse();
 }
 

@@ -8,7 +8,7 @@ import type { Fleet } from '../../state/fleet.ts';
 import { NO_LAST_ENDS } from '../../state/last-ends.ts';
 import { refOf } from '../../state/run-ref.ts';
 import type { JobSummary } from '../../state/store.ts';
-import { type Filter, findable, matches } from '../../state/text-filter.ts';
+import { type Filter, findable, matches, tagsText } from '../../state/text-filter.ts';
 
 export const SECTIONS = ['attention', 'running', 'idle'] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -66,7 +66,9 @@ export function overviewOf(fleet: Fleet, { filter, only, toggled }: OverviewOpti
   const idle: IdleRow[] = [];
   const busy = busyMachines(fleet);
   for (const job of fleet.jobs.values()) {
-    const ends = lastEnds(job, busy.get(job.name)).filter((end) => matches(filter, { job: job.name, ...shownOf(end) }));
+    const ends = lastEnds(job, busy.get(job.name)).filter((end) =>
+      matches(filter, { job: job.name, tag: tagsText(job.about), ...shownOf(end) }),
+    );
     const bad = ends.filter(({ state }) => isBadEnd(state));
     // Of those that are only counted it is not known whether they match.
     const unlisted = filter.length === 0 ? job.lastEnds.unlisted : NO_LAST_ENDS.unlisted;
@@ -151,7 +153,7 @@ function lastEnds({ lastEnds }: JobSummary, busy: ReadonlySet<string> | undefine
 function jobsOf(runs: readonly Run[], fleet: Fleet, toggled: ReadonlySet<string>): Row[] {
   const byJob = [...Map.groupBy(runs, ({ job }) => job)].sort(([a], [b]) => compare(a, b));
   return byJob.flatMap(([name, ofJob]): Row[] => {
-    const job = fleet.jobs.get(name) ?? { name, firstSeenAt: null, ends: [], lastEnds: NO_LAST_ENDS };
+    const job = fleet.jobs.get(name) ?? { name, firstSeenAt: null, ends: [], lastEnds: NO_LAST_ENDS, about: null };
     const [only] = ofJob;
     if (only !== undefined && ofJob.length === 1) return [{ kind: 'run', run: only, job }];
     const isOpen = toggled.has(name) !== ofJob.length < FOLDED_FROM;

@@ -1,9 +1,13 @@
 /** Facts about a run, apart from its state and its output. */
 
 import { type ComponentChildren, Fragment } from 'preact';
+import type { About } from '#protocol/about';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import type { Usage } from '#protocol/usage';
+import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
+import { RunbookLink } from '../../components/runbook-link.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
 import type { SyncStatus } from '../../state/sync.ts';
@@ -17,7 +21,7 @@ interface RunDetailsProps {
   readonly syncStatus: SyncStatus['kind'];
 }
 
-export function RunDetails({ run, syncStatus }: RunDetailsProps) {
+export function RunDetails({ run, syncStatus, usage }: RunDetailsProps & Pick<UsageFactsProps, 'usage'>) {
   return (
     <section class="run-details" aria-labelledby="details">
       <h2 id="details">Details</h2>
@@ -58,6 +62,8 @@ export function RunDetails({ run, syncStatus }: RunDetailsProps) {
           <Wrapper run={run} />
         </Fact>
         {run.fence !== null && <Fact name="Fence">{run.fence}</Fact>}
+        <UsageFacts usage={usage ?? run.usage} />
+        {run.about !== null && <AboutFacts about={run.about} />}
         {run.timeout_ms !== null && <Fact name="Timeout">{formatDuration(run.timeout_ms)}</Fact>}
         {run.exit_code !== null && (
           <Fact name="Exit code">
@@ -76,6 +82,46 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
+  );
+}
+
+interface UsageFactsProps {
+  /** Null: nothing is known. */
+  readonly usage: Usage | null;
+}
+
+/** What its processes take now, or took. */
+function UsageFacts({ usage }: UsageFactsProps) {
+  if (usage === null) return null;
+  const { cpu_ms, peak_memory_bytes, memory_bytes, read_bytes, written_bytes } = usage;
+  return (
+    <>
+      {cpu_ms !== null && <Fact name="CPU time">{formatDuration(cpu_ms)}</Fact>}
+      {peak_memory_bytes !== null && (
+        <Fact name="Peak memory">
+          {formatBytes(peak_memory_bytes)}
+          {memory_bytes !== null && <span class="aside"> (now {formatBytes(memory_bytes)})</span>}
+        </Fact>
+      )}
+      {read_bytes !== null && <Fact name="Read from disk">{formatBytes(read_bytes)}</Fact>}
+      {written_bytes !== null && <Fact name="Written to disk">{formatBytes(written_bytes)}</Fact>}
+    </>
+  );
+}
+
+/** What the job is, as this run says. */
+function AboutFacts({ about: { tags, owner, runbook, note } }: { readonly about: About }) {
+  return (
+    <>
+      {tags.length > 0 && <Fact name="Tags">{tags.join(', ')}</Fact>}
+      {owner !== null && <Fact name="Owner">{owner}</Fact>}
+      {runbook !== null && (
+        <Fact name="Runbook">
+          <RunbookLink url={runbook} />
+        </Fact>
+      )}
+      {note !== null && <Fact name="Note">{note}</Fact>}
+    </>
   );
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
+import { isSelected } from '../../../src/operator/list-runs.ts';
 import { LINGER_MS, WatchedRuns, type WatchFilter } from '../../../src/operator/ps/watched-runs.ts';
 import { aRun } from '../../support/api-resources.ts';
 
