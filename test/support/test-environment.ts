@@ -28,6 +28,9 @@ export const CALM = {
   KILL_ANSWER_MS: '600000',
   OUTPUT_INTERVAL_MS: '500',
   INDEX_DELAY_MS: '0',
+  /** Receivers of tests are on loopback. */
+  ALLOW_PRIVATE_ALERTS: 'true',
+  ALERT_GROUP_MS: '100',
   /** For the test of output with a gap; all others print less. */
   RUN_OUTPUT_MAX_BYTES: String(12 * MIB),
 } as const;
