@@ -7,6 +7,7 @@ export const PAGE_PATHS = {
   run: '/runs/{id}',
   kills: '/kills',
   kill: '/kills/{id}',
+  alerts: '/alerts',
   tokens: '/tokens',
   addMachine: '/add-machine',
   audit: '/audit',

@@ -27,6 +27,7 @@ const RunPage = lazyPage(async () => (await import('./pages/run/run-page.tsx')).
 const TimelinePage = lazyPage(async () => (await import('./pages/timeline/timeline-page.tsx')).TimelinePage);
 const KillsPage = lazyPage(async () => (await import('./pages/kills/kills-page.tsx')).KillsPage);
 const KillPage = lazyPage(async () => (await import('./pages/kills/kill-page.tsx')).KillPage);
+const AlertsPage = lazyPage(async () => (await import('./pages/alerts/alerts-page.tsx')).AlertsPage);
 const TokensPage = lazyPage(async () => (await import('./pages/tokens/tokens-page.tsx')).TokensPage);
 const AddMachinePage = lazyPage(async () => (await import('./pages/tokens/add-machine-page.tsx')).AddMachinePage);
 const AuditPage = lazyPage(async () => (await import('./pages/audit/audit-page.tsx')).AuditPage);
@@ -128,6 +129,8 @@ function Page({ who }: { readonly who: Session }) {
       return <KillsPage />;
     case 'kill':
       return <KillPage key={current.id} id={current.id} who={who} />;
+    case 'alerts':
+      return mayAdminister(who) ? <AlertsPage /> : <NoAdmin who={who} title="Alerts" />;
     case 'tokens':
       return mayAdminister(who) ? <TokensPage who={who} /> : <NoAdmin who={who} title="Tokens" />;
     case 'addMachine':
@@ -148,7 +151,8 @@ function Page({ who }: { readonly who: Session }) {
 function NoAdmin({ who, title }: { readonly who: Session; readonly title: string }) {
   return (
     <NotAllowed who={who} title={title}>
-      Managing tokens and viewing the audit log needs the <code>admin</code> scope for all jobs. Ask an administrator.
+      Managing alerts and tokens and viewing the audit log needs the <code>admin</code> scope for all jobs. Ask an
+      administrator.
     </NotAllowed>
   );
 }
@@ -163,6 +167,7 @@ function needsRead(page: Route['page']): boolean {
       return true;
     // Whoever may kill may ask what became of it.
     case 'kill':
+    case 'alerts':
     case 'tokens':
     case 'addMachine':
     case 'audit':

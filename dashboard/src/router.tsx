@@ -13,6 +13,7 @@ export type Route =
   | { readonly page: 'run'; readonly id: string; readonly job: string | null }
   | { readonly page: 'kills' }
   | { readonly page: 'kill'; readonly id: string }
+  | { readonly page: 'alerts' }
   | { readonly page: 'tokens' }
   | { readonly page: 'addMachine' }
   | { readonly page: 'audit' }
@@ -27,6 +28,7 @@ export function routeOf(path: string, search: string): Route {
     case 'overview':
     case 'timeline':
     case 'kills':
+    case 'alerts':
     case 'tokens':
     case 'addMachine':
     case 'audit':

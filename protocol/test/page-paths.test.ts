@@ -10,6 +10,7 @@ test.each([
   [`/runs/${RUN}`, 'run', RUN],
   ['/kills', 'kills', null],
   [`/kills/${RUN}`, 'kill', RUN],
+  ['/alerts', 'alerts', null],
   ['/tokens', 'tokens', null],
   ['/add-machine', 'addMachine', null],
   ['/audit', 'audit', null],

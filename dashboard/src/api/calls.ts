@@ -1,6 +1,7 @@
 /** The calls of the HTTPS API that the page makes. */
 
 import type * as v from 'valibot';
+import { type Alert, AlertBody, type AlertChanges, AlertList, AlertTestBody, type NewAlert } from '#protocol/alerts';
 import {
   type AuditEntry,
   AuditList,
@@ -217,6 +218,30 @@ export function rotateToken(id: string, oldValidSeconds: number): Promise<Result
 
 export async function deleteToken(id: string): Promise<Result<null>> {
   return pick(await call({ method: 'DELETE', path: `/tokens/${encodeURIComponent(id)}` }), () => null);
+}
+
+export function fetchAlerts(): Promise<Result<Whole<Alert>>> {
+  return everyPage((cursor) =>
+    fetchPage(AlertList, withQuery('/alerts', { limit: PAGE_SIZE, cursor }), ({ alerts }) => alerts),
+  );
+}
+
+export async function createAlert(alert: v.InferInput<typeof NewAlert>): Promise<Result<Alert>> {
+  return pick(await callFor(AlertBody, { method: 'POST', path: '/alerts', body: alert }), (body) => body.alert);
+}
+
+export async function changeAlert(id: string, changes: v.InferInput<typeof AlertChanges>): Promise<Result<Alert>> {
+  const path = `/alerts/${encodeURIComponent(id)}`;
+  return pick(await callFor(AlertBody, { method: 'PATCH', path, body: changes }), (body) => body.alert);
+}
+
+export async function deleteAlert(id: string): Promise<Result<null>> {
+  return pick(await call({ method: 'DELETE', path: `/alerts/${encodeURIComponent(id)}` }), () => null);
+}
+
+/** Sends a test message. @returns whether the receiver has taken it */
+export function testAlert(id: string): Promise<Result<v.InferOutput<typeof AlertTestBody>>> {
+  return callFor(AlertTestBody, { method: 'POST', path: `/alerts/${encodeURIComponent(id)}/test` });
 }
 
 /** Where a run's whole output is, for a link; byte for byte, with a line of its own where bytes are missing. */

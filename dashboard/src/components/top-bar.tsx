@@ -49,6 +49,9 @@ function Navigation({ session }: { readonly session: Session }) {
       )}
       {mayAdminister(session) && (
         <>
+          <NavigationLink to="/alerts" of={['alerts']}>
+            Alerts
+          </NavigationLink>
           <NavigationLink to="/tokens" of={['tokens', 'addMachine']}>
             Tokens
           </NavigationLink>

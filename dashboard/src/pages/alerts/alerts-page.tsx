@@ -1,0 +1,286 @@
+/** Who is notified of what, and whether that works. */
+import './alerts.css';
+import { useSignal } from '@preact/signals';
+import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
+import type { Alert } from '#protocol/alerts';
+import { changeAlert, deleteAlert, fetchAlerts, testAlert } from '../../api/calls.ts';
+import type { Failure } from '../../api/failure.ts';
+import { Dialog } from '../../components/dialog.tsx';
+import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
+import { LinkBanner } from '../../components/link-status.tsx';
+import { Notice } from '../../components/notice.tsx';
+import { Rows } from '../../components/rows.tsx';
+import { Ago, Clock } from '../../components/time.tsx';
+import { usePageTitle } from '../../hooks/page-title.ts';
+import { useFocusFallback } from '../../keyboard/focus-fallback.ts';
+import { useShortcuts } from '../../keyboard/shortcuts.ts';
+import { now, serverNow } from '../../state/clock.ts';
+import { syncStatus, useFleet } from '../../state/fleet.ts';
+import { useReload } from '../../state/use-reload.ts';
+import { AlertDialog } from './alert-dialog.tsx';
+import { CHANNEL_LABELS, KIND_LABELS } from './alert-labels.ts';
+
+const ROW_PX = 96;
+
+type Doing =
+  | { readonly kind: 'create' }
+  | { readonly kind: 'edit' | 'mute' | 'delete' | 'test'; readonly alert: Alert };
+
+export function AlertsPage() {
+  useFleet();
+  usePageTitle('Alerts – Leash');
+  const list = useSignal<readonly Alert[] | null>(null);
+  const failure = useSignal<Failure | null>(null);
+  const doing = useSignal<Doing | null>(null);
+  const heading = useRef<HTMLHeadingElement | null>(null);
+  useFocusFallback(heading);
+  const read = useCallback(async () => {
+    const answer = await fetchAlerts();
+    if (answer.ok) list.value = answer.value.items;
+    failure.value = answer.ok ? null : answer.failure;
+  }, []);
+  useReload(read);
+  const act = (what: Doing | null) => {
+    doing.value = what;
+  };
+  const done = () => {
+    doing.value = null;
+    void read();
+  };
+  const create = () => act({ kind: 'create' });
+  useShortcuts([{ key: 'n', does: 'Create alert', run: create }]);
+  return (
+    <main class="page alerts" aria-busy={list.value === null && failure.value === null}>
+      <div class="page-head">
+        <h1 ref={heading} tabIndex={-1}>
+          Alerts
+        </h1>
+        <div class="head-actions">
+          <button type="button" class="button quiet" onClick={() => void read()}>
+            Refresh
+          </button>
+          <button type="button" class="button primary" onClick={create}>
+            Create alert
+          </button>
+        </div>
+      </div>
+      {failure.value !== null && (
+        <Notice tone="bad" title="Couldn’t load alerts" action={{ label: 'Try again', run: read }}>
+          {failure.value.detail}
+        </Notice>
+      )}
+      {list.value === null && failure.value === null && (
+        <p class="nothing" role="status">
+          Loading alerts…
+        </p>
+      )}
+      {list.value !== null && list.value.length > 0 && (
+        <Rows items={list.value} keyOf={({ id }) => id} estimatePx={ROW_PX} label="Alerts, oldest first">
+          {(alert) => <AlertRow alert={alert} act={act} />}
+        </Rows>
+      )}
+      {list.value?.length === 0 && (
+        <p class="nothing" role="status">
+          No alerts yet. Create one to be notified when a job fails, is late or hangs.
+        </p>
+      )}
+      {doing.value !== null && <Dialogs doing={doing.value} close={() => act(null)} done={done} />}
+      <LinkBanner status={syncStatus.value} />
+    </main>
+  );
+}
+
+interface DialogsProps {
+  readonly doing: Doing;
+  close(): void;
+  done(): void;
+}
+
+function Dialogs({ doing, close, done }: DialogsProps) {
+  switch (doing.kind) {
+    case 'create':
+      return <AlertDialog alert={null} close={close} done={done} />;
+    case 'edit':
+      return <AlertDialog alert={doing.alert} close={close} done={done} />;
+    case 'mute':
+      return <MuteDialog alert={doing.alert} close={close} done={done} />;
+    case 'delete':
+      return <DeleteDialog alert={doing.alert} close={close} done={done} />;
+    case 'test':
+      return <TestDialog alert={doing.alert} close={done} />;
+  }
+}
+
+interface AlertRowProps {
+  readonly alert: Alert;
+  act(what: Doing): void;
+}
+
+function AlertRow({ alert, act }: AlertRowProps) {
+  const isMuted = alert.muted_until !== null && Date.parse(alert.muted_until) > now.value;
+  const button = (kind: 'edit' | 'mute' | 'delete' | 'test', label: string) => (
+    <button
+      type="button"
+      class={`button quiet ${kind}`}
+      aria-label={`${label} ${alert.name}`}
+      onClick={() => act({ kind, alert })}
+    >
+      {label}
+    </button>
+  );
+  return (
+    <article class="row text alert-row" data-alert={alert.id}>
+      <div class="alert-name">
+        <strong>{alert.name}</strong>
+        {isMuted && (
+          <span class="muted">
+            muted until <Clock at={alert.muted_until ?? ''} />
+          </span>
+        )}
+        {alert.broken_since !== null && (
+          <span class="broken">
+            channel broken since <Clock at={alert.broken_since} />
+          </span>
+        )}
+      </div>
+      <div class="alert-what">
+        <span>{alert.on.map((kind) => KIND_LABELS[kind]).join(', ')}</span>
+        <span class="aside">{placeText(alert)}</span>
+      </div>
+      <div class="alert-where">
+        <span>
+          {CHANNEL_LABELS[alert.channel.kind].name} <code>{alert.channel.url}</code>
+          {alert.kill_link && <span class="aside"> with a kill link</span>}
+        </span>
+        <LastDelivery alert={alert} />
+      </div>
+      <div class="alert-actions">
+        {button('test', 'Test')}
+        {button('mute', isMuted ? 'Unmute' : 'Mute')}
+        {button('edit', 'Edit')}
+        {button('delete', 'Delete')}
+      </div>
+    </article>
+  );
+}
+
+function placeText({ jobs, machines, tags }: Alert): string {
+  const ofJobs = jobs.includes('*') ? 'all jobs' : `jobs ${jobs.join(', ')}`;
+  const onMachines = machines.includes('*') ? '' : ` on ${machines.join(', ')}`;
+  return `${ofJobs}${onMachines}${tags.length === 0 ? '' : `, tagged ${tags.join(' or ')}`}`;
+}
+
+function LastDelivery({ alert }: { readonly alert: Alert }) {
+  const [last] = alert.deliveries;
+  if (last === undefined) return <span class="aside">No message sent yet.</span>;
+  const count = last.occurrences > 1 ? `, ${last.occurrences} occurrences` : '';
+  const failed = alert.deliveries.find(({ error }) => error !== null);
+  return (
+    <span class="aside">
+      {DELIVERY_TEXTS[last.state]} <Ago at={last.at} />
+      {count}
+      {alert.broken_since !== null && failed !== undefined && <span class="broken-why">{failed.error}</span>}
+    </span>
+  );
+}
+
+const DELIVERY_TEXTS = {
+  waiting: 'Message waiting since',
+  delivered: 'Last message delivered',
+  failed: 'Last message not delivered',
+} as const;
+
+interface AlertProps {
+  readonly alert: Alert;
+  close(): void;
+  done(): void;
+}
+
+const MUTES = [
+  { hours: 1, label: '1 hour' },
+  { hours: 4, label: '4 hours' },
+  { hours: 12, label: '12 hours' },
+  { hours: 24, label: '1 day' },
+  { hours: 7 * 24, label: '7 days' },
+] as const;
+const HOUR_MS = 60 * 60 * 1000;
+
+function MuteDialog({ alert, close, done }: AlertProps) {
+  const request = useDialogRequest();
+  const mute = (until: string | null) => void request.send(() => changeAlert(alert.id, { muted_until: until }), done);
+  const isMuted = alert.muted_until !== null && Date.parse(alert.muted_until) > serverNow();
+  return (
+    <Dialog title={`Mute “${alert.name}”`} class="alert-dialog" close={close}>
+      <p>It sends nothing meanwhile, and nothing of it later. The mute ends by itself.</p>
+      <div class="mutes">
+        {MUTES.map(({ hours, label }) => (
+          <button
+            key={hours}
+            type="button"
+            class="button"
+            onClick={() => mute(new Date(serverNow() + hours * HOUR_MS).toISOString())}
+          >
+            {label}
+          </button>
+        ))}
+      </div>
+      <Refusal consequence="Couldn’t mute the alert" request={request} />
+      <div class="dialog-actions">
+        {isMuted && (
+          <button type="button" class="button primary" onClick={() => mute(null)}>
+            Unmute now
+          </button>
+        )}
+        <button type="button" class="button" onClick={close}>
+          Cancel
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function DeleteDialog({ alert, close, done }: AlertProps) {
+  const request = useDialogRequest();
+  const no = useRef<HTMLButtonElement | null>(null);
+  useLayoutEffect(() => no.current?.focus(), []);
+  const isBusy = request.isBusy.value;
+  return (
+    <Dialog title={`Delete “${alert.name}”?`} class="alert-dialog" close={close}>
+      <p>Messages that wait to be sent are dropped, and its kill links stop working. This can’t be undone.</p>
+      <Refusal consequence="Couldn’t delete the alert" request={request} />
+      <div class="dialog-actions">
+        <button
+          type="button"
+          class="button danger"
+          aria-disabled={isBusy}
+          onClick={() => void request.send(() => deleteAlert(alert.id), done)}
+        >
+          {isBusy ? 'Deleting…' : 'Delete alert'}
+        </button>
+        <button ref={no} type="button" class="button" onClick={close}>
+          Cancel
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function TestDialog({ alert, close }: { readonly alert: Alert; close(): void }) {
+  const result = useSignal<string | null>(null);
+  useLayoutEffect(() => {
+    void testAlert(alert.id).then((answer) => {
+      if (!answer.ok) result.value = `Couldn’t send the test: ${answer.failure.detail}`;
+      else result.value = answer.value.error ?? 'Delivered. The receiver has taken the test message.';
+    });
+  }, [alert.id]);
+  return (
+    <Dialog title={`Test “${alert.name}”`} class="alert-dialog" close={close}>
+      <p role="status">{result.value ?? 'Sending a test message…'}</p>
+      <div class="dialog-actions">
+        <button type="button" class="button" onClick={close}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}
