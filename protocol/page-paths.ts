@@ -2,9 +2,12 @@
 
 export const PAGE_PATHS = {
   overview: '/',
+  lastNight: '/last-night',
   timeline: '/timeline',
   job: '/jobs/{job}',
   run: '/runs/{id}',
+  machines: '/machines',
+  machine: '/machines/{machine}',
   kills: '/kills',
   kill: '/kills/{id}',
   alerts: '/alerts',
@@ -17,7 +20,7 @@ export type PageName = keyof typeof PAGE_PATHS;
 
 export interface PageAddress {
   readonly page: PageName;
-  /** The job, run or kill in the path, still encoded; null if the path has none. */
+  /** The job, run, machine or kill in the path, still encoded; null if the path has none. */
   readonly name: string | null;
 }
 

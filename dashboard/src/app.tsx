@@ -23,6 +23,9 @@ import { mayAdminister, mayKill, mayRead } from './state/rights.ts';
 import { loadSession, session } from './state/session.ts';
 
 const JobPage = lazyPage(async () => (await import('./pages/job/job-page.tsx')).JobPage);
+const LastNightPage = lazyPage(async () => (await import('./pages/last-night/last-night-page.tsx')).LastNightPage);
+const MachinesPage = lazyPage(async () => (await import('./pages/machines/machines-page.tsx')).MachinesPage);
+const MachinePage = lazyPage(async () => (await import('./pages/machines/machine-page.tsx')).MachinePage);
 const RunPage = lazyPage(async () => (await import('./pages/run/run-page.tsx')).RunPage);
 const TimelinePage = lazyPage(async () => (await import('./pages/timeline/timeline-page.tsx')).TimelinePage);
 const KillsPage = lazyPage(async () => (await import('./pages/kills/kills-page.tsx')).KillsPage);
@@ -85,8 +88,10 @@ function SignedIn({ session: who }: { readonly session: Session }) {
       },
     },
     { key: 'r', does: 'Go to runs', run: () => navigate('/') },
+    { key: 'l', does: 'Go to last night', run: () => navigate('/last-night') },
     { key: 't', does: 'Go to the timeline', run: () => navigate('/timeline') },
     { key: 'i', does: 'Go to kills', run: () => navigate('/kills') },
+    { key: 'M', does: 'Go to machines', run: () => navigate('/machines') },
   ]);
   return (
     <>
@@ -119,6 +124,12 @@ function Page({ who }: { readonly who: Session }) {
   switch (current.page) {
     case 'overview':
       return <OverviewPage who={who} />;
+    case 'lastNight':
+      return <LastNightPage />;
+    case 'machines':
+      return <MachinesPage />;
+    case 'machine':
+      return <MachinePage key={current.name} name={current.name} who={who} />;
     case 'run':
       return <RunPage key={`${current.job}/${current.id}`} id={current.id} job={current.job} />;
     case 'timeline':
@@ -160,9 +171,12 @@ function NoAdmin({ who, title }: { readonly who: Session; readonly title: string
 function needsRead(page: Route['page']): boolean {
   switch (page) {
     case 'overview':
+    case 'lastNight':
     case 'timeline':
     case 'job':
     case 'run':
+    case 'machines':
+    case 'machine':
     case 'kills':
       return true;
     // Whoever may kill may ask what became of it.

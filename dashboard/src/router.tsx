@@ -7,10 +7,13 @@ import type { RunName } from './state/run-ref.ts';
 
 export type Route =
   | { readonly page: 'overview' }
+  | { readonly page: 'lastNight' }
   | { readonly page: 'timeline' }
   | { readonly page: 'job'; readonly name: string }
   /** @property job null: of whichever job has a run with this id, if only one has */
   | { readonly page: 'run'; readonly id: string; readonly job: string | null }
+  | { readonly page: 'machines' }
+  | { readonly page: 'machine'; readonly name: string }
   | { readonly page: 'kills' }
   | { readonly page: 'kill'; readonly id: string }
   | { readonly page: 'alerts' }
@@ -26,7 +29,9 @@ export function routeOf(path: string, search: string): Route {
   const { page, name } = address;
   switch (page) {
     case 'overview':
+    case 'lastNight':
     case 'timeline':
+    case 'machines':
     case 'kills':
     case 'alerts':
     case 'tokens':
@@ -34,6 +39,7 @@ export function routeOf(path: string, search: string): Route {
     case 'audit':
       return { page };
     case 'job':
+    case 'machine':
       return { page, name: name ?? '' };
     case 'run':
       return { page, id: name ?? '', job: new URLSearchParams(search).get('job') || null };
@@ -44,6 +50,10 @@ export function routeOf(path: string, search: string): Route {
 
 export function jobPath(name: string): string {
   return `/jobs/${name}`;
+}
+
+export function machinePath(name: string): string {
+  return `/machines/${name}`;
 }
 
 /** Always with its job: another one may have reported a run with the same id. */

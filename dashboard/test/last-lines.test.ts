@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lastLines } from '../src/pages/run/last-lines.ts';
+import { lastLines } from '../src/output/last-lines.ts';
 
 const ESC = '\u001b';
 

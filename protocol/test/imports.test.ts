@@ -64,7 +64,9 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['app.tsx'],
     ['main.tsx'],
   ],
-  'dashboard/src/pages': [['alerts', 'audit', 'job', 'kills', 'overview', 'run', 'sign-in', 'timeline', 'tokens']],
+  'dashboard/src/pages': [
+    ['alerts', 'audit', 'job', 'kills', 'last-night', 'machines', 'overview', 'run', 'sign-in', 'timeline', 'tokens'],
+  ],
 };
 
 interface Import {

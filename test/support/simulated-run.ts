@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { ulid } from 'ulid';
 import { WebSocket } from 'ws';
+import type { About } from '#protocol/about';
 import { encodeOutputFrame, type StreamName } from '#protocol/output-frame';
 import { EXIT_KILLED } from '#protocol/run-state';
 import { type Complete, type KillMessage, readObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
@@ -21,6 +22,8 @@ export interface SimulatedRunOptions {
   readonly ignoresSigterm?: boolean;
   /** How long it has been running when it connects. */
   readonly ageMs?: number;
+  /** What the job is. */
+  readonly about?: Partial<About>;
 }
 
 let lastPid = 10_000;
@@ -77,6 +80,7 @@ export class SimulatedRun {
       limits: { timeout_ms: null, grace_ms: 5000 },
       output: { from: 0, to: 0 },
       applied_kills: [],
+      ...(options.about !== undefined && { about: options.about }),
     });
     await run.#started.promise;
     return run;

@@ -88,7 +88,7 @@ export interface Whole<Item> {
 /** A list's query parameters. Missing and empty ones are not sent. */
 export type ListQuery = Readonly<Record<string, string | number | null | undefined>>;
 
-async function fetchPage<Schema extends v.GenericSchema<unknown, { next_cursor: string | null }>, Item>(
+export async function fetchPage<Schema extends v.GenericSchema<unknown, { next_cursor: string | null }>, Item>(
   schema: Schema,
   path: string,
   itemsOf: (body: v.InferOutput<Schema>) => readonly Item[],
@@ -249,10 +249,10 @@ export function outputHref({ id, job }: RunName): string {
   return `/api/v1${withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, gaps: 'marked' })}`;
 }
 
-/** What went to one stream, within the last `tailBytes` of a run's output. */
+/** The last `tailBytes` of a run's output, or of them what went to one stream. */
 export async function fetchOutputTail(
   { id, job }: RunName,
-  stream: 'stdout' | 'stderr',
+  stream: 'stdout' | 'stderr' | null,
   tailBytes: number,
 ): Promise<Result<string>> {
   const path = withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, stream, tail: tailBytes });
@@ -309,17 +309,17 @@ export async function postKills(
   return pick(answer, (body) => body.kills);
 }
 
-function pick<From, To>(result: Result<From>, of: (value: From) => To): Result<To> {
+export function pick<From, To>(result: Result<From>, of: (value: From) => To): Result<To> {
   return result.ok ? success(of(result.value)) : result;
 }
 
 /** The most that one answer holds. */
-const PAGE_SIZE = 500;
+export const PAGE_SIZE = 500;
 /** A longer list is truncated: more than this the dashboard can't hold and draw. */
 const MOST_PAGES = 50;
 export const MOST_LISTED = PAGE_SIZE * MOST_PAGES;
 
-async function everyPage<Item>(
+export async function everyPage<Item>(
   fetchPage: (cursor: string | null) => Promise<Result<Page<Item>>>,
   each: (items: readonly Item[]) => void = () => undefined,
 ): Promise<Result<Whole<Item>>> {
@@ -336,7 +336,7 @@ async function everyPage<Item>(
   return success({ items, isTruncated: cursor !== null });
 }
 
-function withQuery(path: string, parameters: ListQuery): string {
+export function withQuery(path: string, parameters: ListQuery): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== null && value !== undefined && value !== '') query.set(name, String(value));

@@ -1,7 +1,9 @@
 import './top-bar.css';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Session } from '#protocol/api';
+import { useMedia } from '../hooks/use-media.ts';
 import { Link, type Route, route } from '../router.tsx';
+import { entry } from '../state/history-entry.ts';
 import { mayAdminister, mayRead } from '../state/rights.ts';
 import { signOut } from '../state/session.ts';
 import { Mark } from './mark.tsx';
@@ -30,51 +32,94 @@ export function TopBar({ session }: { readonly session?: Session }) {
   );
 }
 
+interface NavigationPage {
+  readonly to: string;
+  readonly name: string;
+  /** The pages that belong to it. */
+  readonly of: readonly Route['page'][];
+}
+
+/** What is looked at every day, and so always in the bar. */
+const DAILY: readonly NavigationPage[] = [
+  { to: '/', name: 'Runs', of: ['overview'] },
+  { to: '/last-night', name: 'Last night', of: ['lastNight'] },
+  { to: '/timeline', name: 'Timeline', of: ['timeline'] },
+  { to: '/kills', name: 'Kills', of: ['kills', 'kill'] },
+];
+const MACHINES: readonly NavigationPage[] = [{ to: '/machines', name: 'Machines', of: ['machines', 'machine'] }];
+const FOR_ADMINS: readonly NavigationPage[] = [
+  { to: '/alerts', name: 'Alerts', of: ['alerts'] },
+  { to: '/tokens', name: 'Tokens', of: ['tokens', 'addMachine'] },
+  { to: '/audit', name: 'Audit', of: ['audit'] },
+];
+
+/** As in the styles: all pages don't fit beside the name of the token. */
+const ALL_FIT = '(min-width: 62rem)';
+
 /** Where this session may go. */
 function Navigation({ session }: { readonly session: Session }) {
+  const doAllFit = useMedia(ALL_FIT);
+  const daily = mayRead(session) ? DAILY : [];
+  const others = [...(mayRead(session) ? MACHINES : []), ...(mayAdminister(session) ? FOR_ADMINS : [])];
+  const shown = doAllFit || daily.length === 0 ? [...daily, ...others] : daily;
   return (
     <nav class="nav-links" aria-label="Pages">
-      {mayRead(session) && (
-        <>
-          <NavigationLink to="/" of={['overview']}>
-            Runs
-          </NavigationLink>
-          <NavigationLink to="/timeline" of={['timeline']}>
-            Timeline
-          </NavigationLink>
-          <NavigationLink to="/kills" of={['kills', 'kill']}>
-            Kills
-          </NavigationLink>
-        </>
-      )}
-      {mayAdminister(session) && (
-        <>
-          <NavigationLink to="/alerts" of={['alerts']}>
-            Alerts
-          </NavigationLink>
-          <NavigationLink to="/tokens" of={['tokens', 'addMachine']}>
-            Tokens
-          </NavigationLink>
-          <NavigationLink to="/audit" of={['audit']}>
-            Audit
-          </NavigationLink>
-        </>
-      )}
+      {shown.map((page) => (
+        <NavigationLink key={page.to} {...page} />
+      ))}
+      {shown === daily && others.length > 0 && <More pages={others} />}
     </nav>
   );
 }
 
-interface NavigationLinkProps {
-  readonly to: string;
-  /** The pages that belong to it. */
-  readonly of: readonly Route['page'][];
-  readonly children: string;
-}
-
-function NavigationLink({ to, of, children }: NavigationLinkProps) {
+function NavigationLink({ to, name, of }: NavigationPage) {
   return (
     <Link to={to} class="nav-link" current={of.includes(route.value.page)}>
-      {children}
+      {name}
     </Link>
+  );
+}
+
+/** The pages that the bar has no room for. */
+function More({ pages }: { readonly pages: readonly NavigationPage[] }) {
+  const menu = useRef<HTMLDetailsElement | null>(null);
+  useEffect(() => {
+    const close = () => {
+      if (menu.current !== null) menu.current.open = false;
+    };
+    const closeOutside = ({ target }: Event) => {
+      if (!(target instanceof Node && menu.current?.contains(target) === true)) close();
+    };
+    const closeByKey = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape' || menu.current?.open !== true) return;
+      event.preventDefault();
+      close();
+      menu.current.querySelector('summary')?.focus();
+    };
+    addEventListener('pointerdown', closeOutside);
+    addEventListener('focusin', closeOutside);
+    addEventListener('keydown', closeByKey);
+    return () => {
+      removeEventListener('pointerdown', closeOutside);
+      removeEventListener('focusin', closeOutside);
+      removeEventListener('keydown', closeByKey);
+    };
+  }, []);
+  const isCurrent = pages.some(({ of }) => of.includes(route.value.page));
+  return (
+    // A link leads to a new visit, which draws the bar again, closed.
+    <details ref={menu} key={entry.value} class="nav-more">
+      <summary class="nav-link" aria-current={isCurrent ? 'true' : undefined}>
+        More
+        <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
+          <path d="m3 5.5 5 5 5-5" class="stroke" />
+        </svg>
+      </summary>
+      <div class="nav-menu">
+        {pages.map((page) => (
+          <NavigationLink key={page.to} {...page} />
+        ))}
+      </div>
+    </details>
   );
 }

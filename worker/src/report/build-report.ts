@@ -33,11 +33,10 @@ export async function buildReport(db: D1Database, scope: ReportScope): Promise<R
   return {
     since: timestamp(since),
     until: timestamp(until),
-    jobs: jobs.map(({ job, findings }) => ({
-      job,
-      about: abouts.get(job) ?? null,
-      findings: findings.map((finding) => findingOf(finding, runs)),
-    })),
+    jobs: jobs.map(({ job, findings: drafts }) => {
+      const findings = drafts.map((draft) => findingOf(draft, runs));
+      return { job, about: abouts.get(job) ?? findings[0]?.run?.about ?? null, findings };
+    }),
     checked: {
       since: timestamp(data.scanned.from ?? since),
       runs: data.scanned.runs,

@@ -1,5 +1,6 @@
 import type { LastEnd } from '#protocol/api';
 import { EndsStrip } from '../../components/ends-strip.tsx';
+import { MachineLink } from '../../components/machine-link.tsx';
 import { KillButton, Picker, Unpickable } from '../../components/pick-and-kill.tsx';
 import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
 import { Ago, Duration } from '../../components/time.tsx';
@@ -35,7 +36,7 @@ export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & RowActio
         </span>
       </div>
       <div class="cell-machine" title={run.machine}>
-        {job !== null && run.machine}
+        {job !== null && <MachineLink name={run.machine} />}
       </div>
       <div class="cell-time">
         <Duration from={run.started_at} to={run.ended_at} />

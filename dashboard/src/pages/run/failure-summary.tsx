@@ -4,9 +4,9 @@ import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { fetchOutputTail, fetchRuns } from '../../api/calls.ts';
 import { Ago, Duration } from '../../components/time.tsx';
+import { lastLines } from '../../output/last-lines.ts';
 import { Link, runPath } from '../../router.tsx';
 import { refOf } from '../../state/run-ref.ts';
-import { lastLines } from './last-lines.ts';
 
 /** How much of the end of the output is searched for stderr. */
 const SEARCHED_BYTES = 64 * 1024;

@@ -7,6 +7,7 @@ import { isLive } from '#protocol/run-state';
 import type { Usage } from '#protocol/usage';
 import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
+import { MachineLink } from '../../components/machine-link.tsx';
 import { RunbookLink } from '../../components/runbook-link.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
@@ -34,7 +35,9 @@ export function RunDetails({ run, syncStatus, usage }: RunDetailsProps & Pick<Us
         <RunCommand command={run.command_line} />
       )}
       <dl class="facts">
-        <Fact name="Machine">{run.machine}</Fact>
+        <Fact name="Machine">
+          <MachineLink name={run.machine} />
+        </Fact>
         {run.asked_at !== null && (
           <Fact name="Asked">
             <Clock at={run.asked_at} />

@@ -1,6 +1,7 @@
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { LinkStatus } from '../../components/link-status.tsx';
+import { MachineLink } from '../../components/machine-link.tsx';
 import { RunStateBadge } from '../../components/run-state.tsx';
 import { Ago, Duration } from '../../components/time.tsx';
 import { jobPath, Link } from '../../router.tsx';
@@ -20,7 +21,9 @@ export function RunHeader({ run, syncStatus }: RunHeaderProps) {
         <Link to={jobPath(run.job)} class="to-job" title="View job">
           {run.job}
         </Link>{' '}
-        <span class="run-machine">on {run.machine}</span>
+        <span class="run-machine">
+          on <MachineLink name={run.machine} />
+        </span>
       </h1>
       <p class="run-status">
         <RunStateBadge run={run} />

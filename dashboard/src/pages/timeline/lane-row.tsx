@@ -1,6 +1,6 @@
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { countText } from '../../format/quantity.ts';
-import { jobPath, Link } from '../../router.tsx';
+import { jobPath, Link, machinePath } from '../../router.tsx';
 import type { DrawQueue } from './draw-queue.ts';
 import { type Drawing, LaneBars } from './lane-bars.tsx';
 import type { Lane, LaneKind } from './lanes.ts';
@@ -54,7 +54,7 @@ export function LaneRow(props: LaneRowProps) {
   return (
     <article class="lane" data-lane={lane.name}>
       <h2 class="lane-head">
-        <Link to={kind === 'job' ? jobPath(lane.name) : `/?q=machine:${lane.name}`} class="lane-name" title={lane.name}>
+        <Link to={kind === 'job' ? jobPath(lane.name) : machinePath(lane.name)} class="lane-name" title={lane.name}>
           {lane.name}
         </Link>
       </h2>

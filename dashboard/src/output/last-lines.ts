@@ -1,5 +1,5 @@
 /** The end of what a stream has printed, as plain lines. Pure. */
-import { TerminalText } from '../../output/terminal-text.ts';
+import { TerminalText } from './terminal-text.ts';
 
 /**
  * The last lines that say anything, without colours and other controls. What a return to the beginning of the line has

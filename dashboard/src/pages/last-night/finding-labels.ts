@@ -1,0 +1,152 @@
+/** What was found, in words. Pure. */
+import type { Finding, FindingKind, Report } from '#protocol/report';
+import type { EndReason } from '#protocol/run-state';
+import { formatDuration } from '#shared/format-duration';
+import { countText } from '../../format/quantity.ts';
+
+export const KIND_LABELS: Readonly<Record<FindingKind, string>> = {
+  failed: 'failed',
+  errored: 'errored',
+  timed_out: 'timed out',
+  lost: 'lost',
+  survivors: 'survived a kill',
+  missed: 'missed',
+  late: 'late',
+  slow: 'slow',
+  leftovers: 'left running',
+  skipped: 'skipped',
+  killed: 'killed',
+};
+
+/** What is wrong now; what was, and is over; what someone has decided. */
+export const SECTIONS = ['open', 'over', 'decided'] as const;
+export type Section = (typeof SECTIONS)[number];
+
+export const SECTION_NAMES: Readonly<Record<Section, string>> = {
+  open: 'Needs a look',
+  over: 'Over by now',
+  decided: 'Skipped or killed',
+};
+
+/** @param findings of a job, the worst first */
+export function sectionOf([worst]: readonly Finding[]): Section {
+  if (worst === undefined) return 'decided';
+  if (worst.kind === 'skipped' || worst.kind === 'killed') return 'decided';
+  return worst.is_over ? 'over' : 'open';
+}
+
+const SKIP_TEXTS: Partial<Record<EndReason, string>> = {
+  overlap: 'another run was in its way',
+  brake: 'a brake was on',
+  maintenance: 'maintenance',
+  unreachable: 'the control plane could not be asked',
+};
+
+const FAILURE_TEXTS: Partial<Record<EndReason, string>> = {
+  memory_limit: 'memory limit',
+  cpu_limit: 'CPU time limit',
+  idle_timeout: 'idle timeout',
+  offline_limit: 'offline for longer than allowed',
+  wrapper_died: 'its wrapper died',
+  exit_unknown: 'result unknown',
+  start_failed: 'could not be started',
+  wrapper_failed: 'its wrapper failed',
+};
+
+/** What there is to know of it in a few words: of the most telling run, if it is about several. */
+export function detailText(finding: Finding, nowMs: number): string {
+  const { kind, run } = finding;
+  switch (kind) {
+    case 'failed':
+    case 'errored':
+    case 'timed_out':
+    case 'lost':
+      return endText(finding);
+    case 'survivors':
+      return 'a kill could not end all of its processes';
+    case 'missed':
+    case 'late':
+      return '';
+    case 'slow':
+      return slowText(finding, nowMs);
+    case 'leftovers': {
+      const left = run?.left_running.filter(({ relation }) => relation === undefined) ?? [];
+      const [first] = left;
+      if (first === undefined) return '';
+      return left.length === 1 ? first.command_line : `${left.length} processes, such as ${first.command_line}`;
+    }
+    case 'skipped':
+      return run === null || run.reason === null ? '' : (SKIP_TEXTS[run.reason] ?? '');
+    case 'killed':
+      return killText(finding);
+  }
+}
+
+function endText({ run }: Finding): string {
+  if (run === null) return '';
+  if (run.state === 'lost' && !run.final) return 'may reconnect';
+  const reason = run.reason === null ? undefined : FAILURE_TEXTS[run.reason];
+  const parts = [
+    reason,
+    run.state === 'failed' && reason === undefined ? exitText(run.exit_code, run.signal) : undefined,
+    run.ended_at === null
+      ? undefined
+      : `after ${formatDuration(Date.parse(run.ended_at) - Date.parse(run.started_at))}`,
+  ];
+  return parts.filter((part) => part !== undefined).join(', ');
+}
+
+function exitText(exitCode: number | null, signal: string | null): string | undefined {
+  if (signal !== null) return signal;
+  return exitCode === null ? undefined : `exit code ${exitCode}`;
+}
+
+function slowText({ run, usual_ms }: Finding, nowMs: number): string {
+  if (run === null) return '';
+  const tookMs = (run.ended_at === null ? nowMs : Date.parse(run.ended_at)) - Date.parse(run.started_at);
+  const took = `${run.ended_at === null ? 'running for' : 'took'} ${formatDuration(wholeSeconds(tookMs))}`;
+  return usual_ms === null
+    ? `${took}, longer than expected`
+    : `${took}, usually ${formatDuration(wholeSeconds(usual_ms))}`;
+}
+
+function wholeSeconds(ms: number): number {
+  return ms < 1_000 ? ms : Math.floor(ms / 1_000) * 1_000;
+}
+
+function killText({ kill }: Finding): string {
+  if (kill === null) return '';
+  return kill.reason === null ? `by ${kill.requested_by}` : `by ${kill.requested_by}: ${kill.reason}`;
+}
+
+/** What was looked at, so that "nothing" can be believed. */
+export function checkedText({ checked }: Report): string {
+  const { runs, jobs, machines } = checked;
+  if (runs === 0) return 'No run started in this period.';
+  return `${countText(runs, 'run')} of ${countText(jobs, 'job')} on ${countText(machines, 'machine')} started.`;
+}
+
+/** `3 jobs need a look`. */
+export function summaryText(counts: Readonly<Record<Section, number>>): string {
+  const { open, over, decided } = counts;
+  if (open + over + decided === 0) return 'Nothing to look at.';
+  const parts = [
+    open === 0 ? 'nothing needs a look' : `${countText(open, 'job')} ${open === 1 ? 'needs' : 'need'} a look`,
+    over === 0 ? null : `${countText(over, 'job')} recovered`,
+    decided === 0 ? null : `${countText(decided, 'job')} skipped or killed`,
+  ];
+  const text = parts.filter((part) => part !== null).join(', ');
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+/** How many findings a newer report has that the shown one lacks, or that have happened again since. */
+export function newerFindings(shown: Report, newer: Report): number {
+  const known = new Map(
+    shown.jobs.flatMap(({ job, findings }) => findings.map((finding) => [`${job}/${finding.kind}`, finding] as const)),
+  );
+  return newer.jobs
+    .flatMap(({ job, findings }) =>
+      findings.map((finding) => ({ finding, before: known.get(`${job}/${finding.kind}`) })),
+    )
+    .filter(({ finding, before }) => before === undefined || finding.count > before.count).length;
+}
