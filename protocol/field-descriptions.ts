@@ -192,7 +192,7 @@ const REPORTED_JOB: Record<keyof ReportedJob, string> = {
 };
 
 const FINDING: Record<keyof Finding, string> = {
-  kind: '`failed`, `errored`, `timed_out`, `lost`, `killed`: how runs ended. `survivors`: a kill could not end all processes. `missed`, `late`: a run was due and has not started. `slow`: a run takes longer than expected, or twice as long as usual. `leftovers`: processes of an ended run are still running. `skipped`: runs were told not to start.',
+  kind: '`failed`, `errored`, `timed_out`, `lost`, `killed`: how runs ended. `survivors`: a kill could not end all processes. `missed`, `late`: a run was due and has not started. `slow`: a run takes longer than expected, or twice as long as usual. `leftovers`: processes of an ended run are still running. `skipped`: runs asked, and did not start.',
   count: 'How many runs, or for `missed` and `late` expectations, it is about.',
   machines: 'Where, at most 20 machines, the most telling first.',
   machine_count: 'On how many machines.',

@@ -54,6 +54,27 @@ const VIEWS: Readonly<Record<string, View>> = {
       await see().getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
     },
   },
+  'last night': {
+    path: () => '/last-night',
+    arrange: async () => {
+      const job = see().locator('[data-job="axe-fails"]');
+      await job.getByRole('button', { name: 'Output' }).click();
+      await job.getByText('No output.').waitFor();
+    },
+  },
+  machines: { path: () => '/machines', arrange: () => see().locator('[data-machine="m1.example.com"]').waitFor() },
+  machine: {
+    path: () => '/machines/m1.example.com',
+    arrange: () => see().locator('[data-job="axe-fails"]').waitFor(),
+  },
+  'the other pages': {
+    path: () => '/machines?q=m1.',
+    arrange: async () => {
+      await see().setViewportSize({ width: 390, height: 800 });
+      await see().locator('summary', { hasText: 'More' }).click();
+      await see().getByRole('link', { name: 'Audit' }).waitFor();
+    },
+  },
   timeline: { path: () => '/timeline?q=axe-', arrange: () => see().getByText('axe-goes-on').first().waitFor() },
   job: { path: () => '/jobs/axe-fails', arrange: () => see().getByRole('heading', { name: 'axe-fails' }).waitFor() },
   run: {
@@ -72,6 +93,7 @@ const VIEWS: Readonly<Record<string, View>> = {
   audit: { path: () => '/audit', arrange: () => see().locator('[data-entry]').first().waitFor() },
   'no such page': { path: () => '/nowhere', arrange: () => see().getByText('Page not found').waitFor() },
   'no such job': { path: () => '/jobs/nothing', arrange: () => see().getByText('Job not found').waitFor() },
+  'no such machine': { path: () => '/machines/none', arrange: () => see().getByText('Machine not found').waitFor() },
   'no such run': { path: () => `/runs/${'0'.repeat(26)}`, arrange: () => see().getByText('Run not found').waitFor() },
 };
 
