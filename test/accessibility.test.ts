@@ -67,14 +67,6 @@ const VIEWS: Readonly<Record<string, View>> = {
     path: () => '/machines/m1.example.com',
     arrange: () => see().locator('[data-job="axe-fails"]').waitFor(),
   },
-  'the other pages': {
-    path: () => '/machines?q=m1.',
-    arrange: async () => {
-      await see().setViewportSize({ width: 390, height: 800 });
-      await see().locator('summary', { hasText: 'More' }).click();
-      await see().getByRole('link', { name: 'Audit' }).waitFor();
-    },
-  },
   timeline: { path: () => '/timeline?q=axe-', arrange: () => see().getByText('axe-goes-on').first().waitFor() },
   job: { path: () => '/jobs/axe-fails', arrange: () => see().getByRole('heading', { name: 'axe-fails' }).waitFor() },
   run: {

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { waitFor } from '#testing/wait-for';
 import { signInAs, useBrowser } from './support/use-browser.ts';
 import { useTestEnvironment } from './support/use-test-environment.ts';
 
@@ -53,9 +52,7 @@ test('a machine is found from a run, shows what runs there, and kills it', async
   await page.getByRole('button', { name: 'Kill night-b-runs on b.example.com' }).click();
   await page.getByRole('dialog').getByRole('button', { name: /^Kill/ }).click();
   await page.getByText('Nothing runs here now.').waitFor();
-  await page.locator('.machine-job[data-job="night-b-runs"]').getByText('killed').waitFor();
-  await waitFor('the list of machines', async () => {
-    await page.keyboard.press('M');
-    return page.locator('[data-machine="b.example.com"]').isVisible();
-  });
+  await page.locator('.machine-job[data-job="night-b-runs"]').getByText('killed', { exact: true }).waitFor();
+  await page.keyboard.press('M');
+  await page.locator('[data-machine="b.example.com"]').waitFor();
 });

@@ -10,7 +10,7 @@ import { newerFindings } from './finding-labels.ts';
 
 /** What may be reported is looked up a moment later, and no more often than this. */
 const LOOK_AFTER_MS = 3_000;
-const LOOK_EVERY_MS = 30_000;
+const LOOK_EVERY_MS = 10_000;
 
 export class ReportFollower {
   readonly #shown = signal<Report | null>(null);

@@ -157,7 +157,7 @@ function MachineRow({ machine }: { readonly machine: LiveMachine }) {
           <span class="aside">{job_count === 0 ? '' : `${countText(job_count, 'job')}, none failing`}</span>
         ) : (
           <>
-            <Link to={runPath({ id: bad.run, job: bad.job })} class="machine-link" label={`Last run of ${bad.job}`}>
+            <Link to={runPath({ id: bad.run, job: bad.job })} class="machine-link">
               <StateBadge state={bad.state} note={bad.job} />
             </Link>
             <span class="aside">
