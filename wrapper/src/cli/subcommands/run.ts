@@ -72,7 +72,7 @@ When runs are expected (a run that is late, missed or slow is shown, and alerts 
                          machine
   --late-after DURATION  how much later a run may start; allow for --splay. Default: a tenth of the
                          time to the next one, from 1m to 1h
-  --slow-after DURATION  a run that takes longer is slow; it goes on
+  --slow-after DURATION  a run that takes longer is slow; it continues
 
 How the command runs:
   --splay DURATION       start it after a delay of up to DURATION, always the same for a job on a
