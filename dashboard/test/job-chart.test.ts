@@ -79,8 +79,10 @@ describe('points', () => {
 
   test('are those of runs that have started', () => {
     const others = (['waiting', 'skipped'] as const).map((state) => makeRun({ state, started_at: at(40) }));
-    expect(pointsOf([...others, ...runs], 0)).toEqual(points);
-    expect(summaryText([...others, ...runs])).toMatch(/^5 runs: 1 waiting, 3 failed, 1 skipped\. Median 1s, max 1s\.$/);
+    expect(pointsOf([...others, ...runs], 0, METRICS.duration)).toEqual(points);
+    expect(summaryText([...others, ...runs], METRICS.duration)).toMatch(
+      /^5 runs: 1 waiting, 3 failed, 1 skipped\. Median 1s, max 1s\.$/,
+    );
   });
 
   test('come oldest first, as they are drawn', () => {

@@ -116,7 +116,7 @@ class Drain {
     const { api } = this.#context;
     const since = new Date(api.now() - LOST_MS).toISOString();
     const states = ['waiting', 'running', 'killing', 'lost'] as const;
-    const listed = listRuns(api, { jobs: [], machines: this.#args.machines, instance: null, states, since });
+    const listed = listRuns(api, { jobs: [], machines: this.#args.machines, instance: null, states, since, tags: [] });
     return take(openOnes(listed));
   }
 }
