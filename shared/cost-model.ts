@@ -27,10 +27,10 @@ export const UNWATCHED_FRAMES_PER_MINUTE = 6;
 /** Nobody watches. */
 export const BUDGETS = {
   shortRun: { objectRows: 8, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
+  askedRun: { objectRows: 10, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
   expectedRun: { objectRows: 9, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
   missedRun: { objectRows: 10, d1Rows: 4, setAlarms: 6, alarms: 6, requests: 12, workerRequests: 0 },
-  askedRun: { objectRows: 10, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
-  skippedRun: { objectRows: 5, d1Rows: 4, setAlarms: 0, alarms: 0, requests: 6, workerRequests: 1 },
+  skippedRun: { objectRows: 5, d1Rows: 5, setAlarms: 0, alarms: 0, requests: 6, workerRequests: 1 },
   silentHour: { objectRows: 60, d1Rows: 0, setAlarms: 60, alarms: 60, requests: 60, workerRequests: 0 },
   lineASecondMinute: { objectRows: 7, d1Rows: 0, setAlarms: 1, alarms: 1, requests: 3, workerRequests: 0 },
   fastSecond: { objectRows: 20, d1Rows: 0, setAlarms: 0, alarms: 0, requests: 1, workerRequests: 0 },
@@ -44,10 +44,10 @@ export type Budgeted = keyof typeof BUDGETS;
 /** What has these costs. */
 export const BUDGETED: Readonly<Record<Budgeted, string>> = {
   shortRun: 'short run of a known job',
-  expectedRun: 'the same, of an expected run',
-  missedRun: 'run that is late, then missed',
   askedRun: 'the same, asking before its start',
-  skippedRun: 'a run that asks and is skipped',
+  expectedRun: 'short run that is expected',
+  missedRun: 'run that is late, then missed',
+  skippedRun: 'run that asks and is skipped',
   silentHour: 'silent run, an hour',
   lineASecondMinute: 'a line a second, unwatched, a minute',
   fastSecond: '5 MB/s, a second',
