@@ -234,9 +234,9 @@ test('a run costs D1 one row and three index entries, two more while it lives, a
   expect(await rowsWritten(run)).toBe(5);
   expect(await rowsWritten(run)).toBe(0);
   expect(await rowsWritten({ ...run, connected: false, seq: 2 })).toBe(1);
-  // How the job ended last on its machine, and a counter.
+  // How the job ended last on its machine, which is found by either name, and a counter.
   const ended = { ...indexedRun(Date.now(), 1_000, { job: 'rows-written' }), id: run.id, seq: 3 };
-  expect(await rowsWritten(ended)).toBe(3);
+  expect(await rowsWritten(ended)).toBe(4);
   expect(await rowsWritten({ ...ended, output_bytes: 7, seq: 4 })).toBe(1);
   expect(await rowsWritten(indexedRun(Date.now(), 1_000, { job: 'rows-written' }))).toBe(5);
 });

@@ -43,12 +43,12 @@ export function indexRuns(db: D1Database, runs: readonly Run[], now = Date.now()
       value -> '$.run' AS resource
     FROM json_each(?1)`;
   return [
-    // A run that had to wait starts later than it asked. Of most runs this changes nothing, and writes no row.
+    // A run that asked starts later than that. Of all others the start stays as it was first reported, and writes no row.
     db
       .prepare(
         `UPDATE runs SET started_at = given.started_at FROM (${given}) AS given
          WHERE runs.id = given.id AND runs.job = given.job AND runs.seq < given.seq
-           AND runs.started_at <> given.started_at`,
+           AND runs.started_at <> given.started_at AND given.resource ->> '$.asked_at' IS NOT NULL`,
       )
       .bind(json),
     // A column that is written is written to its indexes, too, even if it stays the same.
