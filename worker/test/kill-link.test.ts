@@ -152,6 +152,26 @@ test('after its time, and after the end of its run, it kills nothing and says so
   expect(await killsOf(who.job)).toEqual([]);
 });
 
+test('of a run that has ended it kills what that left running', async () => {
+  const who = newIdentity('link-left');
+  const left = [{ pid: 4711, command_line: 'sleep <1000>' }];
+  const exited = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited', left_running: left } as const;
+  const wrapper = await TestWrapper.connect(who);
+  await wrapper.completed(exited);
+  wrapper.close();
+  const keeper = await TestWrapper.connect(who, { phase: 'ended' });
+  await keeper.completed(exited);
+  addLink(who);
+  expect(await shows()).toMatch(/Kill what this run left running\?.*4711 sleep &lt;1000&gt;.*Kill what is left/);
+  expect((await open('POST')).status).toBe(303);
+  const { kill } = await keeper.kill();
+  expect(await shows()).toMatch(/It succeeded \(exit code 0\)\. Some processes are left/);
+  keeper.killing(kill, 'gone');
+  keeper.say({ type: 'left_running', processes: [] });
+  await keeper.settled();
+  expect(await shows()).not.toContain('are left');
+});
+
 test('a wrong link does nothing, and too many of them from one address are not looked up', async () => {
   const who = newIdentity('link-wrong');
   await TestWrapper.connect(who);

@@ -103,9 +103,9 @@ async function findLink(env: Env, secret: string, now: number): Promise<Found> {
   return run === null ? { kind: 'unknown' } : { kind: 'found', link, run, hash };
 }
 
-/** A run that was declared lost may come back: then the kill reaches it. */
-function canEnd({ final }: Run): boolean {
-  return !final;
+/** A run that was declared lost may come back: then the kill reaches it. One that has ended may have left processes running. */
+function canEnd({ final, left_running: left }: Run): boolean {
+  return !final || left.length > 0;
 }
 
 function callAlerts<Result>(

@@ -35,6 +35,7 @@ export type KillLinkPage =
 
 /** A phone shows no more of it at once. */
 const MAX_COMMAND_CHARS = 500;
+const MAX_PROCESSES = 5;
 
 /** How often a page shows itself again while a kill is in progress. */
 const REFRESH_SECONDS = 3;
@@ -122,15 +123,23 @@ ${describe(page.run, page.tail, now)}${runLink(page.run)}`,
 }
 
 function ready({ run, tail, expiresAt }: KillLinkPage & { kind: 'ready' }, now: number): Content {
+  const { question, button, ends } = run.final ? OF_LEFTOVERS : OF_LIVE_RUN;
   return {
     title: `Kill ${run.job} on ${run.machine}? - Leash`,
-    body: html`<h1>Kill this run?</h1>
+    body: html`<h1>${question}</h1>
 ${isAway(run) ? html`<p class="warning">${AWAY} The kill is sent as soon as it is back.</p>` : ''}${describe(run, tail, now)}
-<form method="post"><button>Kill this run</button>
-<p>Ends this run only. Works once, until ${clockTime(expiresAt)}.</p></form>
+<form method="post"><button>${button}</button>
+<p>${ends} Works once, until ${clockTime(expiresAt)}.</p></form>
 ${runLink(run)}`,
   };
 }
+
+const OF_LIVE_RUN = { question: 'Kill this run?', button: 'Kill this run', ends: 'Ends this run only.' };
+const OF_LEFTOVERS = {
+  question: 'Kill what this run left running?',
+  button: 'Kill what is left',
+  ends: 'Ends the processes that this run left running.',
+};
 
 function used({ run, tail, usedAt }: KillLinkPage & { kind: 'used' }, now: number): Content {
   const isOver = run.final;
@@ -139,7 +148,7 @@ function used({ run, tail, usedAt }: KillLinkPage & { kind: 'used' }, now: numbe
     body: html`<h1>${isOver ? 'This run has ended' : 'The kill is in progress'}</h1>
 <p role="status">${isOver ? endText(run) : progressText(run)} The link was used ${time(usedAt, now)}, and works only once.</p>
 ${describe(run, tail, now)}${runLink(run)}`,
-    refreshes: !isOver,
+    refreshes: !isOver || run.left_running.length > 0,
   };
 }
 
@@ -176,12 +185,19 @@ function describe(run: Run, tail: OutputTail | null, now: number): Html {
     ['Machine', shown(run.machine)],
     [run.state === 'waiting' ? 'Waiting' : 'Started', time(Date.parse(run.started_at), now)],
     ['Ended', run.ended_at === null ? null : time(Date.parse(run.ended_at), now)],
+    ['Left', run.left_running.length === 0 ? null : leftText(run)],
     ['Note', note === null ? null : shown(note)],
   ])}${tailOf(tail)}${list([
     ['Command', html`<code>${shown(truncated(run.command_line))}</code>`],
     ['Owner', owner === null ? null : shown(owner)],
     ['Runbook', runbook === null ? null : runbookLink(runbook)],
   ])}`;
+}
+
+function leftText({ left_running: left }: Run): string {
+  const named = left.slice(0, MAX_PROCESSES).map(({ pid, command_line }) => `${pid} ${command_line}`);
+  const more = left.length > named.length ? `, and ${left.length - named.length} more` : '';
+  return shown(truncated(named.join(', '))) + more;
 }
 
 function list(rows: readonly (readonly [name: string, value: Html | string | null])[]): Html {
