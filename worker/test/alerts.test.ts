@@ -346,6 +346,24 @@ describe('what is over', () => {
   });
 });
 
+describe('what is left on a machine', () => {
+  test('is not over because the run that left it has ended well, however often that comes', async () => {
+    const url = receivers.open();
+    await newAlert(url, { on: ['leftovers', 'recovered'] });
+    const run = ulid();
+    const ended = occurrence({ kind: 'fine', run });
+    const left = occurrence({ kind: 'leftovers', run });
+    await report(ended, left);
+    // As after an outage of D1, or when the run changes once more.
+    await report(ended, left);
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url).map(({ kinds }) => kinds)).toEqual([['leftovers']]);
+    await report(occurrence({ kind: 'fine' }));
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url).map(({ kinds }) => kinds)).toEqual([['leftovers'], ['recovered']]);
+  });
+});
+
 describe('a kill link', () => {
   async function killLinks(url: string): Promise<string[]> {
     return receivers.received(url).map((_, nth) => {

@@ -17,6 +17,9 @@ type Row = { rule: string; job: string; machine: string; kind: AlertKind; run: s
 /** What a run that starts in time ends; all others end when a run succeeds. */
 const OF_SCHEDULE: ReadonlySet<AlertKind> = new Set(['late', 'missed']);
 
+/** What is left of a run on its machine: that the run itself has ended well ends nothing of it. */
+const OF_PROCESSES: ReadonlySet<AlertKind> = new Set(['leftovers', 'survivors']);
+
 /** What has no end. */
 const ONE_TIME: ReadonlySet<AlertKind> = new Set(['recovered', 'skipped']);
 
@@ -94,6 +97,8 @@ function isEndedBy(problem: Problem, fine: Occurrence): boolean {
   if (problem.at > fine.at) return false;
   if (fine.run === null) return OF_SCHEDULE.has(problem.kind);
   if (OF_SCHEDULE.has(problem.kind)) return false;
+  // It comes again with each change of the run, after what has become of its processes as well.
+  if (OF_PROCESSES.has(problem.kind) && problem.run === fine.run) return false;
   // A run that has ended well is good for all before it; one that is only alive again, for itself.
   return !fine.isAlive || (problem.run === fine.run && problem.kind === 'lost');
 }
