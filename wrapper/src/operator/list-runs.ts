@@ -2,7 +2,8 @@
 import { Run } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { isLive, LIVE_STATES, type RunState } from '#protocol/run-state';
-import type { ApiClient, Received } from './api-client.ts';
+import type { ApiCall, ApiClient, Received } from './api-client.ts';
+import { ApiError } from './operator-error.ts';
 
 export interface RunSelection {
   /** Names or globs, any of which must match; none matches all. */
@@ -35,9 +36,31 @@ export async function* listRuns(
   // The control plane takes one.
   const tag = tags.length === 1 ? (tags[0] ?? null) : null;
   const names = { job: onlyName(jobs), machine: onlyName(machines), instance, tag };
-  const query = { ...names, state: states.join(','), since };
-  for await (const run of api.list(Run, 'runs', { path: '/runs', query, isImpatient }, pageSize)) {
+  const call = { query: { ...names, since }, isImpatient };
+  for await (const run of listInStates(api, states, call, pageSize)) {
     if (isSelected({ jobs, machines, instance: null, tags }, run.value)) yield run;
+  }
+}
+
+/** What a control plane of 0.2.0 doesn't know, and so has no run in. */
+const NEW_STATES: readonly RunState[] = ['waiting', 'skipped'];
+
+/** Runs in these states, or in any; also of a control plane that refuses a list in a state that it doesn't know. */
+export async function* listInStates(
+  api: ApiClient,
+  states: readonly RunState[],
+  call: Pick<ApiCall, 'query' | 'signal' | 'isImpatient'>,
+  pageSize?: number,
+): AsyncGenerator<Received<Run>, void, undefined> {
+  const list = (some: readonly RunState[]) =>
+    api.list(Run, 'runs', { ...call, path: '/runs', query: { ...call.query, state: some.join(',') } }, pageSize);
+  const known = states.filter((state) => !NEW_STATES.includes(state));
+  try {
+    yield* list(states);
+  } catch (error) {
+    const mayBeOlder = error instanceof ApiError && error.code === 'bad_request';
+    if (!mayBeOlder || known.length === 0 || known.length === states.length) throw error;
+    yield* list(known);
   }
 }
 
@@ -69,6 +92,9 @@ function onlyName(globs: readonly string[]): string | null {
   return globs.length === 1 && only !== undefined && !only.includes('*') ? only : null;
 }
 
+/** In which a run may be open. */
+export const OPEN_STATES: readonly RunState[] = [...LIVE_STATES, 'lost'];
+
 /** A run that has been lost for longer will hardly return. */
 const LOST_MS = 7 * 24 * 60 * 60 * 1000;
 
@@ -84,7 +110,7 @@ export async function* openRuns(
   options: ListOptions = {},
 ): AsyncGenerator<Received<Run>, void, undefined> {
   const since = new Date(api.now() - LOST_MS).toISOString();
-  const listed = listRuns(api, { ...selection, states: [...LIVE_STATES, 'lost'], since }, options);
+  const listed = listRuns(api, { ...selection, states: OPEN_STATES, since }, options);
   for await (const run of listed) if (isOpen(run.value)) yield run;
 }
 

@@ -1,7 +1,8 @@
 /** `leash __complete -- WORDS`: what may stand where the cursor is. For the scripts of `leash completion`. */
-import { Job, Run } from '#protocol/api';
+import { Job, type Run } from '#protocol/api';
 import { LIVE_STATES } from '#protocol/run-state';
 import { ApiClient } from '../../operator/api-client.ts';
+import { listInStates } from '../../operator/list-runs.ts';
 import { readOperatorSettings } from '../../operator/settings.ts';
 import { type Candidate, complete, completionText, type Names } from '../completion/complete.ts';
 import { SUBCOMMANDS } from '../registry.ts';
@@ -62,6 +63,6 @@ async function* openRuns(
   signal: AbortSignal,
   candidateOf: (run: Run) => Candidate,
 ): AsyncGenerator<Candidate> {
-  const call = { path: '/runs', query: { state: LIVE_STATES.join(',') }, signal, isImpatient: true };
-  for await (const { value } of api.list(Run, 'runs', call)) yield candidateOf(value);
+  const call = { signal, isImpatient: true };
+  for await (const { value } of listInStates(api, LIVE_STATES, call)) yield candidateOf(value);
 }

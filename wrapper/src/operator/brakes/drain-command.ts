@@ -7,7 +7,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { runsText } from '../kill/preview.ts';
 import { requestKills } from '../kill/request-kill.ts';
 import { callsForRuns } from '../kill/selection.ts';
-import { listRuns, take } from '../list-runs.ts';
+import { openRuns, take } from '../list-runs.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { untilInterrupted } from '../screen/interruption.ts';
 import { brakeLine } from './brake-text.ts';
@@ -26,8 +26,6 @@ export interface DrainArguments {
 }
 
 const POLL_MS = 2_000;
-/** A run that has been lost for longer will hardly return. */
-const LOST_MS = 7 * 24 * 60 * 60 * 1_000;
 
 export async function drainCommand(args: DrainArguments, context: OperatorContext): Promise<ExitCode> {
   const { api, output } = context;
@@ -112,17 +110,11 @@ class Drain {
     await requestKills(api, calls, onRetry, () => {});
   }
 
-  #open(): Promise<Run[]> {
-    const { api } = this.#context;
-    const since = new Date(api.now() - LOST_MS).toISOString();
-    const states = ['waiting', 'running', 'killing', 'lost'] as const;
-    const listed = listRuns(api, { jobs: [], machines: this.#args.machines, instance: null, states, since, tags: [] });
-    return take(openOnes(listed));
+  async #open(): Promise<Run[]> {
+    const on = { jobs: [], machines: this.#args.machines, instance: null, tags: [] };
+    const runs = await take(openRuns(this.#context.api, on));
+    return runs.map(({ value }) => value);
   }
-}
-
-async function* openOnes(runs: AsyncIterable<{ readonly value: Run }>): AsyncGenerator<Run, void, undefined> {
-  for await (const { value } of runs) if (!value.final) yield value;
 }
 
 /** How many runs it names. */

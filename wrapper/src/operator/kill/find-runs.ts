@@ -1,9 +1,9 @@
 /** Reads the runs that a kill may be for. */
 import { Run } from '#protocol/api';
-import { LIVE_STATES } from '#protocol/run-state';
 import type { ApiClient } from '../api-client.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { refOf } from '../find-run.ts';
+import { listInStates, OPEN_STATES, take } from '../list-runs.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
 import { listQueries, type RunQuery, type Selection, type Selector, selectRuns } from './selection.ts';
 import type { Word } from './words.ts';
@@ -12,8 +12,6 @@ export type FoundRuns =
   | { readonly kind: 'listed'; readonly selection: Selection }
   /** The control plane can take a kill, and can't say which runs there are; or may not say it to this token. */
   | { readonly kind: 'unlisted'; readonly why: string; readonly exitCode: ExitCode };
-
-const OPEN_STATES = [...LIVE_STATES, 'lost'].join(',');
 
 /** @throws {OperatorError} */
 export async function findRuns(api: ApiClient, selector: Selector): Promise<FoundRuns> {
@@ -39,10 +37,8 @@ function isUnlisted({ failure }: ApiError): boolean {
 }
 
 async function listRuns(api: ApiClient, query: RunQuery): Promise<Run[]> {
-  const runs: Run[] = [];
-  const call = { path: '/runs', query: { ...query, state: OPEN_STATES }, isImpatient: true };
-  for await (const { value } of api.list(Run, 'runs', call)) runs.push(value);
-  return runs;
+  const runs = await take(listInStates(api, OPEN_STATES, { query: { ...query }, isImpatient: true }));
+  return runs.map(({ value }) => value);
 }
 
 /** The run of a word that is a whole id; also one that has ended, and in its current state. */
