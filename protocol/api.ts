@@ -1,11 +1,11 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339 in UTC. `field-descriptions.ts` says what the fields mean. */
 import * as v from 'valibot';
-import { About } from './about.ts';
 import { BlockingRun, Overlap, OverlapScope } from './admission.ts';
 import { hasInvisible, showInvisible } from './invisible-characters.ts';
 import { KillInclude, KillPhase, KillSignal, KillState, TargetState } from './kill.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { Glob, InstanceName, JobName, KillId, MachineName, MachineSelector, RunId } from './names.ts';
+import { ReportedAbout } from './reported-about.ts';
 import { EndReason, EndState, RunState, SkipReason } from './run-state.ts';
 import { Usage } from './usage.ts';
 import { WrapperKind } from './wrapper-kind.ts';
@@ -61,7 +61,7 @@ export const Run = v.object({
   left_running: v.optional(ProcessList, []),
   output_bytes: Count,
   output_total_bytes: v.optional(v.nullable(Count), null),
-  about: v.optional(v.nullable(About), null),
+  about: v.optional(v.nullable(ReportedAbout), null),
   usage: v.optional(v.nullable(Usage), null),
   slow_since: v.optional(v.nullable(Time), null),
   asked_at: v.optional(v.nullable(Time), null),
@@ -306,7 +306,7 @@ export const Job = v.object({
     errored: Count,
     skipped: v.optional(Count, 0),
   }),
-  about: v.optional(v.nullable(About), null),
+  about: v.optional(v.nullable(ReportedAbout), null),
 });
 export type Job = v.InferOutput<typeof Job>;
 

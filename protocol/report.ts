@@ -1,9 +1,9 @@
 /** What happened to the jobs in a period that someone should look at, such as a night. */
 import * as v from 'valibot';
-import { About } from './about.ts';
 import { Count, Run, Time } from './api.ts';
 import { Expectation } from './expectations.ts';
 import { JobName, KillId, MachineName } from './names.ts';
+import { ReportedAbout } from './reported-about.ts';
 
 /**
  * What can be found, the worst first.
@@ -52,7 +52,7 @@ export type Finding = v.InferOutput<typeof Finding>;
 
 export const ReportedJob = v.object({
   job: JobName,
-  about: v.nullable(About),
+  about: v.nullable(ReportedAbout),
   findings: v.array(Finding),
 });
 export type ReportedJob = v.InferOutput<typeof ReportedJob>;

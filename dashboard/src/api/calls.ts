@@ -1,7 +1,6 @@
 /** The calls of the HTTPS API that the page makes. */
 
 import type * as v from 'valibot';
-import { type Alert, AlertBody, type AlertChanges, AlertList, AlertTestBody, type NewAlert } from '#protocol/alerts';
 import {
   type AuditEntry,
   AuditList,
@@ -29,14 +28,8 @@ import {
   TokenBody,
   TokenList,
 } from '#protocol/api';
-import { type Brake, BrakeCreated, BrakeList, type NewBrake } from '#protocol/brakes';
-import {
-  BrokenExpectations,
-  type Expectation,
-  ExpectationBody,
-  ExpectationList,
-  type Expected,
-} from '#protocol/expectations';
+import { type Brake, BrakeList } from '#protocol/brakes';
+import { BrokenExpectations, type Expectation } from '#protocol/expectations';
 import type { RunName } from '../state/run-ref.ts';
 import { failed, type Result, success } from './failure.ts';
 import { call, callFor } from './http.ts';
@@ -130,19 +123,6 @@ export async function fetchBrakes(): Promise<Result<readonly Brake[]>> {
   return pick(await callFor(BrakeList, { path: withQuery('/brakes', { limit: PAGE_SIZE }) }), ({ brakes }) => brakes);
 }
 
-/** @param key the idempotency key: a retry with the same key returns the same brake */
-export function createBrake(
-  brake: v.InferInput<typeof NewBrake>,
-  key: string,
-): Promise<Result<v.InferOutput<typeof BrakeCreated>>> {
-  const headers = { 'idempotency-key': key };
-  return callFor(BrakeCreated, { method: 'POST', path: '/brakes', body: brake, headers });
-}
-
-export async function endBrake(id: string): Promise<Result<null>> {
-  return pick(await call({ method: 'DELETE', path: `/brakes/${encodeURIComponent(id)}` }), () => null);
-}
-
 /** All jobs. @param each gets every list page as it arrives */
 export function fetchJobs(each: (jobs: readonly Job[]) => void): Promise<Result<Whole<Job>>> {
   return everyPage(
@@ -160,30 +140,6 @@ export function fetchAllRuns(query: ListQuery, each?: (runs: readonly Run[]) => 
 export async function fetchBrokenExpectations(): Promise<Result<readonly Expectation[]>> {
   const path = withQuery('/expectations', { limit: PAGE_SIZE });
   return pick(await callFor(BrokenExpectations, { path }), ({ expectations }) => expectations);
-}
-
-export function fetchExpectations(job: string): Promise<Result<v.InferOutput<typeof ExpectationList>>> {
-  return callFor(ExpectationList, { path: expectationsPath(job) });
-}
-
-/** @param machine null: any */
-export async function putExpectation(
-  job: string,
-  machine: string | null,
-  expected: Expected,
-): Promise<Result<Expectation>> {
-  const body = { machine, ...expected };
-  const answer = await callFor(ExpectationBody, { method: 'PUT', path: expectationsPath(job), body });
-  return pick(answer, ({ expectation }) => expectation);
-}
-
-export async function deleteExpectation(job: string, machine: string | null): Promise<Result<null>> {
-  const path = withQuery(expectationsPath(job), { machine });
-  return pick(await call({ method: 'DELETE', path }), () => null);
-}
-
-function expectationsPath(job: string): string {
-  return `/jobs/${encodeURIComponent(job)}/expectations`;
 }
 
 /** All events of a run so far. @param job as for `fetchRun` */
@@ -218,30 +174,6 @@ export function rotateToken(id: string, oldValidSeconds: number): Promise<Result
 
 export async function deleteToken(id: string): Promise<Result<null>> {
   return pick(await call({ method: 'DELETE', path: `/tokens/${encodeURIComponent(id)}` }), () => null);
-}
-
-export function fetchAlerts(): Promise<Result<Whole<Alert>>> {
-  return everyPage((cursor) =>
-    fetchPage(AlertList, withQuery('/alerts', { limit: PAGE_SIZE, cursor }), ({ alerts }) => alerts),
-  );
-}
-
-export async function createAlert(alert: v.InferInput<typeof NewAlert>): Promise<Result<Alert>> {
-  return pick(await callFor(AlertBody, { method: 'POST', path: '/alerts', body: alert }), (body) => body.alert);
-}
-
-export async function changeAlert(id: string, changes: v.InferInput<typeof AlertChanges>): Promise<Result<Alert>> {
-  const path = `/alerts/${encodeURIComponent(id)}`;
-  return pick(await callFor(AlertBody, { method: 'PATCH', path, body: changes }), (body) => body.alert);
-}
-
-export async function deleteAlert(id: string): Promise<Result<null>> {
-  return pick(await call({ method: 'DELETE', path: `/alerts/${encodeURIComponent(id)}` }), () => null);
-}
-
-/** Sends a test message. @returns whether the receiver has taken it */
-export function testAlert(id: string): Promise<Result<v.InferOutput<typeof AlertTestBody>>> {
-  return callFor(AlertTestBody, { method: 'POST', path: `/alerts/${encodeURIComponent(id)}/test` });
 }
 
 /** Where a run's whole output is, for a link; byte for byte, with a line of its own where bytes are missing. */

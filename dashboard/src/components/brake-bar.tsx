@@ -4,14 +4,11 @@ import { useSignal } from '@preact/signals';
 import type { Session } from '#protocol/api';
 import { type Brake, scopeText } from '#protocol/brakes';
 import { formatDuration } from '#shared/format-duration';
-import { endBrake } from '../api/calls.ts';
-import { type Result, success } from '../api/failure.ts';
 import { batchPath, Link } from '../router.tsx';
-import { activeBrakes, loadBrakes, useBrakes } from '../state/brakes.ts';
+import { activeBrakes, useBrakes } from '../state/brakes.ts';
 import { now } from '../state/clock.ts';
 import { mayBrake, mayRead } from '../state/rights.ts';
-import { Dialog } from './dialog.tsx';
-import { Refusal, useDialogRequest } from './dialog-request.tsx';
+import { EndBrakeDialog } from './lazy-brake-dialogs.tsx';
 import { Clock } from './time.tsx';
 
 /** More are one click away: the page below must stay in sight. */
@@ -48,7 +45,7 @@ export function BrakeBar({ who }: { readonly who: Session }) {
         </button>
       )}
       {ending.value !== null && (
-        <EndDialog
+        <EndBrakeDialog
           brake={ending.value}
           close={() => {
             ending.value = null;
@@ -94,49 +91,4 @@ function BrakeRow({ brake, who, end }: BrakeRowProps) {
 function TimeLeft({ until }: Pick<Brake, 'until'>) {
   const leftMs = Math.ceil((Date.parse(until) - now.value) / 1000) * 1000;
   return <span class="brake-left">({formatDuration(Math.max(0, leftMs))} left)</span>;
-}
-
-interface EndDialogProps {
-  readonly brake: Brake;
-  close(): void;
-}
-
-function EndDialog({ brake, close }: EndDialogProps) {
-  const request = useDialogRequest();
-  const isBusy = request.isBusy.value;
-  const what = brake.kill ? 'brake' : 'maintenance';
-  const ended = () => {
-    void loadBrakes();
-    close();
-  };
-  return (
-    <Dialog title={`End the ${what}?`} class="brake-dialog" close={close}>
-      <p>
-        {brake.kill ? 'Runs of ' : 'Runs that ask, of '}
-        <strong>{scopeText(brake)}</strong>
-        {brake.kill ? ' are no longer killed, and start as usual.' : ', start again, and alerts are sent again.'}
-      </p>
-      <Refusal consequence={`Couldn’t end the ${what}`} request={request} />
-      <div class="dialog-actions">
-        <button
-          type="button"
-          class="button primary"
-          aria-disabled={isBusy}
-          onClick={() => void request.send(() => endIfActive(brake), ended)}
-        >
-          {isBusy ? 'Ending…' : `End ${what}`}
-        </button>
-        <button type="button" class="button" onClick={close}>
-          Cancel
-        </button>
-      </div>
-    </Dialog>
-  );
-}
-
-/** Somebody else may be faster: then what was wanted is done. */
-async function endIfActive({ id }: Brake): Promise<Result<null>> {
-  const answer = await endBrake(id);
-  const isGone = !answer.ok && answer.failure.kind === 'problem' && answer.failure.code === 'unknown_brake';
-  return isGone ? success(null) : answer;
 }

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { BrakeDialog } from './brake-dialog.tsx';
+import { BrakeDialog } from './lazy-brake-dialogs.tsx';
 
 /** Opens the form for a brake on these jobs. */
 export function BrakeButton({ jobs }: { readonly jobs: readonly string[] }) {

@@ -5,7 +5,7 @@ import type { Run } from '#protocol/api';
 import type { NewBrake } from '#protocol/brakes';
 import { matchesGlob } from '#protocol/glob';
 import { isLive } from '#protocol/run-state';
-import { createBrake } from '../api/calls.ts';
+import { createBrake } from '../api/brake-calls.ts';
 import { newKey } from '../api/idempotency-key.ts';
 import { countText } from '../format/quantity.ts';
 import { loadBrakes } from '../state/brakes.ts';
@@ -15,7 +15,7 @@ import { upsertKills } from '../state/kills.ts';
 import { Dialog } from './dialog.tsx';
 import { Refusal, useDialogRequest } from './dialog-request.tsx';
 
-interface BrakeDialogProps {
+export interface BrakeDialogProps {
   /** Names or globs to begin with. */
   readonly jobs: readonly string[];
   close(): void;

@@ -1,4 +1,4 @@
-/** Pages whose code is loaded apart: the first view stays small. */
+/** Pages, and parts of pages, whose code is loaded apart: the first view stays small. */
 import { type Signal, signal, useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
@@ -76,6 +76,28 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
           </main>
         );
     }
+  };
+}
+
+/**
+ * A part of a page that is opened by a click, and whose code is loaded apart.
+ *
+ * @param Waiting stands in its place until its code is there; `isCutOff`: it can't be had at the moment
+ */
+export function lazyPart<Props extends object>(
+  load: () => Promise<ComponentType<Props>>,
+  Waiting: ComponentType<Props & { readonly isCutOff: boolean }>,
+): ComponentType<Props> {
+  const loading: Signal<Loading<Props>> = signal({ kind: 'loading' });
+  const ask = async () => {
+    if (loading.peek().kind !== 'ready') loading.value = await attempt(load, performance.now() > FRESH_MS);
+  };
+  loaders.push(ask);
+  return function LazyPart(props: Props) {
+    useEffect(() => void ask(), []);
+    const state = loading.value;
+    if (state.kind === 'ready') return <state.Page {...props} />;
+    return <Waiting {...props} isCutOff={state.kind !== 'loading'} />;
   };
 }
 

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren, RefObject, TargetedInputEvent, TargetedSubmitEvent } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { ALERT_KINDS, type Alert, CHANNEL_KINDS, type ChannelKind } from '#protocol/alerts';
-import { changeAlert, createAlert } from '../../api/calls.ts';
+import { changeAlert, createAlert } from '../../api/alert-calls.ts';
 import { Dialog } from '../../components/dialog.tsx';
 import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
 import {

@@ -3,7 +3,7 @@ import './alerts.css';
 import { useSignal } from '@preact/signals';
 import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Alert } from '#protocol/alerts';
-import { changeAlert, deleteAlert, fetchAlerts, testAlert } from '../../api/calls.ts';
+import { changeAlert, deleteAlert, fetchAlerts, testAlert } from '../../api/alert-calls.ts';
 import type { Failure } from '../../api/failure.ts';
 import { Dialog } from '../../components/dialog.tsx';
 import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';

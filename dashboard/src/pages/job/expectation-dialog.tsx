@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { TargetedSubmitEvent } from 'preact';
 import type { Expectation } from '#protocol/expectations';
-import { putExpectation } from '../../api/calls.ts';
+import { putExpectation } from '../../api/expectation-calls.ts';
 import { Dialog } from '../../components/dialog.tsx';
 import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
 import { type ExpectationForm, formOf, type Problems, readForm } from './expectation-form.ts';

@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks';
 import type { Session } from '#protocol/api';
 import type { Expectation, Expected, Habits } from '#protocol/expectations';
 import { expectedText } from '#shared/expected-text';
-import { deleteExpectation, fetchExpectations, putExpectation } from '../../api/calls.ts';
+import { deleteExpectation, fetchExpectations, putExpectation } from '../../api/expectation-calls.ts';
 import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
 import { isBroken, placeText, suggestion, usualText } from '../../format/expectation-labels.ts';
