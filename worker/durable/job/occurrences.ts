@@ -58,6 +58,8 @@ function end(job: string, run: RunRecord, killedBy: KilledBy | null): Occurrence
     case 'killed':
       return { ...common, id: `${run.id}:killed`, kind: 'killed', summary: `killed${byWhom(killedBy)} ${after}` };
     case 'skipped':
+      // Whoever set the brake, or maintenance, wanted that.
+      if (run.reason === 'brake' || run.reason === 'maintenance') return null;
       return { ...common, id: `${run.id}:skipped`, kind: 'skipped', summary: whySkipped(run), durationMs: null };
     case 'failed':
     case 'timed_out':
@@ -150,18 +152,9 @@ const END_TEXTS: Partial<Record<EndReason, string>> = {
 };
 
 function whySkipped({ reason, blockedBy }: RunRecord): string {
-  switch (reason) {
-    case 'brake':
-      return 'not started: a brake is on';
-    case 'maintenance':
-      return 'not started: in maintenance';
-    case 'unreachable':
-      return 'not started: the control plane could not be asked';
-    default: {
-      const machines = [...new Set(blockedBy.map(({ machine }) => machine))].slice(0, NAMED).join(', ');
-      return `not started: another run was in its way${machines === '' ? '' : `, on ${machines}`}`;
-    }
-  }
+  if (reason === 'unreachable') return 'not started: the control plane could not be asked';
+  const machines = [...new Set(blockedBy.map(({ machine }) => machine))].slice(0, NAMED).join(', ');
+  return `not started: another run was in its way${machines === '' ? '' : `, on ${machines}`}`;
 }
 
 function byWhom(kill: KilledBy | null): string {
