@@ -263,6 +263,24 @@ describe('a run that takes long', () => {
     expect(Date.parse(found?.slow_since ?? '')).toBe(Date.parse(found?.started_at ?? '') + MINUTE_MS);
   });
 
+  test('is not slow by how long it waited for its start', async () => {
+    const who = newIdentity('expect-waited');
+    const question = { overlap: 'wait', scope: 'job' } as const;
+    const wrapper = await TestWrapper.connect(who, {
+      phase: 'waiting',
+      pid: null,
+      age_ms: 0,
+      question,
+      expected: { ...HOURLY, slow_after_ms: 10 * SECOND_MS },
+    });
+    wrapper.killing(null, 'term');
+    await wrapper.settled();
+    await live(who.job, 20 * SECOND_MS);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'killing', slow_since: null });
+    await wrapper.completed({ ...EXITED, exit_code: 143, reason: 'operator', duration_ms: 20 * SECOND_MS });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'killed', slow_since: null });
+  });
+
   test('is no matter without an expectation, nor if it ends in time', async () => {
     const who = newIdentity('expect-quick');
     const wrapper = await TestWrapper.connect(who, { expected: { ...HOURLY, slow_after_ms: MINUTE_MS } });

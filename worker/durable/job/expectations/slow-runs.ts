@@ -43,14 +43,13 @@ export class SlowRuns {
 
   /** Since when a run that ends was slow: its wrapper may have been disconnected at that time. */
   slowSinceAtEnd(run: RunRecord, endedAt: number): number | null {
-    if (run.slowSince !== null || this.#job.expectations.store.isEmpty()) return run.slowSince;
+    if (run.slowSince !== null || !hasBegun(run) || this.#job.expectations.store.isEmpty()) return run.slowSince;
     const slowAt = this.#slowAt(run);
     return slowAt !== null && endedAt > slowAt ? slowAt : null;
   }
 
-  /** One that waits for its start does not run. */
   #isWatched(run: RunRecord): boolean {
-    return isLive(run.state) && run.state !== 'waiting' && run.connected && run.slowSince === null;
+    return isLive(run.state) && hasBegun(run) && run.connected && run.slowSince === null;
   }
 
   #slowAt({ machine, startedAt }: RunRecord): number | null {
@@ -61,4 +60,9 @@ export class SlowRuns {
     }
     return null;
   }
+}
+
+/** One that asked has not run while it waited for its start, however long: also if it is killed or skipped then. */
+function hasBegun({ state, askedAt, pid }: RunRecord): boolean {
+  return askedAt === null || pid !== null || state === 'running';
 }
