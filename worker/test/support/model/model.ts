@@ -20,6 +20,13 @@ const DRAIN_MS = 10_000;
 const LOST_TARGET_MS = 86_400_000;
 const CLOCK_SKEW_MS = 1_000;
 
+/** A brake, or maintenance, which kills nothing. */
+export interface ModelOrder {
+  readonly id: string;
+  readonly kills: boolean;
+  readonly until: number;
+}
+
 export interface ModelSocket {
   /** Which of the run's sockets; null before `start`. */
   generation: number | null;
@@ -28,6 +35,8 @@ export interface ModelSocket {
   isKeeper: boolean;
   acceptedAt: number;
   lastReceivedAt: number;
+  /** Those that match its run, as far as it was told. */
+  orders: ModelOrder[];
   /** What must have been sent on it, in order. */
   expected: string[];
 }
@@ -78,7 +87,7 @@ export interface ModelTarget {
 }
 
 export interface ModelKill {
-  /** Of a kill that the object makes, the run that it is made for, until the id is known. */
+  /** Of a kill that the object makes, what it is made for, until the id is known. */
   id: string;
   readonly run: string | null;
   readonly instance: string | null;
@@ -90,7 +99,7 @@ export interface ModelKill {
   accepted: boolean;
   /** Whether the object took it while D1 was away. */
   isTakenAlone: boolean;
-  /** The run that the object made it for; null: an operator requested it. */
+  /** The run or the brake that the object made it for; null: an operator requested it. */
   readonly madeFor: string | null;
   state: KillState;
   targets: ModelTarget[];
@@ -152,13 +161,14 @@ export class Model {
 
   // --- a wrapper ---
 
-  connect(run: ModelRun | null): ModelSocket {
+  connect(run: ModelRun | null, orders: readonly ModelOrder[]): ModelSocket {
     const socket = {
       generation: null,
       open: true,
       isKeeper: false,
       acceptedAt: this.now,
       lastReceivedAt: this.now,
+      orders: [...orders],
       expected: [],
     };
     (run === null ? this.silentSockets : run.sockets).push(socket);
@@ -200,6 +210,7 @@ export class Model {
       else this.#connected(run, new Set(run.applied.keys()));
     }
     this.#admit(run, phase, before);
+    if (phase === 'running') this.#brake(run, socket);
     this.#scheduleDrain();
   }
 
@@ -229,6 +240,7 @@ export class Model {
     for (const [kill, applied] of run.applied) this.#progress(run, kill, applied);
     this.#connected(run, new Set(run.applied.keys()));
     this.#admit(run, 'running', before);
+    this.#brake(run, socket);
   }
 
   #begin(run: ModelRun, ageMs: number): void {
@@ -264,6 +276,13 @@ export class Model {
   #judge(run: ModelRun, { holders, waiting }: { holders: ModelRun[]; waiting: ModelRun[] }): boolean {
     const socket = current(run);
     if (run.question === null || !isWaiting(run) || !run.connected || socket === null || socket.isKeeper) return false;
+    const order = this.#activeOrder(socket);
+    if (order !== null) {
+      run.refusal = order.kills ? 'brake' : 'maintenance';
+      run.blockedBy = [];
+      run.events.push('skipped');
+      return true;
+    }
     const { overlap, scope } = run.question;
     const inWay = overlap === 'allow' ? [] : holders.filter((other) => isInWay(other, run, scope));
     if (inWay.length === 0) {
@@ -300,14 +319,50 @@ export class Model {
       if (!isInWay(old, run, question.scope) || byTurn(old, run) > 0) continue;
       if (this.#targetsAt(old).some(({ state }) => !isTargetEnded(state))) continue;
       if (this.kills.some(({ madeFor, run: target }) => madeFor === run.id && target === old.id)) continue;
-      this.#makeKill(run, old);
+      this.#makeKill(run.id, old);
     }
   }
 
-  #makeKill(by: ModelRun, old: ModelRun): void {
+  // --- brakes and maintenance ---
+
+  /** The one that counts: a brake before maintenance. */
+  #activeOrder({ orders }: ModelSocket): ModelOrder | null {
+    const active = orders.filter(({ until }) => until > this.now);
+    return active.find(({ kills }) => kills) ?? active[0] ?? null;
+  }
+
+  /** A run that runs has connected, or has begun. */
+  #brake(run: ModelRun, socket: ModelSocket): void {
+    const order = this.#activeOrder(socket);
+    if (order?.kills && run.state === 'running') this.#killOnce(order, run);
+  }
+
+  #killOnce(order: ModelOrder, run: ModelRun): void {
+    const isDone = this.kills.some((kill) => kill.madeFor === order.id && kill.run === run.id);
+    if (!isDone) this.#makeKill(order.id, run);
+  }
+
+  /** An order is given to the runs of a machine that are connected. */
+  enforce(order: ModelOrder, machine: string): void {
+    if (order.until <= this.now) return;
+    const matching = this.runs.filter((run) => run.known && (machine === '*' || machine === run.machine));
+    if (order.kills) {
+      for (const run of matching) {
+        if (run.connected && (run.state === 'running' || run.state === 'waiting')) this.#killOnce(order, run);
+      }
+      return;
+    }
+    for (const run of matching.filter(isWaiting)) {
+      const socket = current(run);
+      if (socket !== null && !socket.orders.some(({ id }) => id === order.id)) socket.orders.push(order);
+    }
+    this.#moveUp();
+  }
+
+  #makeKill(by: string, old: ModelRun): void {
     const kill: ModelKill = {
-      id: `by ${by.id} at ${old.id}`,
-      madeFor: by.id,
+      id: `by ${by} at ${old.id}`,
+      madeFor: by,
       run: old.id,
       instance: null,
       machine: null,

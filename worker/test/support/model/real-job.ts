@@ -7,6 +7,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { vi } from 'vitest';
 import type { Kill, Run } from '#protocol/api';
+import type { StandingOrder } from '#protocol/brakes';
 import { type ObjectMessage, readObjectMessage } from '#protocol/wrapper-link';
 import { waitFor } from '#testing/wait-for';
 import type { JobObject } from '../../../durable/job/job-object.ts';
@@ -16,7 +17,8 @@ import type { ValidCredentials } from '../../../shared/d1/open-sockets.ts';
 import { sha256 } from '../../../shared/hash.ts';
 import type { JobChanges } from '../../../shared/job-changes.ts';
 import type { Committed, D1GatewayRpc, QueuePosition } from '../../../shared/rpc/d1-gateway.ts';
-import type { OfferResult } from '../../../shared/rpc/job-object.ts';
+import type { EnforcedBrake, OfferResult } from '../../../shared/rpc/job-object.ts';
+import { ordersParameter } from '../../../shared/rpc/standing-orders.ts';
 import { env } from '../env.ts';
 import { isOutboxEmpty, jobObject, restart } from '../objects.ts';
 
@@ -194,12 +196,19 @@ export class RealJob {
     return runInDurableObject(jobObject(this.name), call) as Promise<Awaited<Result>>;
   }
 
-  async connect(run: string, instance: string, machine: string): Promise<RealSocket> {
-    const query = new URLSearchParams({ run, instance, machine, ...CREDENTIAL });
+  async connect(
+    { id: run, instance, machine }: { readonly id: string; readonly instance: string; readonly machine: string },
+    orders: readonly StandingOrder[],
+  ): Promise<RealSocket> {
+    const query = new URLSearchParams({ run, instance, machine, ...CREDENTIAL, ...ordersParameter(orders) });
     const upgrade = { headers: { Upgrade: 'websocket' } };
     const { webSocket } = await jobObject(this.name).fetch(`https://object/connect?${query}`, upgrade);
     if (webSocket === null) throw new Error('the object did not take the upgrade');
     return new RealSocket(run, webSocket);
+  }
+
+  enforce(brake: EnforcedBrake): Promise<void> {
+    return this.withObject((object) => object.enforceBrakes([brake]));
   }
 
   /** Passes the object a frame of the run's socket of that generation. @returns whether it has that socket */
@@ -318,7 +327,7 @@ export class RealJob {
     });
   }
 
-  /** The kill that the object has made at a run for another one. */
+  /** The kill that the object has made at a run for another one, or by a brake. */
   async killFor(by: string, run: string): Promise<string | null> {
     const query = 'SELECT id FROM kills WHERE batch = ? AND run = ?';
     return this.withObject(

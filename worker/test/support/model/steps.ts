@@ -45,6 +45,10 @@ const connect = step('connect', {
   ageMs: fc.constantFrom(0, 500, 60_000),
   /** Which wrapper it is: the first, or a successor. */
   successor: fc.constantFrom(0, 0, 0, 1, 2),
+  /** The orders that match it, which the Worker passes on: whether each kills. */
+  orders: fc.constantFrom([], [], [], [], [], [], [true], [false], [false, true]),
+  /** For how long they hold from now. */
+  heldMs: fc.constantFrom(2_000, 10_000, 86_400_000),
 });
 const kill = step('kill', {
   /** Selects by run, instance and machine; null selects all. */
@@ -93,6 +97,15 @@ const STEPS = {
   complete,
   /** The processes that still run after the run's end are now this many. */
   leftRunning: step('leftRunning', { run, count: fc.constantFrom(0, 1, 2) }),
+  /** Brakes or maintenance reach the object: as they are set, or by the sweep. */
+  enforce: step('enforce', {
+    /** Whether it kills. */
+    kills: fc.boolean(),
+    machine: fc.constantFrom('*', 'm1', 'm2'),
+    heldMs: fc.constantFrom(0, 2_000, 10_000, 86_400_000),
+    /** Whether it is the last one once more. */
+    again: fc.constantFrom(false, false, true),
+  }),
   /** A kill is pushed again, as a drain does if D1 does not have it as accepted. */
   push: step('push', { which: fc.integer({ min: 0, max: 5 }) }),
   /** A call is repeated with its key, as by a client that got no response; D1 may not know the key yet. */
@@ -133,6 +146,7 @@ const WEIGHTS: Record<keyof typeof STEPS, number> = {
   killing: 5,
   complete: 2,
   leftRunning: 2,
+  enforce: 2,
   push: 1,
   repeat: 2,
   alive: 1,

@@ -1,6 +1,7 @@
 /** One sequence of steps, applied to a real job and to the model of it, and compared. */
 import { expect, vi } from 'vitest';
 import type { Kill, Run } from '#protocol/api';
+import type { StandingOrder } from '#protocol/brakes';
 import { KILL_PHASES } from '#protocol/kill';
 import { withTimeout } from '#shared/with-timeout';
 import { WAIT_LIMIT_MS } from '#testing/patience';
@@ -11,7 +12,15 @@ import {
   type StartMessage,
   startMessage,
 } from '#testing/wrapper-messages';
-import { current, KILL_LIFE_MS, Model, type ModelKill, type ModelRun, type ModelSocket } from './model.ts';
+import {
+  current,
+  KILL_LIFE_MS,
+  Model,
+  type ModelKill,
+  type ModelOrder,
+  type ModelRun,
+  type ModelSocket,
+} from './model.ts';
 import { d1, RealJob, type RealSocket } from './real-job.ts';
 import type { Step, StepOf } from './steps.ts';
 
@@ -41,6 +50,7 @@ class Trial {
   readonly #sockets = new Map<ModelSocket, RealSocket>();
   /** What was printed, by run. */
   readonly #printed = new Map<string, string>();
+  #lastBrake: { readonly order: ModelOrder; readonly machine: string } | null = null;
 
   constructor(name: string) {
     d1.job = name;
@@ -82,6 +92,8 @@ class Trial {
         return this.#leftRunning(step);
       case 'kill':
         return this.#kill(step);
+      case 'enforce':
+        return this.#enforce(step);
       case 'push':
         return this.#pushAgain(step);
       case 'repeat':
@@ -117,7 +129,8 @@ class Trial {
     if (!run.known && (phase === 'waiting' || (step.asksLate && phase !== 'abandoned'))) {
       run.question = { overlap: step.overlap, scope: step.scope };
     }
-    const socket = await this.#connectSocket(run);
+    const orders = step.orders.map((kills) => this.#order(kills, step.heldMs));
+    const socket = await this.#connectSocket(run, orders);
     const to = run.outputEnd + 3;
     const frame = startFrame(run, KEY, phase, ageMs, to, step.successor);
     this.#model.start(run, socket, { ...step, phase, ageMs }, to);
@@ -230,11 +243,10 @@ class Trial {
     await this.#job.socketClosed(run.id, null);
   }
 
-  async #connectSocket(run: ModelRun | null): Promise<ModelSocket> {
+  async #connectSocket(run: ModelRun | null, orders: readonly ModelOrder[] = []): Promise<ModelSocket> {
     const mute = { id: '00000000000000000000000000', instance: 'i1', machine: 'm1' };
-    const { id, instance, machine } = run ?? mute;
-    const real = await this.#job.connect(id, instance, machine);
-    const socket = this.#model.connect(run);
+    const real = await this.#job.connect(run ?? mute, orders.map(standing));
+    const socket = this.#model.connect(run, orders);
     this.#sockets.set(socket, real);
     return socket;
   }
@@ -272,6 +284,18 @@ class Trial {
     const isTaken = this.#model.offer(kill);
     expect(await this.#job.offer(queued(this.#job.name, kill), kill.id)).toBe(isTaken ? 'taken' : 'passed');
     return isTaken;
+  }
+
+  #order(kills: boolean, heldMs: number): ModelOrder {
+    return { id: newId(), kills, until: this.#model.now + heldMs };
+  }
+
+  async #enforce({ kills, machine, heldMs, again }: StepOf<'enforce'>): Promise<void> {
+    const brake = (again ? this.#lastBrake : null) ?? { order: this.#order(kills, heldMs), machine };
+    this.#lastBrake = brake;
+    this.#model.enforce(brake.order, brake.machine);
+    await this.#job.enforce({ order: standing(brake.order), machines: [brake.machine] });
+    await this.#afterDrain();
   }
 
   /** Whatever D1 makes of it, the object knows the call. */
@@ -474,6 +498,10 @@ function pick(run: Run) {
 
 function pickTarget({ run, state, exit_code }: Kill['targets'][number]) {
   return { run, state, exit_code };
+}
+
+function standing({ id, kills, until }: ModelOrder): StandingOrder {
+  return { id, kill: kills, until_ms: until, reason: null, created_by: 'model', created_by_id: 'operator' };
 }
 
 /** Ids in a fixed order: random ones could not be reproduced. */
