@@ -83,8 +83,9 @@ export function brakeReason(reason: string | null): string {
   return reason === null ? 'brake' : `brake: ${reason}`;
 }
 
-/** What a run that asks is told when it is not to start. */
+/** What a run that asks is told when it is not to start: `brake by alice until 2026-01-31 12:00:00Z: bad data`. */
 export function orderText({ kill, until_ms: until, reason, created_by: by }: StandingOrder): string {
   const what = kill ? 'brake' : 'maintenance';
-  return `${what} by ${by} until ${new Date(until).toISOString()}${reason === null ? '' : `: ${reason}`}`;
+  const end = new Date(until).toISOString().slice(0, 19).replace('T', ' ');
+  return `${what} by ${by} until ${end}Z${reason === null ? '' : `: ${reason}`}`;
 }

@@ -112,16 +112,14 @@ function describeSkip({ reason, answer, isTimeUp }: Extract<AskOutcome, { kind: 
   return `not started${when}: ${describeObstacle(reason, answer.detail, answer.blocked_by)}`;
 }
 
-/** @param detail an operator's order, as `by alice until 2026-01-31 12:00 UTC: restoring` */
+/** @param detail an operator's order, as `maintenance by alice until 2026-01-31 12:00:00Z: restoring` */
 function describeObstacle(reason: SkipReason, detail: string | null, runs: readonly BlockingRun[]): string {
-  const order = detail === null ? '' : ` ${detail}`;
   switch (reason) {
     case 'overlap':
       return describeRuns(runs);
     case 'brake':
-      return `brake${order}`;
     case 'maintenance':
-      return `maintenance${order}`;
+      return detail ?? reason;
     case 'unreachable':
       return 'the control plane could not decide';
   }
