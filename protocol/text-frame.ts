@@ -75,7 +75,18 @@ function describeProblem({ type, expected, received, message }: v.BaseIssue<unkn
       return isMissing
         ? 'is required'
         : `must be one of ${expected?.replace(/^\(|\)$/g, '').replaceAll(' | ', ', ')}, not ${received}`;
+    case 'non_empty':
+    case 'min_length':
+    case 'max_length':
+      return message.startsWith('Invalid length') ? describeLength(expected, received) : message;
     default:
       return message;
   }
+}
+
+/** @param expected as `>=1` or `<=20` */
+function describeLength(expected: string | null, received: string): string {
+  if (received === '0') return 'must not be empty';
+  const limit = expected?.replace(/^\D+/, '');
+  return `must have a length of ${expected?.startsWith('<') === true ? 'at most' : 'at least'} ${limit}, not ${received}`;
 }
