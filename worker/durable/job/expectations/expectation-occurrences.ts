@@ -27,7 +27,7 @@ export function expectationOccurrences(expectation: Expectation, about: About | 
       return [{ ...common, id: id('ok', since), kind: 'fine', summary: 'a run has started' }];
     case 'late':
       return [
-        { ...common, id: id('late', dueAt), kind: 'late', summary: `no run has started; one was due at ${dueAt}` },
+        { ...common, id: id('late', dueAt), kind: 'late', summary: `no run has started; one was due at ${timeText(dueAt)}` },
       ];
     case 'missed':
       return [
@@ -35,8 +35,13 @@ export function expectationOccurrences(expectation: Expectation, about: About | 
           ...common,
           id: id('missed', dueAt),
           kind: 'missed',
-          summary: `no run has started since the one that was due at ${dueAt}`,
+          summary: `no run has started since the one that was due at ${timeText(dueAt)}`,
         },
       ];
   }
+}
+
+/** `2026-01-31 12:00:00 UTC`: people read it. */
+function timeText(at: string | null): string {
+  return at === null ? 'an unknown time' : `${at.slice(0, 19).replace('T', ' ')} UTC`;
 }
