@@ -197,7 +197,7 @@ test('a token that may only read sees nothing that it may not do', async () => {
   await visit('/?q=looked-at', secret);
   await page.getByRole('link', { name: 'looked-at on m1.example.com' }).waitFor();
   const places = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
-  expect(await places.allTextContents()).toEqual(['Runs', 'Timeline', 'Kills']);
+  expect(await places.allTextContents()).toEqual(['Runs', 'Last night', 'Timeline', 'Kills', 'Machines']);
   const kills = page.getByRole('button', { name: /^(force )?kill/i });
   expect(await kills.count()).toBe(0);
   await page.goto(`${environment().url}/runs/${run.id}`);

@@ -312,7 +312,7 @@ test('without the right to kill nothing offers to', async () => {
   await row('only-read on m-1').waitFor();
   expect(await browser.page.getByRole('button', { name: /kill/i }).count()).toBe(0);
   expect(await browser.page.getByRole('checkbox').count()).toBe(0);
-  await row('only-read on m-1').getByRole('link').focus();
+  await row('only-read on m-1').getByRole('link', { name: 'only-read on m-1' }).focus();
   await browser.page.keyboard.press('K');
   expect(await browser.page.getByRole('dialog').count()).toBe(0);
   await environment().kill('only-read');
