@@ -55,7 +55,8 @@ export function describeEvent(event: RunEvent): EventText | null {
     case 'skipped':
     case 'overlapped':
     case 'slow':
-      // The demo's commands start without asking, and nothing is expected of them.
+    case 'leftovers_ended':
+      // The demo's commands start without asking, nothing is expected of them, and what they leave stays.
       return null;
     case 'ended':
       return { text: `ended: ${event.state}, exit code ${event.exit_code}`, tone: 'end' };

@@ -143,6 +143,8 @@ export const RunEvent = v.variant('type', [
   event('output_trimmed', { limit: OutputLimit, from: Count }),
   /** What still runs of it after its end; empty when nothing does. */
   event('left_running', { processes: ProcessList }),
+  /** The command had left these running, and the wrapper has ended them (`--leftovers kill`). */
+  event('leftovers_ended', { processes: ProcessList }),
   /** This other job has reported a run with the same id. */
   event('run_conflict', { job: JobName }),
   /** It asks whether it may start. */

@@ -154,6 +154,8 @@ export const Complete = v.object({
   related: v.optional(RelatedProcesses),
   /** The processes of the run that are still running, as far as they were found. */
   left_running: v.optional(LeftProcesses),
+  /** What the command had left running, and the wrapper has ended (`--leftovers kill`). What has survived is still running. */
+  ended_leftovers: v.optional(LeftProcesses),
   /** What its processes took. */
   usage: v.fallback(v.optional(Usage), undefined),
 });

@@ -71,6 +71,15 @@ describe('a run that left something running', () => {
     ]);
   });
 
+  test('says what its wrapper has ended of that', async () => {
+    const who = newIdentity('left-ended');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.completed({ ...EXITED, left_running: [], ended_leftovers: LEFT });
+    expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, left_running: [] });
+    const events = await runInDurableObject(jobObject(who.job), (object) => object.events(who.run, 0, 100));
+    expect(events.slice(2)).toMatchObject([{ type: 'leftovers_ended', processes: LEFT }, { type: 'ended' }]);
+  });
+
   test('must have ended: before that it is not news', async () => {
     const who = newIdentity('left-early');
     const wrapper = await TestWrapper.connect(who);

@@ -23,6 +23,7 @@ export function completeRun(
   const status = changeRun(run, { kind: 'ended', reason: end.reason, exitCode: end.exit_code });
   if (status === null) return;
   const leftRunning = end.left_running ?? [];
+  const endedLeftovers = end.ended_leftovers ?? [];
   const endedAt = Math.min(Date.now(), run.startedAt + end.duration_ms);
   const slowSince = job.slowRuns.slowSinceAtEnd(run, endedAt);
   const isSlow = slowSince !== null && run.slowSince === null;
@@ -45,6 +46,9 @@ export function completeRun(
     },
     ...(isSlow
       ? [{ type: 'slow' as const, at: new Date(endedAt).toISOString(), after_ms: slowSince - run.startedAt }]
+      : []),
+    ...(endedLeftovers.length > 0
+      ? [{ type: 'leftovers_ended' as const, at: new Date(endedAt).toISOString(), processes: [...endedLeftovers] }]
       : []),
     {
       type: 'ended',

@@ -320,7 +320,7 @@ function withProgress(all: readonly RequestProgress[], one: RequestProgress): Re
   return [...all.filter((each) => !isSameCause(each.cause, one.cause)), one].slice(-MAX_REMEMBERED);
 }
 
-/** The end of leftovers is no step of ending the run: the completion says what has survived it. */
+/** The end of leftovers is no step of ending the run: the completion says what was ended, and what has survived. */
 function report({ cause, ...progress }: RequestProgress): Action[] {
   if (cause.kind === 'leftovers') return [];
   const kill = cause.kind === 'operator' ? cause.kill : null;

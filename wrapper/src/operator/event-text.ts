@@ -51,7 +51,9 @@ function describe(event: RunEvent): string {
     case 'output_trimmed':
       return `output from offset ${event.from} on is being trimmed: it exceeds the limit of the ${event.limit}`;
     case 'left_running':
-      return leftText(event.processes);
+      return event.processes.length === 0 ? 'nothing is left running' : `left running: ${namesOf(event.processes)}`;
+    case 'leftovers_ended':
+      return `left running by the command, and ended: ${namesOf(event.processes)}`;
     case 'run_conflict':
       return `job ${event.job} has reported a run with the same id`;
     case 'asked':
@@ -92,7 +94,6 @@ function requestText({
   return `kill ${kill} requested by ${requested_by} (${how}${also})${reason === null ? '' : `: ${reason}`}`;
 }
 
-function leftText(processes: Extract<RunEvent, { type: 'left_running' }>['processes']): string {
-  if (processes.length === 0) return 'nothing is left running';
-  return `left running: ${processes.map(({ pid, command_line }) => `${pid} ${command_line}`.trimEnd()).join(', ')}`;
+function namesOf(processes: Extract<RunEvent, { type: 'left_running' }>['processes']): string {
+  return processes.map(({ pid, command_line }) => `${pid} ${command_line}`.trimEnd()).join(', ');
 }

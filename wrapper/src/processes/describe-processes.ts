@@ -21,6 +21,8 @@ interface ListLimits {
 }
 /** The list must fit into one text frame, together with other data. */
 const LEFT_LIMITS: ListLimits = { maxChars: 24 * 1024, commandBytes: [MAX_LEFT_COMMAND_BYTES, 256, 64, 0] };
+/** The list is sent together with that. */
+const ENDED_LIMITS: ListLimits = { maxChars: 8 * 1024, commandBytes: [MAX_LEFT_COMMAND_BYTES, 256, 64, 0] };
 /** The list is sent with each step of a kill, together with other data. */
 const RELATED_LIMITS: ListLimits = { maxChars: 8 * 1024, commandBytes: [MAX_RELATED_COMMAND_BYTES, 64, 0] };
 
@@ -39,6 +41,13 @@ export function describeProcesses(
   const named = [...new Set(pids)].sort((a, b) => a - b).slice(0, MAX_LEFT_PROCESSES - alone.length);
   const describe = describer(named, rules);
   return [...firstThatFits(LEFT_LIMITS, (maxBytes) => named.map((pid) => describe(pid, maxBytes))), ...alone];
+}
+
+/** What a run has left running, and is about to be ended, for the control plane. */
+export function describeLeftovers(pids: readonly number[], rules: RedactionRules): LeftProcess[] {
+  const named = [...pids].sort((a, b) => a - b).slice(0, MAX_LEFT_PROCESSES);
+  const describe = describer(named, rules);
+  return firstThatFits(ENDED_LIMITS, (maxBytes) => named.map((pid) => describe(pid, maxBytes)));
 }
 
 /** Processes that a kill leaves alone, for the control plane, each with its parent. */

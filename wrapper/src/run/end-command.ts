@@ -1,4 +1,5 @@
 /** What ends a run before its command exits by itself: all causes take one path, through the terminator. */
+import type { LeftProcess } from '#protocol/machine-facts';
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
 import { formatBytes } from '#shared/format-bytes';
@@ -6,6 +7,7 @@ import { formatDuration } from '#shared/format-duration';
 import type { LocalSignal, TerminatingSignal } from '../host/local-signals.ts';
 import type { Terminator } from '../kill/terminator.ts';
 import { describeError, type Log } from '../logging/log.ts';
+import { describeLeftovers } from '../processes/describe-processes.ts';
 import { remainingAfterAMoment } from '../processes/left-running.ts';
 import type { ProcessTree } from '../processes/process-tree.ts';
 import type { UsageLimit } from '../usage/usage-meter.ts';
@@ -113,13 +115,25 @@ function endBySignal({ options, terminator, log }: EndContext, signal: Terminati
   });
 }
 
-/** `--leftovers kill`: ends what the command has left running, by the rules of a kill. Never rejects. */
-export async function endLeftovers({ options, terminator, tree, log }: EndContext): Promise<void> {
+/**
+ * `--leftovers kill`: ends what the command has left running, by the rules of a kill. Never rejects.
+ *
+ * @returns what it was
+ */
+export async function endLeftovers({
+  options,
+  terminator,
+  tree,
+  rules,
+  log,
+}: EndContext & Pick<LaunchedRun, 'rules'>): Promise<readonly LeftProcess[]> {
   // Whatever ended the run has ended all of it.
-  if (terminator.stage.kind !== 'exited') return;
+  if (terminator.stage.kind !== 'exited') return [];
+  let leftovers: readonly LeftProcess[] = [];
   try {
     const pids = await remainingAfterAMoment(tree);
-    if (pids.length === 0) return;
+    if (pids.length === 0) return [];
+    leftovers = describeLeftovers(pids, rules);
     log.info(`the command has left ${pids.join(', ')} running: ending what is left (--leftovers kill)`);
   } catch (error) {
     // Out of file descriptors, most likely. The leader's process group needs no look.
@@ -127,6 +141,7 @@ export async function endLeftovers({ options, terminator, tree, log }: EndContex
   }
   terminator.request({ cause: { kind: 'leftovers' }, signal: options.signal, graceMs: options.graceMs });
   await terminator.over();
+  return leftovers;
 }
 
 /** Why the run has ended, once it has. */

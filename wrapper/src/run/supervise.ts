@@ -32,6 +32,8 @@ interface End {
   readonly exit: RawExit | null;
   /** What it has left running. */
   readonly left: readonly LeftProcess[];
+  /** What it had left running, and was ended. */
+  readonly endedLeftovers: readonly LeftProcess[];
   /** What its processes took; null where that isn't measured. */
   readonly usage: Usage | null;
 }
@@ -60,7 +62,7 @@ async function superviseOrExplain(
     case 'not_started':
       return reported(notStarted(started.why, context));
     case 'withheld':
-      return { ...(await withhold(started, context)), left: [], usage: null };
+      return { ...(await withhold(started, context)), left: [], endedLeftovers: [], usage: null };
   }
 }
 
@@ -96,7 +98,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   unwatch();
   cancelRehearsal();
   await terminator.over();
-  if (context.options.leftovers === 'kill') await endLeftovers(context);
+  const endedLeftovers = context.options.leftovers === 'kill' ? await endLeftovers(context) : [];
   const stillOpen = await reader.finished();
   warnOfOpenPipes(terminator.stage, stillOpen, log);
   if (stillOpen.length > 0) guardian?.drain();
@@ -110,7 +112,8 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   tree.release();
   const why = command.whyNotExecuted();
   if (why !== null) return notStarted(why, context);
-  return checkForwarded({ reason: endReason(context, record.exit), exit: record.exit, left, usage }, context);
+  const reason = endReason(context, record.exit);
+  return checkForwarded({ reason, exit: record.exit, left, endedLeftovers, usage }, context);
 }
 
 /** @returns a function that cancels it */
@@ -218,7 +221,7 @@ function notStarted(why: string, { options, own, output, rules, cgroup, terminat
   output.append('stderr', Buffer.from(ownLine(redactLine(rules, line))));
   terminator.leaderExited();
   cgroup?.remove();
-  return { reason: 'start_failed', exit: null, left: [], usage: null };
+  return { reason: 'start_failed', exit: null, left: [], endedLeftovers: [], usage: null };
 }
 
 async function reportEnd(context: RunContext, end: End, exitCode: number): Promise<void> {
@@ -230,6 +233,7 @@ async function reportEnd(context: RunContext, end: End, exitCode: number): Promi
     reason: end.reason,
     duration_ms: Math.round(age()),
     ...(end.left.length > 0 && { left_running: [...end.left] }),
+    ...(end.endedLeftovers.length > 0 && { ended_leftovers: [...end.endedLeftovers] }),
     ...(end.usage !== null && { usage: end.usage }),
   });
   if (end.left.length > 0)

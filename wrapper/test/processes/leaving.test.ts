@@ -34,6 +34,8 @@ test('--leftovers kill ends what is left, with the grace, before the end is repo
   expect(living(mark)).toEqual([]);
   expect(await plane.completed()).toMatchObject({ exit_code: 3, reason: 'exited' });
   expect((await plane.completed()).left_running).toBeUndefined();
+  const ended = (await plane.completed()).ended_leftovers?.map(({ command_line }) => command_line) ?? [];
+  expect(ended.filter((line) => line.endsWith(` ${mark}`))).toHaveLength(2);
   expect(plane.of('killing')).toEqual([]);
   expect(leash.stderr).toMatch(/the command has left \d+, \d+(, \d+)* running/);
 });

@@ -78,6 +78,8 @@ export function eventText(event: RunEvent): EventText {
       );
     case 'left_running':
       return leftRunningText(event);
+    case 'leftovers_ended':
+      return plain('Left running by the command, and ended', event.processes.map(processText).join(', '));
     case 'kill_requested':
       return kill(`Kill requested by ${event.requested_by}`, requestDetail(event));
     case 'kill_sent':
