@@ -165,7 +165,14 @@ describe('the outbox of many', () => {
     const newer = await run(who.job, who.run);
     if (older === null || newer === null) throw new Error('the run is not known');
     const job = who.job;
-    const nothingElse = { kills: [], expectations: [], removedRuns: [], removedExpectations: [], removedKills: [], taken: [] };
+    const nothingElse = {
+      kills: [],
+      expectations: [],
+      removedRuns: [],
+      removedExpectations: [],
+      removedKills: [],
+      taken: [],
+    };
     const changes = [newer, older].map((each) => ({ job, runs: [each], ...nothingElse }));
     expect(latestChanges(changes)).toEqual({ jobs: [job], runs: [newer], ...nothingElse });
   });

@@ -27,7 +27,12 @@ export function expectationOccurrences(expectation: Expectation, about: About | 
       return [{ ...common, id: id('ok', since), kind: 'fine', summary: 'a run has started' }];
     case 'late':
       return [
-        { ...common, id: id('late', dueAt), kind: 'late', summary: `no run has started; one was due at ${timeText(dueAt)}` },
+        {
+          ...common,
+          id: id('late', dueAt),
+          kind: 'late',
+          summary: `no run has started; one was due at ${timeText(dueAt)}`,
+        },
       ];
     case 'missed':
       return [
