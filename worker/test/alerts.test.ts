@@ -287,6 +287,25 @@ describe('a rule is silent', () => {
   });
 });
 
+test('what maintenance has silenced stays silent, though it ends before the message is sent', async () => {
+  const url = receivers.open();
+  await newAlert(url);
+  await report(occurrence());
+  await passAlerts(GROUP_MS);
+  // From here on the rule holds back what comes.
+  await report(occurrence({ machine: 'before' }));
+  vi.setSystemTime(Date.now() + SECOND_MS);
+  const until = new Date(Date.now() + 10 * SECOND_MS).toISOString();
+  expect((await call('POST', '/brakes', { body: { jobs: 'backup', until, kill: false } })).status).toBe(201);
+  onTestFinished(async () => void (await env.DB.exec('DELETE FROM brakes')));
+  await report(occurrence({ at: Date.now() + SECOND_MS }));
+  await passUntil(HOUR_MS);
+  expect(receivers.received(url).map(({ body }) => body.occurrences.map(({ machine }) => machine))).toEqual([
+    ['web1'],
+    ['before'],
+  ]);
+});
+
 describe('what is over', () => {
   const fine = (fields = {}) => occurrence({ kind: 'fine', summary: 'succeeded after 3s', exitCode: 0, ...fields });
 

@@ -116,7 +116,7 @@ export class Dispatcher {
   }
 
   async #close(id: string): Promise<void> {
-    const isSilenced = await this.#alerts.silences.current();
+    const isSilenced = await this.#alerts.silences.since(this.#alerts.occurrences.oldest(id));
     this.#alerts.transaction(() => {
       const { messages, occurrences, problems, rules } = this.#alerts;
       // It may have changed meanwhile.

@@ -131,6 +131,12 @@ export class OccurrenceStore {
       .map(({ body }) => JSON.parse(body) as Occurrence);
   }
 
+  /** When the first one of a message happened. */
+  oldest(message: string): number {
+    const query = 'SELECT min(at) AS at FROM occurrences WHERE message = ?';
+    return this.#sql.exec<{ at: number | null }>(query, message).one().at ?? Date.now();
+  }
+
   count(message: string): number {
     return this.#sql.exec<{ n: number }>('SELECT count(*) AS n FROM occurrences WHERE message = ?', message).one().n;
   }

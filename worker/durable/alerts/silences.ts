@@ -6,7 +6,7 @@ import type { AlertsContext } from './alerts-context.ts';
 import { matchesPlace } from './matching.ts';
 
 /** What is kept of a brake. */
-type Silence = Pick<BrakeRecord, 'jobs' | 'machines' | 'until'>;
+type Silence = Pick<BrakeRecord, 'jobs' | 'machines' | 'until' | 'createdAt'>;
 
 const KEY = 'brakes';
 
@@ -17,26 +17,40 @@ export class Silences {
     this.#alerts = alerts;
   }
 
-  /** Whether an occurrence is silenced, as of now. Never rejects. */
-  async current(): Promise<(occurrence: Occurrence) => boolean> {
-    const brakes = await this.#load();
+  /**
+   * Which occurrences since a time are silenced. Also by what has ended meanwhile: a message may be held back for longer than
+   * that. Never rejects.
+   */
+  async since(time: number): Promise<(occurrence: Occurrence) => boolean> {
+    const now = Date.now();
+    const brakes = await this.#load(Math.min(time, now));
     return ({ kind, job, machine, at }) =>
       kind !== 'channel_broken' &&
       // A brake of some machines does not silence what is said of the job as a whole.
-      brakes.some((brake) => brake.until > at && matchesPlace(brake, { job, machine: machine ?? '' }));
+      brakes.some(
+        (brake) =>
+          brake.until > at &&
+          (brake.until > now || brake.createdAt <= at) &&
+          matchesPlace(brake, { job, machine: machine ?? '' }),
+      );
   }
 
-  async #load(): Promise<readonly Silence[]> {
+  async #load(since: number): Promise<readonly Silence[]> {
     const { kv } = this.#alerts.state.storage;
     const known = kv.get<readonly Silence[]>(KEY) ?? [];
     try {
-      const active = await activeBrakes(this.#alerts.env.DB, Date.now());
-      const brakes: Silence[] = active.map(({ jobs, machines, until }) => ({ jobs, machines, until }));
+      const active = await activeBrakes(this.#alerts.env.DB, since);
+      const brakes: Silence[] = active.map(({ jobs, machines, until, createdAt }) => ({
+        jobs,
+        machines,
+        until,
+        createdAt,
+      }));
       if (JSON.stringify(brakes) !== JSON.stringify(known)) kv.put(KEY, brakes);
       return brakes;
     } catch (error) {
       log.error('brakes_unknown', error, { known: known.length });
-      return known.filter(({ until }) => until > Date.now());
+      return known;
     }
   }
 }
