@@ -28,6 +28,8 @@ const MAX_RETRY_AFTER_MS = 60 * 60_000;
 const GIVE_UP_MS = daysInMs(1);
 /** How many messages of a rule are kept to be looked at. */
 export const KEPT_MESSAGES = 20;
+/** Longer than a monthly job takes to show that it is fine again. A job that is gone never does. */
+const PROBLEM_MS = daysInMs(90);
 const ROWS_PER_CLEANING = 2_000;
 
 export class Dispatcher {
@@ -134,7 +136,7 @@ export class Dispatcher {
   }
 
   #queue(message: MessageRecord, rule: RuleRecord, now: number): void {
-    const { messages, occurrences, rules, sql } = this.#alerts;
+    const { messages, occurrences, problems, rules, sql } = this.#alerts;
     messages.patch(message.id, { state: 'waiting', closedAt: now, nextAt: now });
     rules.patch(rule.id, afterClosing(message, historyOf(rule), now));
     sql.exec(
@@ -145,6 +147,7 @@ export class Dispatcher {
     );
     messages.removeOld(rule.id, KEPT_MESSAGES);
     occurrences.removeBefore(now - MAX_AGE_MS, ROWS_PER_CLEANING);
+    problems.removeBefore(now - PROBLEM_MS);
     sql.exec('DELETE FROM reported_jobs WHERE at < ?', now - daysInMs(1));
   }
 

@@ -115,10 +115,6 @@ export class OccurrenceStore {
     return inserted.toArray().length > 0;
   }
 
-  has(rule: string, id: string): boolean {
-    return this.#sql.exec('SELECT 1 FROM occurrences WHERE rule = ? AND id = ?', rule, id).toArray().length > 0;
-  }
-
   /** Those of a message, in the order in which they happened. */
   ofMessage(message: string, limit: number): Occurrence[] {
     return this.#sql
