@@ -31,6 +31,8 @@ export const BUDGETS = {
   expectedRun: { objectRows: 9, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
   missedRun: { objectRows: 10, d1Rows: 4, setAlarms: 6, alarms: 6, requests: 12, workerRequests: 0 },
   skippedRun: { objectRows: 5, d1Rows: 5, setAlarms: 0, alarms: 0, requests: 6, workerRequests: 1 },
+  // With room for an alerts object that is slower than D1: then the gateway sends what has happened again, by an alarm.
+  reportedFailure: { objectRows: 29, d1Rows: 7, setAlarms: 7, alarms: 3, requests: 13, workerRequests: 1 },
   silentHour: { objectRows: 60, d1Rows: 0, setAlarms: 60, alarms: 60, requests: 60, workerRequests: 0 },
   lineASecondMinute: { objectRows: 7, d1Rows: 0, setAlarms: 1, alarms: 1, requests: 3, workerRequests: 0 },
   fastSecond: { objectRows: 20, d1Rows: 0, setAlarms: 0, alarms: 0, requests: 1, workerRequests: 0 },
@@ -48,6 +50,7 @@ export const BUDGETED: Readonly<Record<Budgeted, string>> = {
   expectedRun: 'short run that is expected',
   missedRun: 'run that is late, then missed',
   skippedRun: 'run that asks and is skipped',
+  reportedFailure: 'run that fails, and its alert',
   silentHour: 'silent run, an hour',
   lineASecondMinute: 'a line a second, unwatched, a minute',
   fastSecond: '5 MB/s, a second',

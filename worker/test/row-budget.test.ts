@@ -3,13 +3,14 @@
  * `npx vitest run --project worker --silent=false worker/test/row-budget.test.ts` prints the table.
  */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
-import { afterAll, expect, TestRunner, test, vi } from 'vitest';
+import { afterAll, expect, onTestFinished, TestRunner, test, vi } from 'vitest';
 import type { Pacing } from '#protocol/wrapper-link';
 import { BUDGETED, BUDGETS, type Budgeted, type Cost, UNWATCHED_FRAMES_PER_MINUTE } from '#shared/cost-model';
 import { waitFor } from '#testing/wait-for';
 import { Expectations } from '../durable/job/expectations/expectations.ts';
 import { Sockets } from '../durable/job/sockets.ts';
-import { newToken, postKill } from './support/api.ts';
+import { newAlert, nextAlertsAlarm, passAlerts, Receivers } from './support/alerts.ts';
+import { call, newToken, postKill } from './support/api.ts';
 import { runTimers, useFakeDate } from './support/clock.ts';
 import { costOf } from './support/cost.ts';
 import { env } from './support/env.ts';
@@ -218,6 +219,27 @@ test('a run that asks, and is skipped', async () => {
     await closed(skipped, wrapper);
     await settled(skipped);
   });
+});
+
+test('a run that fails, and its alert', async () => {
+  const who = await knownJob('cost-reported');
+  const receivers = Receivers.install();
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const url = receivers.open();
+  const { id } = await newAlert(url, { jobs: who.job });
+  onTestFinished(async () => void (await call('DELETE', `/alerts/${id}`)));
+  await expectWithin('reportedFailure', async () => {
+    const wrapper = await connect(who);
+    wrapper.print(0, LINE);
+    await wrapper.acked(LINE.length);
+    await wrapper.completed({ ...EXITED, exit_code: 1, command_exit_code: 1, final_offset: LINE.length });
+    await closed(who, wrapper);
+    await settled(who);
+    await fireAlarms(who.job);
+    await waitFor('the alerts object to know', async () => (await nextAlertsAlarm()) !== null);
+    await passAlerts(MINUTE_MS);
+  });
+  expect(receivers.received(url)).toMatchObject([{ kinds: ['failed'], count: 1 }]);
 });
 
 test('a silent run, for an hour', async () => {
