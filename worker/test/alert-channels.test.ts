@@ -245,6 +245,14 @@ describe('pagerduty', () => {
     ]);
   });
 
+  test('what has recovered and failed again is not resolved', () => {
+    const again = toldOccurrence({ at: recovered.at + 1 });
+    const actions = (...occurrences: Message['occurrences']) =>
+      requests('pagerduty', alertMessage({ occurrences })).map(({ json }) => json.event_action);
+    expect(actions(again, recovered)).toEqual(['trigger']);
+    expect(actions({ ...again, at: recovered.at - 1 }, recovered)).toEqual(['trigger', 'resolve']);
+  });
+
   test('keys and summaries keep within their limits', () => {
     const { json } = request('pagerduty', hostileMessage());
     expect(json.payload.summary.length).toBeLessThanOrEqual(1_024);

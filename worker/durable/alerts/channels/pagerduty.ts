@@ -22,10 +22,12 @@ const MAX_TEXT_CHARS = 1_000;
  */
 export function pagerDutyRequests({ url, secret }: ChannelTarget, message: Message): PostRequest[] {
   const { occurrences } = message;
-  const recovered = occurrences.filter(hasRecovered);
+  const newest = new Map(occurrences.toSorted((a, b) => a.at - b.at).map((one) => [incidentOf(one), one]));
   const [first, ...rest] = occurrences.filter((occurrence) => !hasRecovered(occurrence));
   const triggers = first === undefined ? [] : [trigger(withProblems(message, [first, ...rest]))];
-  const resolves = [...new Set(recovered.map(incidentOf))].map((key) => ({ event_action: 'resolve', dedup_key: key }));
+  // What has recovered and failed again since is not over.
+  const over = [...newest].filter(([, occurrence]) => hasRecovered(occurrence));
+  const resolves = over.map(([key]) => ({ event_action: 'resolve', dedup_key: key }));
   return [...triggers, ...resolves].map((event) => ({
     url: url ?? EVENTS_URL,
     headers: { 'Content-Type': 'application/json' },
