@@ -324,6 +324,19 @@ describe('what is over', () => {
     expect(receivers.firstOccurrence(url, 1)).toMatchObject({ summary: 'succeeded after 3s, 1m 05s after: failed' });
   });
 
+  test('is not the title of a message that reports a problem as well', async () => {
+    const url = receivers.open();
+    await newAlert(url, { on: ['failed', 'recovered'] });
+    await report(occurrence());
+    await passAlerts(GROUP_MS);
+    await passAlerts(MINUTE_MS);
+    await report(fine());
+    vi.setSystemTime(Date.now() + 1);
+    await report(occurrence({ machine: 'web2' }));
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url).map(({ kinds }) => kinds)).toEqual([['failed'], ['failed', 'recovered']]);
+  });
+
   test('is not reported if it was never reported that it was wrong', async () => {
     const url = receivers.open();
     const { id } = await newAlert(url, { on: ['failed', 'recovered'] });

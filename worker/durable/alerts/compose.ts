@@ -29,7 +29,7 @@ export class Composer {
     const described = await mapConcurrent(named, CALLS_AT_ONCE, (occurrence) =>
       this.#describe(occurrence, message, rule),
     );
-    const [first, ...rest] = described;
+    const [first, ...rest] = problemFirst(described);
     if (first === undefined) throw new Error(`message ${message.id} has no occurrences`);
     return {
       id: message.id,
@@ -85,4 +85,11 @@ export class Composer {
 function pagePath({ kind, job, run }: Occurrence): string {
   if (kind === 'channel_broken') return '/alerts';
   return run === null ? `/jobs/${job}` : `/runs/${run}?${new URLSearchParams({ job })}`;
+}
+
+/** The first one is the title: who reads on a phone that a job has recovered doesn't look for what has failed. */
+function problemFirst(occurrences: readonly ToldOccurrence[]): ToldOccurrence[] {
+  const problem = occurrences.find(({ kind }) => kind !== 'recovered');
+  if (problem === undefined) return [...occurrences];
+  return [problem, ...occurrences.filter((occurrence) => occurrence !== problem)];
 }
