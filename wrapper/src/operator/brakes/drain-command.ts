@@ -7,7 +7,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { runsText } from '../kill/preview.ts';
 import { requestKills } from '../kill/request-kill.ts';
 import { callsForRuns } from '../kill/selection.ts';
-import { openRuns, take } from '../list-runs.ts';
+import { listRuns, openRuns, take } from '../list-runs.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { untilInterrupted } from '../screen/interruption.ts';
 import { brakeLine } from './brake-text.ts';
@@ -85,10 +85,14 @@ class Drain {
   }
 
   /** Nothing runs, as far as is known. */
-  #empty(): ExitCode {
+  async #empty(): Promise<ExitCode> {
     const { machines } = this.#args;
     const lost = this.runs.length;
     if (lost === 0) {
+      for (const machine of machines) {
+        if (!(await this.#isKnown(machine)))
+          this.#context.output.note(`No run on ${machine} is known. Is the name right?`);
+      }
       this.#say(`Nothing runs on ${machines.join(', ')}.`);
       return EXIT.done;
     }
@@ -108,6 +112,14 @@ class Drain {
     const { api, output } = this.#context;
     const onRetry = (why: string) => output.note(`${why} Trying again: it stays one kill.`);
     await requestKills(api, calls, onRetry, () => {});
+  }
+
+  /** Whether anything has ever run there. A glob would have to be looked for among all runs. */
+  async #isKnown(machine: string): Promise<boolean> {
+    if (machine.includes('*')) return true;
+    const on = { jobs: [], machines: [machine], instance: null, tags: [], states: [], since: null };
+    for await (const _run of listRuns(this.#context.api, on, { pageSize: 1 })) return true;
+    return false;
   }
 
   async #open(): Promise<Run[]> {

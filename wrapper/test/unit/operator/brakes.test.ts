@@ -100,7 +100,11 @@ test('a dry run sets none', async () => {
 test('a drained machine whose run is lost is not called empty', async () => {
   const plane = await OperatorPlane.start();
   plane.onBrake = () => ({ brake: aBrake({ machines: ['m1'], kill: false }), kills: [] });
-  expect(await drain(plane, 'm1', '--for', '1h', '--wait')).toMatchObject({ exitCode: EXIT.done });
+  const unknown = await drain(plane, 'm1', '--for', '1h', '--wait');
+  expect(unknown.exitCode).toBe(EXIT.done);
+  expect(unknown.printed).toContain('No run on m1 is known.');
+  plane.setRuns(aRun({ state: 'succeeded', final: true, machine: 'm1' }));
+  expect((await drain(plane, 'm1', '--for', '1h', '--wait')).printed).not.toContain('is known');
   plane.setRuns(aRun({ state: 'lost', final: false, connected: false, machine: 'm1' }));
   const { exitCode, printed } = await drain(plane, 'm1', '--for', '1h', '--wait');
   expect(exitCode).toBe(EXIT.failed);
