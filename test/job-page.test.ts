@@ -23,7 +23,7 @@ async function openJob(job: string, url = environment().url, page = browser.page
 
 const openRows = () => browser.page.locator('.open-run');
 const pastRows = () => browser.page.locator('.past-run');
-const chart = () => browser.page.getByRole('slider', { name: /Run durations by start time/ });
+const chart = () => browser.page.getByRole('slider', { name: /Duration of runs by start time/ });
 const states = () => pastRows().evaluateAll((rows) => rows.map((row) => row.getAttribute('data-state')).sort());
 
 /** Waits until the history shows exactly these states. */
