@@ -879,10 +879,15 @@ export class Model {
     if (!this.#has('silence', '')) this.#arm('silence', '', this.now + SILENCE_MS);
   }
 
+  /** By their ids: those that the object has made have real ones, which come after all that the test makes up. */
   #bindings(run: ModelRun): [ModelKill, ModelTarget][] {
-    return this.kills.flatMap((kill) =>
-      kill.targets.filter((target) => target.run === run.id).map((target): [ModelKill, ModelTarget] => [kill, target]),
-    );
+    return this.kills
+      .toSorted((one, other) => compare(one.id, other.id))
+      .flatMap((kill) =>
+        kill.targets
+          .filter((target) => target.run === run.id)
+          .map((target): [ModelKill, ModelTarget] => [kill, target]),
+      );
   }
 
   #targetsAt(run: ModelRun): ModelTarget[] {
