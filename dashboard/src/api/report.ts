@@ -1,5 +1,4 @@
 /** The calls of the pages "Last night" and "Machines". */
-import { type Brake, BrakeList } from '#protocol/brakes';
 import { type Machine, MachineBody, MachineList } from '#protocol/machines';
 import { type Report, ReportBody } from '#protocol/report';
 import { everyPage, fetchPage, PAGE_SIZE, pick, type Whole, withQuery } from './calls.ts';
@@ -19,9 +18,4 @@ export function fetchMachines(): Promise<Result<Whole<Machine>>> {
 
 export function fetchMachine(name: string): Promise<Result<MachineBody>> {
   return callFor(MachineBody, { path: `/machines/${encodeURIComponent(name)}` });
-}
-
-/** The brakes and maintenance that stand at the moment. */
-export async function fetchBrakes(): Promise<Result<readonly Brake[]>> {
-  return pick(await callFor(BrakeList, { path: '/brakes' }), ({ brakes }) => brakes);
 }

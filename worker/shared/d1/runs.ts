@@ -48,7 +48,8 @@ export function indexRuns(db: D1Database, runs: readonly Run[], now = Date.now()
       .prepare(
         `UPDATE runs SET started_at = given.started_at FROM (${given}) AS given
          WHERE runs.id = given.id AND runs.job = given.job AND runs.seq < given.seq
-           AND runs.started_at <> given.started_at AND given.resource ->> '$.asked_at' IS NOT NULL`,
+           AND runs.started_at <> given.started_at
+           AND (runs.state = 'waiting' OR given.resource ->> '$.asked_at' IS NOT NULL)`,
       )
       .bind(json),
     // A column that is written is written to its indexes, too, even if it stays the same.

@@ -3,12 +3,10 @@ import './machines.css';
 import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Run, Session } from '#protocol/api';
-import type { Brake } from '#protocol/brakes';
-import { matchesGlob } from '#protocol/glob';
 import type { MachineBody, MachineJob } from '#protocol/machines';
 import { isLive } from '#protocol/run-state';
 import type { Failure } from '../../api/failure.ts';
-import { fetchBrakes, fetchMachine } from '../../api/report.ts';
+import { fetchMachine } from '../../api/report.ts';
 import { EndsStrip } from '../../components/ends-strip.tsx';
 import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
@@ -41,7 +39,7 @@ const LOOK_AFTER_MS = 1_000;
 
 export function MachinePage({ name, who }: MachinePageProps) {
   useFleet();
-  const { body, brakes, failure, load } = useMachine(name);
+  const { body, failure, load } = useMachine(name);
   const open = useComputed(() => [...openRuns.value.values()].filter(({ machine }) => machine === name)).value;
   const running = useMemo(() => (loaded.value ? sorted(open) : (body?.running ?? [])), [open, body, loaded.value]);
   usePageTitle(running.length === 0 ? `${name} – Leash` : `(${running.length}) ${name} – Leash`);
@@ -76,7 +74,7 @@ export function MachinePage({ name, who }: MachinePageProps) {
           Loading machine…
         </p>
       )}
-      {body !== null && <Loaded body={body} running={running} brakes={brakes} who={who} />}
+      {body !== null && <Loaded body={body} running={running} who={who} />}
       <LinkBanner status={syncStatus.value} />
     </main>
   );
@@ -90,15 +88,11 @@ function sorted(runs: readonly Run[]): Run[] {
 function useMachine(name: string) {
   const body = useSignal<MachineBody | null>(null);
   const failure = useSignal<Failure | null>(null);
-  const brakes = useSignal<readonly Brake[]>([]);
   const load = useMemo(
     () => async () => {
-      const [machine, stand] = await Promise.all([fetchMachine(name), fetchBrakes()]);
+      const machine = await fetchMachine(name);
       failure.value = machine.ok ? null : machine.failure;
       if (machine.ok) body.value = machine.value;
-      // Without them the page is as it is on most days.
-      if (stand.ok)
-        brakes.value = stand.value.filter(({ machines }) => machines.some((glob) => matchesGlob(glob, name)));
     },
     [name],
   );
@@ -109,17 +103,16 @@ function useMachine(name: string) {
     const timer = setTimeout(() => void load(), LOOK_AFTER_MS);
     return () => clearTimeout(timer);
   }, [changed]);
-  return { body: body.value, brakes: brakes.value, failure: failure.value, load };
+  return { body: body.value, failure: failure.value, load };
 }
 
 interface LoadedProps {
   readonly body: MachineBody;
   readonly running: readonly Run[];
-  readonly brakes: readonly Brake[];
   readonly who: Session;
 }
 
-function Loaded({ body: { machine, jobs }, running, brakes, who }: LoadedProps) {
+function Loaded({ body: { machine, jobs }, running, who }: LoadedProps) {
   const place = useRef<HTMLDivElement | null>(null);
   const selection = useSelection(who, openRuns);
   const [ask, killDialog] = useKillDialog(selection);
@@ -150,9 +143,6 @@ function Loaded({ body: { machine, jobs }, running, brakes, who }: LoadedProps) 
           <Link to={`/timeline?${new URLSearchParams({ by: 'machine', q: `machine:${machine.name}` })}`}>Timeline</Link>
         </p>
       </header>
-      {brakes.map((brake) => (
-        <BrakeNotice key={brake.id} brake={brake} />
-      ))}
       <section class="machine-now" aria-labelledby="machine-now">
         <h2 id="machine-now">
           Now <span class="count">{running.length}</span>
@@ -189,16 +179,6 @@ function Loaded({ body: { machine, jobs }, running, brakes, who }: LoadedProps) 
 
 function isConnected(running: readonly Run[]): boolean {
   return running.some(({ state, connected }) => isLive(state) && connected);
-}
-
-function BrakeNotice({ brake: { kill, jobs, until, reason, created_by } }: { readonly brake: Brake }) {
-  const what = jobs.includes('*') ? 'all jobs' : jobs.join(', ');
-  return (
-    <Notice tone="warn" title={kill ? `Brake on ${what}` : `Maintenance of ${what}`}>
-      Until <Clock at={until} />, by {created_by}
-      {reason !== null && `: ${reason}`}
-    </Notice>
-  );
 }
 
 interface OpenRowProps {
