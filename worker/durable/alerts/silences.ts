@@ -1,9 +1,8 @@
 /** What active brakes and maintenance silence. They are in D1; if D1 is away, what it said last counts. */
 import type { Occurrence } from '#protocol/alerts';
-import { activeBrakes, type BrakeRecord } from '../../shared/d1/brakes.ts';
+import { activeBrakes, type BrakeRecord, isBraked } from '../../shared/d1/brakes.ts';
 import { log } from '../../shared/log.ts';
 import type { AlertsContext } from './alerts-context.ts';
-import { matchesPlace } from './matching.ts';
 
 /** What is kept of a brake. */
 type Silence = Pick<BrakeRecord, 'jobs' | 'machines' | 'until' | 'createdAt'>;
@@ -28,10 +27,7 @@ export class Silences {
       kind !== 'channel_broken' &&
       // A brake of some machines does not silence what is said of the job as a whole.
       brakes.some(
-        (brake) =>
-          brake.until > at &&
-          (brake.until > now || brake.createdAt <= at) &&
-          matchesPlace(brake, { job, machine: machine ?? '' }),
+        (brake) => brake.until > at && (brake.until > now || brake.createdAt <= at) && isBraked(brake, job, machine),
       );
   }
 

@@ -18,7 +18,6 @@ export function startMeter(context: RunContext): UsageMeter | null {
     age,
     limits: { maxMemoryBytes, maxCpuMs },
     waitedForBefore,
-    before: null,
     onReached: (limit) => endByLimit(context, limit),
     onMeasured: (usage) => uplink?.usage(usage),
     log,

@@ -23,16 +23,12 @@ const NEWS = 1.02;
 export class MemoryGauge {
   readonly #reader: MemoryReader;
   readonly #limitBytes: number;
-  #peakBytes: number;
+  #peakBytes = 0;
 
-  /**
-   * @param limitBytes where it must be exact
-   * @param peakBytes the peak so far
-   */
-  constructor(reader: MemoryReader, limitBytes = Number.POSITIVE_INFINITY, peakBytes = 0) {
+  /** @param limitBytes where it must be exact */
+  constructor(reader: MemoryReader, limitBytes = Number.POSITIVE_INFINITY) {
     this.#reader = reader;
     this.#limitBytes = limitBytes;
-    this.#peakBytes = peakBytes;
   }
 
   /** 0: no process was ever looked at. */

@@ -42,8 +42,6 @@ export interface UsageMeterContext {
   readonly limits: UsageLimits;
   /** What this process had waited for before it could wait for the command; null: it is not the command's parent. */
   readonly waitedForBefore: Amounts | null;
-  /** What a wrapper before this one has measured; null: none has. */
-  readonly before: Usage | null;
   /** Called once for each limit. */
   readonly onReached: (limit: UsageLimit) => void;
   /** Called after each look while `watch(true)`. */
@@ -96,8 +94,7 @@ export class UsageMeter {
     this.#context = context;
     this.#reader = reader;
     this.#waitedForOthers = context.waitedForBefore;
-    const { limits, before } = context;
-    this.#memory = new MemoryGauge(reader, limits.maxMemoryBytes ?? undefined, before?.peak_memory_bytes ?? 0);
+    this.#memory = new MemoryGauge(reader, context.limits.maxMemoryBytes ?? undefined);
     this.#lookAfter(FIRST_PAUSE_MS);
   }
 
@@ -189,16 +186,13 @@ export class UsageMeter {
 
   #usage(): Usage {
     const { cpuMs, readBytes, writtenBytes } = this.#amounts;
-    const { before, tree } = this.#context;
     const { peakBytes } = this.#memory;
-    const most = (measured: number, previous: number | null | undefined) =>
-      Math.round(Math.max(measured, previous ?? 0));
     return {
-      cpu_ms: most(Math.max(cpuMs, tree.cgroupCpuMs() ?? 0), before?.cpu_ms),
+      cpu_ms: Math.round(Math.max(cpuMs, this.#context.tree.cgroupCpuMs() ?? 0)),
       peak_memory_bytes: peakBytes === 0 ? null : peakBytes,
       memory_bytes: this.#memoryBytes,
-      read_bytes: most(readBytes, before?.read_bytes),
-      written_bytes: most(writtenBytes, before?.written_bytes),
+      read_bytes: Math.round(readBytes),
+      written_bytes: Math.round(writtenBytes),
     };
   }
 

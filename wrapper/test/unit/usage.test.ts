@@ -261,7 +261,6 @@ function meter(some: Partial<Omit<UsageMeterContext, 'tree'>> = {}) {
     age: () => performance.now() - since,
     limits: { maxMemoryBytes: null, maxCpuMs: null },
     waitedForBefore: waited.for,
-    before: null,
     onReached: (limit) => reached.push(limit),
     onMeasured: (usage) => measured.push(usage),
     log: silent,
@@ -350,22 +349,6 @@ test('a limit is reached once: for memory by its peak, for CPU time soon after i
   expect(reached).toEqual(['cpu_limit', 'memory_limit']);
   await pass(60_000);
   expect(reached).toHaveLength(2);
-});
-
-test('a successor continues with what was measured before it', async () => {
-  const before = { cpu_ms: 500, peak_memory_bytes: 70 * MIB, memory_bytes: null, read_bytes: 10, written_bytes: 20 };
-  const { made, machine, known } = meter({ before, waitedForBefore: null });
-  machine.work(10, { cpuMs: 600 });
-  await pass(1_000);
-  machine.exit(10, { isWaitedFor: true });
-  known.pop();
-  expect(await made.finish()).toEqual({
-    cpu_ms: 600,
-    peak_memory_bytes: 70 * MIB,
-    memory_bytes: null,
-    read_bytes: 10,
-    written_bytes: 20,
-  });
 });
 
 test('amounts are added up, and subtracted down to nothing', () => {

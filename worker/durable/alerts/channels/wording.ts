@@ -43,7 +43,7 @@ export interface ListedOccurrence {
 const MAX_LISTED = 10;
 
 /** What follows the name of the job. */
-const VERBS: Readonly<Record<OccurrenceKind | 'channel_broken', string>> = {
+const VERBS: Readonly<Record<OccurrenceKind, string>> = {
   failed: 'failed',
   timed_out: 'timed out',
   errored: 'could not be run',
@@ -61,7 +61,7 @@ const VERBS: Readonly<Record<OccurrenceKind | 'channel_broken', string>> = {
   fine: 'is fine',
 };
 
-const SEVERITIES: Readonly<Record<OccurrenceKind | 'channel_broken', Severity>> = {
+const SEVERITIES: Readonly<Record<OccurrenceKind, Severity>> = {
   failed: 'error',
   timed_out: 'error',
   errored: 'error',
