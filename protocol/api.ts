@@ -1,7 +1,7 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339 in UTC. `field-descriptions.ts` says what the fields mean. */
 import * as v from 'valibot';
 import { BlockingRun, Overlap, OverlapScope } from './admission.ts';
-import { hasInvisible, showInvisible } from './invisible-characters.ts';
+import { showInvisible } from './invisible-characters.ts';
 import { KillInclude, KillPhase, KillSignal, KillState, TargetState } from './kill.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { Glob, InstanceName, JobName, KillId, MachineName, MachineSelector, RunId } from './names.ts';
@@ -322,34 +322,6 @@ const WRAPPER_SCOPES: readonly Scope[] = ['run', 'saltpeter'];
 export function isForWrappersOnly(scopes: readonly Scope[]): boolean {
   return scopes.length > 0 && scopes.every((scope) => WRAPPER_SCOPES.includes(scope));
 }
-
-export const NewToken = v.pipe(
-  v.strictObject({
-    name: v.pipe(
-      v.string(),
-      v.minLength(1),
-      v.maxLength(100),
-      v.check((name) => !hasInvisible(name), 'must not contain invisible characters or direction overrides'),
-    ),
-    scopes: v.pipe(v.array(Scope), v.minLength(1), v.maxLength(SCOPES.length)),
-    jobs: v.optional(Glob, '*'),
-    machines: v.optional(Glob, '*'),
-    expires_at: v.optional(
-      v.nullable(
-        v.pipe(
-          InputTime,
-          v.check((text) => Date.parse(text) > Date.now(), 'must be in the future'),
-        ),
-      ),
-      null,
-    ),
-  }),
-  v.check(
-    ({ scopes, machines }) => machines === '*' || isForWrappersOnly(scopes),
-    '`machines` is allowed only with the scopes `run` and `saltpeter`',
-  ),
-);
-export type NewToken = v.InferOutput<typeof NewToken>;
 
 export const Token = v.object({
   id: v.string(),

@@ -17,7 +17,6 @@ import {
   type KillManyRequest,
   type KillRequest,
   KillsBody,
-  type NewToken,
   type Run,
   RunBody,
   type RunEvent,
@@ -30,6 +29,7 @@ import {
 } from '#protocol/api';
 import { type Brake, BrakeList } from '#protocol/brakes';
 import { BrokenExpectations, type Expectation } from '#protocol/expectations';
+import type { NewToken } from '#protocol/new-token';
 import type { RunName } from '../state/run-ref.ts';
 import { failed, type Result, success } from './failure.ts';
 import { call, callFor } from './http.ts';

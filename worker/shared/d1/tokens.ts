@@ -1,6 +1,7 @@
 /** Tokens, as hashes of their secrets. */
 import * as v from 'valibot';
-import { type NewToken, Scope, type Token } from '#protocol/api';
+import { Scope, type Token } from '#protocol/api';
+import type { NewToken } from '#protocol/new-token';
 
 /** A token, found by one of its secrets. */
 export interface TokenRecord extends ListedToken {

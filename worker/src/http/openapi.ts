@@ -9,7 +9,6 @@ import {
   KillManyRequest,
   KillRequest,
   LastEnd,
-  NewToken,
   REQUEST_ID_HEADER,
   RotateToken,
   Run,
@@ -23,6 +22,7 @@ import {
 import { Brake, NewBrake } from '#protocol/brakes';
 import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
 import { Machine, MachineJob } from '#protocol/machines';
+import { NewToken } from '#protocol/new-token';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
 import { Checked, Finding, Report, ReportedJob } from '#protocol/report';
 import { isSocket, needsOwnOrigin, type Operation, type OperationResponse, type ResponseHeader } from './operation.ts';

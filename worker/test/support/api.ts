@@ -2,7 +2,8 @@
 import { exports } from 'cloudflare:workers';
 import { ulid } from 'ulid';
 import type * as v from 'valibot';
-import type { Kill, KillBody, NewToken, TokenBody } from '#protocol/api';
+import type { Kill, KillBody, TokenBody } from '#protocol/api';
+import type { NewToken } from '#protocol/new-token';
 import { Conformance, type OpenApiDocument } from '#testing/conformance';
 import { env } from './env.ts';
 

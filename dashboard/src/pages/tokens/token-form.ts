@@ -1,6 +1,7 @@
 /** What is filled in for a new token, and what becomes of it. Pure. */
 import * as v from 'valibot';
-import { isForWrappersOnly, NewToken, type Scope } from '#protocol/api';
+import { isForWrappersOnly, type Scope } from '#protocol/api';
+import { NewToken } from '#protocol/new-token';
 
 export type Expiry =
   | { readonly kind: 'never' }

@@ -1,7 +1,8 @@
 /** `/tokens`: create, rotate and revoke tokens. */
 import { ulid } from 'ulid';
 import * as v from 'valibot';
-import { NewToken, RotateToken, TokenBody, TokenList } from '#protocol/api';
+import { RotateToken, TokenBody, TokenList } from '#protocol/api';
+import { NewToken } from '#protocol/new-token';
 import { recordAudit } from '../../../shared/d1/audit.ts';
 import { markStale } from '../../../shared/d1/open-sockets.ts';
 import {

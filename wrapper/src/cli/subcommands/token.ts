@@ -1,6 +1,7 @@
 /** `leash token`. */
 import * as v from 'valibot';
-import { NewToken, SCOPES, type Scope, Token, TokenBody } from '#protocol/api';
+import { SCOPES, type Scope, Token, TokenBody } from '#protocol/api';
+import { NewToken } from '#protocol/new-token';
 import { MAX_OLD_SECRET_SECONDS } from '#protocol/limits';
 import { Glob } from '#protocol/names';
 import type { ApiClient, Received } from '../../operator/api-client.ts';
