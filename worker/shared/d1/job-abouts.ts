@@ -7,10 +7,12 @@ import type { Run } from '#protocol/api';
 export function indexAbouts(db: D1Database, runs: readonly Run[]): D1PreparedStatement[] {
   const newest = new Map<string, Run>();
   for (const run of runs) if (run.id > (newest.get(run.job)?.id ?? '')) newest.set(run.job, run);
-  const said = [...newest.values()].flatMap(({ job, id, about }) =>
-    about === null ? [] : [{ job, run: id, about: JSON.stringify(about) }],
+  // An older object, for some minutes after a deploy, says nothing of it.
+  const entries = [...newest.values()].map(({ job, id, about = null }) => ({ job, run: id, about }));
+  const said = entries.flatMap((entry) =>
+    entry.about === null ? [] : [{ ...entry, about: JSON.stringify(entry.about) }],
   );
-  const silent = [...newest.values()].filter(({ about }) => about === null).map(({ job, id }) => ({ job, run: id }));
+  const silent = entries.filter(({ about }) => about === null);
   return [...(said.length === 0 ? [] : [upsert(db, said)]), ...(silent.length === 0 ? [] : [remove(db, silent)])];
 }
 
