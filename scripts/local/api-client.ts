@@ -1,7 +1,20 @@
 /** The control plane's HTTPS API, as a person with curl and a token has it. Answers are checked against the schemas. */
 
 import * as v from 'valibot';
-import { EventList, JobList, Kill, KillBody, NEXT_OFFSET_HEADER, type Run, RunBody, type RunEvent, RunList, type Token, TokenBody, TokenList } from '#protocol/api';
+import {
+  EventList,
+  JobList,
+  Kill,
+  KillBody,
+  NEXT_OFFSET_HEADER,
+  type Run,
+  RunBody,
+  type RunEvent,
+  RunList,
+  type Token,
+  TokenBody,
+  TokenList,
+} from '#protocol/api';
 import type { NewToken } from '#protocol/new-token';
 import { Problem } from '#protocol/problem';
 

@@ -1,9 +1,9 @@
 /** `leash token`. */
 import * as v from 'valibot';
 import { SCOPES, type Scope, Token, TokenBody } from '#protocol/api';
-import { NewToken } from '#protocol/new-token';
 import { MAX_OLD_SECRET_SECONDS } from '#protocol/limits';
 import { Glob } from '#protocol/names';
+import { NewToken } from '#protocol/new-token';
 import type { ApiClient, Received } from '../../operator/api-client.ts';
 import { EXIT, type ExitCode } from '../../operator/exit-codes.ts';
 import { OperatorError } from '../../operator/operator-error.ts';
