@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
-import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Occurrence } from '#protocol/alerts';
 import { waitFor } from '#testing/wait-for';
 import { sha256 } from '../shared/hash.ts';
@@ -34,6 +34,7 @@ useFakeDate();
 beforeAll(() => {
   receivers = Receivers.install();
 });
+afterAll(() => void vi.unstubAllGlobals());
 beforeEach(clearAlerts);
 
 /** What the object does by itself until then. */

@@ -24,7 +24,7 @@ export class Receivers {
   readonly #answers = new Map<string, Answer>();
   readonly #bodies = new Map<string, string[]>();
 
-  /** From now on, until the end of the file. */
+  /** From now on, until `vi.unstubAllGlobals()`: the runtime, and with it what is global, is shared with other files. */
   static install(): Receivers {
     const receivers = new Receivers();
     vi.stubGlobal('fetch', (url: string, init?: RequestInit) => receivers.#fetch(new Request(url, init)));
