@@ -192,4 +192,6 @@ describe('the label of a bar', () => {
 test('the worst state of several is the one that is shown', () => {
   expect(worstOf([span(0, 1), span(0, 1, { state: 'failed' }), span(0, 1, { state: 'killed' })])).toBe('failed');
   expect(worstOf([span(0, 1)])).toBe('succeeded');
+  expect(worstOf([span(0, 1, { state: 'skipped' })])).toBe('skipped');
+  expect(worstOf([span(0, 1, { state: 'skipped' }), span(0, 1)])).toBe('succeeded');
 });

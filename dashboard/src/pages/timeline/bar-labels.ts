@@ -45,7 +45,7 @@ export function statesText(runs: readonly Run[]): string {
 export function worstOf(runs: readonly Run[]): RunState {
   return runs.reduce<RunState>(
     (worst, { state }) => (PROMINENCE[state] > PROMINENCE[worst] ? state : worst),
-    'succeeded',
+    'skipped',
   );
 }
 
