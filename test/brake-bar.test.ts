@@ -71,3 +71,15 @@ test('who may not kill sees what concerns its own jobs, and can end nothing', as
   expect(await bar().textContent()).not.toContain('hidden');
   expect(await bar().getByRole('button').count()).toBe(0);
 });
+
+test('it is there at once on a page with a socket of its own', async () => {
+  const { page } = browser;
+  const run = await environment().simulate('brake-cold');
+  await call('POST', '/brakes', { jobs: 'brake-co*', until: inAnHour(), kill: false });
+  // It is also read now and then, which isn't waited for here.
+  await page.addInitScript(() => Object.assign(globalThis, { setInterval: () => 0 }));
+  await signInAs(page, environment(), environment().operatorToken, `/runs/${run.id}`);
+  await bar().getByText('Maintenance of brake-co*').waitFor();
+  await page.goto(`${environment().url}/jobs/brake-cold`);
+  await bar().getByText('Maintenance of brake-co*').waitFor();
+});

@@ -37,6 +37,8 @@ export function useBrakes(): void {
   useEffect(() => {
     // What fails is read again.
     const load = () => void loadBrakes();
+    // The pages of a run and of a job have sockets of their own: there the fleet's never connects.
+    load();
     const stop = onBrakesChanged(load);
     const timer = setInterval(() => {
       if (document.visibilityState === 'visible') load();
