@@ -185,10 +185,11 @@ describe('the filter', () => {
   test('is read from the address, without what is not known', () => {
     expect(parse('')).toEqual(EVERYTHING);
     expect(parse('state=failed,nonsense,running&machine=web-1&instance=backup_1')).toEqual({
-      states: ['waiting', 'running', 'killing', 'failed'],
+      states: ['running', 'killing', 'failed'],
       machine: 'web-1',
       instance: 'backup_1',
     });
+    expect(parse('state=waiting').states).toEqual(['waiting']);
     expect(isFiltered(parse('state=nonsense&machine='))).toBe(false);
   });
 
@@ -197,7 +198,7 @@ describe('the filter', () => {
     ['state=failed', 'lost', 'failed,lost'],
     ['state=failed,lost', 'failed', 'lost'],
     ['state=running', 'running', null],
-    ['state=running,succeeded,failed,killed,timed_out,lost,errored', 'skipped', null],
+    ['state=waiting,running,succeeded,failed,killed,timed_out,lost,errored', 'skipped', null],
   ] as const)('%s with %s toggled is %s', (query, choice, expected) => {
     expect(toggledStates(parse(query), choice)).toBe(expected);
   });

@@ -103,8 +103,8 @@ function median(durations: readonly number[]): number {
  */
 export function summaryText(runs: readonly Run[], metric: Metric): string {
   if (runs.length === 0) return '';
-  const counts = Map.groupBy(runs, ({ state }) => (state === 'waiting' ? state : choiceOf(state)));
-  const told = (['waiting', ...STATE_CHOICES] as const).flatMap((choice) => {
+  const counts = Map.groupBy(runs, ({ state }) => choiceOf(state));
+  const told = STATE_CHOICES.flatMap((choice) => {
     const count = counts.get(choice)?.length ?? 0;
     return count === 0 ? [] : [`${count} ${STATE_LABELS[choice]}`];
   });

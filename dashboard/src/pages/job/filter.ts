@@ -1,6 +1,6 @@
 /** The filters of a job's history, as in the address: `?state=failed,killed&machine=…&instance=…`. Pure. */
 import type { Run } from '#protocol/api';
-import { isLive, RUN_STATES, type RunState } from '#protocol/run-state';
+import { RUN_STATES, type RunState } from '#protocol/run-state';
 
 export interface RunFilter {
   /** None means all. */
@@ -13,6 +13,7 @@ export const EVERYTHING: RunFilter = { states: [], machine: null, instance: null
 
 /** The states that are asked for together: whoever looks for what runs wants what is being killed as well. */
 export const STATE_CHOICES = [
+  'waiting',
   'running',
   'succeeded',
   'failed',
@@ -25,7 +26,7 @@ export const STATE_CHOICES = [
 export type StateChoice = (typeof STATE_CHOICES)[number];
 
 export function choiceOf(state: RunState): StateChoice {
-  return isLive(state) ? 'running' : state;
+  return state === 'killing' ? 'running' : state;
 }
 
 /** What is not known is left out: an old link must not show an error. */
