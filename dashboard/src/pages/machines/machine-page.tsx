@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Run, Session } from '#protocol/api';
 import type { MachineBody, MachineJob } from '#protocol/machines';
 import { isLive } from '#protocol/run-state';
+import { scheduleText } from '#shared/expected-text';
 import type { Failure } from '../../api/failure.ts';
 import { fetchMachine } from '../../api/report.ts';
 import { EndsStrip } from '../../components/ends-strip.tsx';
@@ -14,7 +15,7 @@ import { KillButton, Picker } from '../../components/pick-and-kill.tsx';
 import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
 import { SelectionBar } from '../../components/selection-bar.tsx';
 import { Ago, Clock, Duration } from '../../components/time.tsx';
-import { scheduleText } from '../../format/due-text.ts';
+import { isBroken } from '../../format/expectation-labels.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useScrollAnchor } from '../../hooks/scroll-anchor.ts';
 import { useKillDialog } from '../../hooks/use-kill-dialog.tsx';
@@ -214,7 +215,7 @@ function OpenRow({ run, selection, ask }: OpenRowProps) {
 }
 
 function JobRow({ job: { job, last_end: last, recent_ends, expectation } }: { readonly job: MachineJob }) {
-  const isBroken = expectation !== null && (expectation.state === 'late' || expectation.state === 'missed');
+  const isOverdue = expectation !== null && isBroken(expectation);
   return (
     <article class="row machine-job" data-job={job} data-state={last?.state}>
       <div class="cell-state">
@@ -241,11 +242,11 @@ function JobRow({ job: { job, last_end: last, recent_ends, expectation } }: { re
         {expectation !== null && (
           <>
             <span>{scheduleText(expectation)}</span>
-            <span class={isBroken ? 'problem' : 'aside'}>
-              {isBroken && `${expectation.state} `}
+            <span class={isOverdue ? 'problem' : 'aside'}>
+              {isOverdue && `${expectation.state} `}
               {expectation.due_at !== null && (
                 <>
-                  {isBroken ? 'since ' : 'next '}
+                  {isOverdue ? 'since ' : 'next '}
                   <Clock at={expectation.due_at} />
                 </>
               )}
