@@ -8,7 +8,13 @@ import { refOf } from '../state/run-ref.ts';
 import { STATE_SHAPES } from './state-shapes.ts';
 
 export function RunStateBadge({ run }: { readonly run: Run }) {
-  return <StateBadge state={run.state} isConnected={run.connected} note={contactNote(run)} />;
+  return (
+    <StateBadge
+      state={run.state}
+      isConnected={run.connected}
+      note={contactNote(run) ?? (isSlow(run) ? 'slow' : null)}
+    />
+  );
 }
 
 interface StateBadgeProps {
@@ -47,4 +53,9 @@ function contactNote(run: Run): string | null {
   const isCertain = isLive(run.state) ? run.connected : run.state !== 'lost' || run.final;
   if (isCertain) return null;
   return awaitedByKill.value.has(refOf(run)) ? `${note}, kill pending` : note;
+}
+
+/** Whether it has been running for longer than is expected of it. */
+export function isSlow({ state, slow_since }: Run): boolean {
+  return isLive(state) && slow_since !== null;
 }

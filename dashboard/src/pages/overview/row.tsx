@@ -2,7 +2,7 @@ import type { LastEnd } from '#protocol/api';
 import { EndsStrip } from '../../components/ends-strip.tsx';
 import { MachineLink } from '../../components/machine-link.tsx';
 import { KillButton, Picker, Unpickable } from '../../components/pick-and-kill.tsx';
-import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
+import { isSlow, RunStateBadge, StateBadge } from '../../components/run-state.tsx';
 import { Ago, Duration } from '../../components/time.tsx';
 import { countText } from '../../format/quantity.ts';
 import { jobPath, Link, runPath } from '../../router.tsx';
@@ -69,6 +69,7 @@ export function JobRow({
 }: RowOfKind<'job'> & RowActions & { toggle(): void }) {
   const killing = runs.filter(({ state }) => state === 'killing').length;
   const waiting = runs.filter(({ state }) => state === 'waiting').length;
+  const slow = runs.filter(isSlow).length;
   const away = runs.filter(({ connected }) => !connected).length;
   const machines = new Set(runs.map(({ machine }) => machine)).size;
   return (
@@ -89,6 +90,7 @@ export function JobRow({
           {[
             waiting > 0 ? `${waiting} waiting` : null,
             killing > 0 ? `${killing} stopping` : null,
+            slow > 0 ? `${slow} slow` : null,
             away > 0 ? `${away} disconnected or lost` : null,
             runs[0]?.command_line,
           ]

@@ -41,7 +41,6 @@ function Elapsed({ run }: { readonly run: Run }) {
         <span class="visually-hidden">{run.state === 'waiting' ? 'Waiting for ' : 'Running for '}</span>
         <Duration from={run.started_at} to={null} />
       </span>
-      {run.slow_since !== null && <span class="out-of-touch">slow</span>}
       {!run.connected && run.disconnected_since !== null && (
         <span class="out-of-touch">
           since <Ago at={run.disconnected_since} />
