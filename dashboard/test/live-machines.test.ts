@@ -38,6 +38,11 @@ test('open runs say what runs on a machine, and whether it is connected', () => 
   ]);
 });
 
+test('what waits for its turn does not run', () => {
+  const runs = open(live('1', 'a'), live('2', 'a', { state: 'waiting' }));
+  expect(liveMachines([machine('a')], runs)).toMatchObject([{ running: 1, waiting: 1, is_connected: true }]);
+});
+
 test('until they are known, the list says it', () => {
   expect(liveMachines([machine('a', { running_count: 9 })], null)).toMatchObject([{ name: 'a', running: 9 }]);
 });

@@ -6,11 +6,13 @@ import type { Runs } from '../../state/store.ts';
 
 export interface LiveMachine extends Machine {
   readonly running: number;
+  /** Not known of what hasn't been followed yet: then they are among those that run. */
+  readonly waiting: number;
 }
 
 /** @param open null: not known yet */
 export function liveMachines(machines: readonly Machine[], open: Runs | null): LiveMachine[] {
-  if (open === null) return machines.map((machine) => ({ ...machine, running: machine.running_count }));
+  if (open === null) return machines.map((machine) => ({ ...machine, running: machine.running_count, waiting: 0 }));
   const byMachine = Map.groupBy(open.values(), ({ machine }) => machine);
   const listed = new Set(machines.map(({ name }) => name));
   const fresh = [...byMachine].filter(([name]) => !listed.has(name)).map(([name, runs]) => newMachine(name, runs));
@@ -21,7 +23,9 @@ export function liveMachines(machines: readonly Machine[], open: Runs | null): L
 
 function withRuns(machine: Machine, runs: readonly Run[]): LiveMachine {
   const live = runs.filter(({ state }) => isLive(state));
-  return { ...machine, running: live.length, is_connected: live.some(({ connected }) => connected) };
+  const waiting = live.filter(({ state }) => state === 'waiting').length;
+  const is_connected = live.some(({ connected }) => connected);
+  return { ...machine, running: live.length - waiting, waiting, is_connected };
 }
 
 /** One that has shown up since the list was loaded. */

@@ -151,7 +151,7 @@ function MachineRow({ machine }: { readonly machine: LiveMachine }) {
       <div class="cell-seen">
         <Seen machine={machine} />
       </div>
-      <div class="cell-running">{machine.running === 0 ? '' : `${machine.running} running`}</div>
+      <div class="cell-running">{openText(machine)}</div>
       <div class="cell-bad">
         {bad === null ? (
           <span class="aside">{job_count === 0 ? '' : `${countText(job_count, 'job')}, none failing`}</span>
@@ -170,4 +170,8 @@ function MachineRow({ machine }: { readonly machine: LiveMachine }) {
       <div class="cell-version aside">{wrapper_version === null ? '' : `leash ${wrapper_version}`}</div>
     </article>
   );
+}
+
+function openText({ running, waiting }: LiveMachine): string {
+  return [running > 0 && `${running} running`, waiting > 0 && `${waiting} waiting`].filter(Boolean).join(', ');
 }
