@@ -146,10 +146,15 @@ function When({ finding }: { readonly finding: Finding }) {
       </>
     );
   }
-  if (count === 1 || first_at === last_at) return <Clock at={last_at} />;
+  if (count === 1 || toSecond(first_at) === toSecond(last_at)) return <Clock at={last_at} />;
   return (
     <>
       <Clock at={first_at} /> to <Clock at={last_at} />
     </>
   );
+}
+
+/** What is shown of a time: two that differ by less would look the same. */
+function toSecond(at: string): number {
+  return Math.floor(Date.parse(at) / 1000);
 }
