@@ -108,7 +108,7 @@ interface PartProps {
 function KindsField({ form, problem, change }: PartProps & { readonly problem: string | undefined }) {
   return (
     <fieldset class="kinds" aria-describedby="alert-on-problem">
-      <legend>Notify about runs and jobs that are</legend>
+      <legend>Notify about</legend>
       {ALERT_KINDS.map((kind, index) => (
         <label key={kind} class="check">
           <input

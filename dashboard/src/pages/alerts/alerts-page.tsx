@@ -172,14 +172,19 @@ function placeText({ jobs, machines, tags }: Alert): string {
 
 function LastDelivery({ alert }: { readonly alert: Alert }) {
   const [last] = alert.deliveries;
-  if (last === undefined) return <span class="aside">No message sent yet.</span>;
-  const count = last.occurrences > 1 ? `, ${last.occurrences} occurrences` : '';
   const failed = alert.deliveries.find(({ error }) => error !== null);
   return (
     <span class="aside">
-      {DELIVERY_TEXTS[last.state]} <Ago at={last.at} />
-      {count}
-      {alert.broken_since !== null && failed !== undefined && <span class="broken-why">{failed.error}</span>}
+      {last === undefined ? (
+        'No message sent yet.'
+      ) : (
+        <>
+          {DELIVERY_TEXTS[last.state]} <Ago at={last.at} />
+          {last.occurrences > 1 && `, ${last.occurrences} occurrences`}
+        </>
+      )}
+      {/* Of a test that failed no message is kept. */}
+      {alert.broken_since !== null && <span class="broken-why">{failed?.error ?? 'Test it to see why.'}</span>}
     </span>
   );
 }
@@ -210,8 +215,11 @@ function MuteDialog({ alert, close, done }: AlertProps) {
   const mute = (until: string | null) => void request.send(() => changeAlert(alert.id, { muted_until: until }), done);
   const isMuted = alert.muted_until !== null && Date.parse(alert.muted_until) > serverNow();
   return (
-    <Dialog title={`Mute “${alert.name}”`} class="alert-dialog" close={close}>
-      <p>It sends nothing meanwhile, and nothing of it later. The mute ends by itself.</p>
+    <Dialog title={isMuted ? `“${alert.name}” is muted` : `Mute “${alert.name}”`} class="alert-dialog" close={close}>
+      <p>
+        {isMuted ? 'Mute it for another time, or not at all. ' : ''}While it is muted it sends no messages, and what
+        happens then isn’t sent later. A mute ends by itself.
+      </p>
       <div class="mutes">
         {MUTES.map(({ hours, label }) => (
           <button
