@@ -95,12 +95,21 @@ function read<Value>(schema: v.GenericSchema<Value, unknown>, value: Value, form
   const problems: Problems = {};
   if (form.name.trim() === '') problems.name = 'Enter a name, e.g. “night shift”.';
   if (form.on.length === 0) problems.on = 'Select at least one.';
-  const labels = form.channel === null ? null : CHANNEL_LABELS[form.channel.kind];
-  if (labels?.url != null && form.channel?.url.trim() === '') problems.url = `Enter the ${labels.url.label}.`;
+  const urlProblem = form.channel === null ? null : problemOfUrl(form.channel);
+  if (urlProblem !== null) problems.url = urlProblem;
   for (const { path, message } of v.safeParse(schema, value).issues ?? []) {
     problems[fieldAt(path?.[0]?.key, path?.[1]?.key)] ??= `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
   }
   return Object.keys(problems).length === 0 ? { ok: true, value } : { ok: false, problems };
+}
+
+/** The control plane checks more than this, and says what it refuses by the names of the API. */
+function problemOfUrl({ kind, url }: ChannelForm): string | null {
+  const { url: labels } = CHANNEL_LABELS[kind];
+  if (labels === null) return null;
+  if (url.trim() === '') return `Enter the ${labels.label}.`;
+  const isUrl = kind === 'email' || URL.canParse(url.trim());
+  return isUrl ? null : 'Enter a complete URL, such as https://example.com/leash.';
 }
 
 /** Where what is wrong is shown: whatever it is, it is shown. */
