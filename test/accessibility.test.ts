@@ -9,6 +9,8 @@ const browser = useBrowser();
 
 let killed: string;
 let kill: string;
+let waiting: string;
+let skipped: string;
 
 beforeAll(async () => {
   const current = environment();
@@ -16,6 +18,13 @@ beforeAll(async () => {
   await current.simulateEnded('axe-rests', 0);
   await current.simulate('axe-goes-on');
   await current.simulate('axe-goes-on', { machine: 'm2.example.com' });
+  await current.simulate('axe-asks');
+  const ask = (machine: string, overlap: 'wait' | 'skip') =>
+    current.simulate('axe-asks', { machine, question: { overlap, scope: 'job' } });
+  waiting = (await ask('m2.example.com', 'wait')).id;
+  const withheld = await ask('m3.example.com', 'skip');
+  await withheld.skip();
+  skipped = withheld.id;
   const run = await current.simulate('axe-is-killed', { ignoresSigterm: true });
   run.print('ready\n');
   await current.output(run.id, 'ready');
@@ -74,6 +83,45 @@ const VIEWS: Readonly<Record<string, View>> = {
     arrange: async () => {
       await see().locator('[data-step="term"][data-step-state="done"]').waitFor();
       await see().locator('[data-output]').getByText('ready').first().waitFor();
+    },
+  },
+  'a waiting run': {
+    path: () => `/runs/${waiting}`,
+    arrange: () => see().getByText('Waits for').waitFor(),
+  },
+  'a skipped run': {
+    path: () => `/runs/${skipped}`,
+    arrange: () => see().getByText('In its way:').waitFor(),
+  },
+  'job with a waiting run, and the form for what is expected': {
+    path: () => '/jobs/axe-asks',
+    arrange: async () => {
+      await see().locator('.open-run[data-state="waiting"]').waitFor();
+      await see().locator('.job-expected summary').click();
+      await see().getByRole('button', { name: 'Expect runs…' }).click();
+      await see().getByRole('dialog', { name: 'Expect runs' }).waitFor();
+    },
+  },
+  'timeline with its legend': {
+    path: () => '/timeline?q=axe-asks',
+    arrange: async () => {
+      await see().locator('a.bar[data-state="skipped"]').waitFor();
+      await see().getByText('Legend').click();
+    },
+  },
+  'the menu of a narrow page': {
+    path: () => '/?q=axe-',
+    arrange: async () => {
+      await see().setViewportSize({ width: 390, height: 800 });
+      await see().getByText('More', { exact: true }).click();
+      await see().locator('.nav-menu').getByRole('link', { name: 'Machines' }).waitFor();
+    },
+  },
+  alerts: {
+    path: () => '/alerts',
+    arrange: async () => {
+      await see().getByRole('button', { name: 'Create alert' }).click();
+      await see().getByRole('dialog', { name: 'Create alert' }).waitFor();
     },
   },
   kills: {

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { ulid } from 'ulid';
 import { WebSocket } from 'ws';
 import type { About } from '#protocol/about';
+import type { Question } from '#protocol/admission';
 import { encodeOutputFrame, type StreamName } from '#protocol/output-frame';
 import { EXIT_KILLED } from '#protocol/run-state';
 import { type Complete, type KillMessage, readObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
@@ -24,6 +25,8 @@ export interface SimulatedRunOptions {
   readonly ageMs?: number;
   /** What the job is. */
   readonly about?: Partial<About>;
+  /** Asks before it starts, and goes no further: it waits, or it is skipped by the test. */
+  readonly question?: Question;
 }
 
 let lastPid = 10_000;
@@ -72,8 +75,9 @@ export class SimulatedRun {
       type: 'start',
       run: run.id,
       run_key: randomBytes(16).toString('hex'),
-      phase: 'running',
-      pid: run.pid,
+      ...(options.question === undefined
+        ? { phase: 'running', pid: run.pid }
+        : { phase: 'waiting', pid: null, question: options.question }),
       command_line: 'sleep 600',
       age_ms: run.#ageMs(),
       version: '0.0.0-test',
@@ -104,6 +108,12 @@ export class SimulatedRun {
   /** Exits by itself. @returns when that is stored */
   async end(exitCode: number, durationMs = this.#ageMs()): Promise<void> {
     this.#complete({ exit_code: exitCode, command_exit_code: exitCode, signal: null, reason: 'exited' }, durationMs);
+    await this.exit;
+  }
+
+  /** Ends as one that was told not to start. @returns when that is stored */
+  async skip(): Promise<void> {
+    this.#complete({ exit_code: 75, command_exit_code: null, signal: null, reason: 'overlap' }, this.#ageMs());
     await this.exit;
   }
 
