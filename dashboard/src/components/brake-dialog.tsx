@@ -134,7 +134,7 @@ export function BrakeDialog({ jobs: first, close }: BrakeDialogProps) {
           />
         </label>
         <p class="whole-row" aria-live="polite">
-          {kill ? `Kills ${countText(hit, 'run')} now.` : 'Kills nothing.'} It can be ended earlier at any time.
+          {killsText(kill, hit)} It can be ended earlier at any time.
         </p>
         <div class="whole-row">
           <Refusal consequence={kill ? 'Couldn’t set the brake' : 'Couldn’t begin maintenance'} request={request} />
@@ -155,6 +155,11 @@ export function BrakeDialog({ jobs: first, close }: BrakeDialogProps) {
 function submitText(kill: boolean, hit: number): string {
   if (!kill) return 'Begin maintenance';
   return hit === 0 ? 'Set brake' : `Set brake, kill ${countText(hit, 'run')} now`;
+}
+
+function killsText(kill: boolean, hit: number): string {
+  if (!kill) return 'Kills nothing.';
+  return hit === 0 ? 'Kills nothing now.' : `Kills ${countText(hit, 'run')} now.`;
 }
 
 /** None: all. */

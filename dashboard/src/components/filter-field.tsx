@@ -13,7 +13,7 @@ export function FilterField() {
       class="filter"
       aria-label="Filter by job, machine or state"
       placeholder="Filter by job, machine or state"
-      title="Type to filter. Prefix with job:, machine: or state: to match one field."
+      title="Type to filter. Prefix with job:, machine:, state: or tag: to match one field."
       autocomplete="off"
       autocapitalize="off"
       spellcheck={false}
