@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Expectation, Expected } from '#protocol/expectations';
 import { expectedText } from '#shared/expected-text';
-import { suggestion, usualText } from '../src/format/expectation-labels.ts';
 import { formOf, readForm } from '../src/pages/job/expectation-form.ts';
+import { suggestion, usualText } from '../src/pages/job/habits.ts';
 import { Store } from '../src/state/store.ts';
 
 const NOTHING: Expected = { every_ms: null, schedule: null, time_zone: null, late_after_ms: null, slow_after_ms: null };

@@ -7,11 +7,12 @@ import { expectedText } from '#shared/expected-text';
 import { deleteExpectation, fetchExpectations, putExpectation } from '../../api/expectation-calls.ts';
 import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
-import { isBroken, placeText, suggestion, usualText } from '../../format/expectation-labels.ts';
+import { isBroken, placeText } from '../../format/expectation-labels.ts';
 import { Link, runPath } from '../../router.tsx';
 import { mayAdministerJob } from '../../state/rights.ts';
 import { store } from '../../state/store.ts';
 import { ExpectationDialog } from './expectation-dialog.tsx';
+import { suggestion, usualText } from './habits.ts';
 
 interface ExpectationsSectionProps {
   readonly job: string;
