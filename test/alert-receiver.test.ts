@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { ROOT } from '../scripts/local/paths.ts';
 import { webhookRequest } from '../worker/durable/alerts/channels/webhook.ts';
@@ -40,17 +41,28 @@ beforeAll(async () => {
     return response !== null;
   });
 });
+beforeEach(() => {
+  printed = '';
+});
 afterAll(async () => {
   receiver.kill();
   await rm(directory, { recursive: true, force: true });
 });
 
-function message(id: string): Message {
+/** What it has printed since `printed` was emptied. It prints in order: what was sent before is there when this is. */
+async function everythingPrinted(): Promise<string> {
+  expect(await send(signed(randomUUID(), { job: 'last' }))).toBe(204);
+  const lastLine = /^failed: last on .*\n/m;
+  await waitFor('the last line', () => lastLine.test(printed));
+  return printed.replace(lastLine, '');
+}
+
+function message(id: string, job: string): Message {
   const first = {
     id: 'one',
     kind: 'failed',
     at: Date.now(),
-    job: 'backup',
+    job,
     machine: 'db1.example.com',
     run: '01JABCDEFGHJKMNPQRSTVWXYZ0',
     summary: 'exit code 2',
@@ -74,8 +86,8 @@ function message(id: string): Message {
   };
 }
 
-function signed(id: string, { at = Date.now(), secret = SECRET } = {}) {
-  return webhookRequest({ kind: 'webhook', url, secret }, url, message(id), at);
+function signed(id: string, { at = Date.now(), secret = SECRET, job = 'backup' } = {}) {
+  return webhookRequest({ kind: 'webhook', url, secret }, url, message(id, job), at);
 }
 
 async function send({ headers, body }: Pick<ReturnType<typeof signed>, 'headers' | 'body'>): Promise<number> {
@@ -85,21 +97,21 @@ async function send({ headers, body }: Pick<ReturnType<typeof signed>, 'headers'
 test('the documented receiver has 15 lines, and takes what is signed', async () => {
   expect(RECEIVER.trimEnd().split('\n')).toHaveLength(15);
   expect(await send(signed('taken'))).toBe(204);
-  expect(printed).toContain('failed: backup on db1.example.com, exit code 2: https://leash.example.com/runs/');
+  expect(await everythingPrinted()).toBe(
+    'failed: backup on db1.example.com, exit code 2: https://leash.example.com/runs/01JABCDEFGHJKMNPQRSTVWXYZ0 (1 of 1)\n',
+  );
 });
 
 test('the same message again, as after a lost answer or by a replay, is not taken twice', async () => {
   const request = signed('twice');
-  printed = '';
   expect(await send(request)).toBe(204);
   expect(await send(request)).toBe(204);
-  expect(printed.match(/backup/g)).toHaveLength(1);
+  expect((await everythingPrinted()).match(/backup/g)).toHaveLength(1);
 });
 
 test('what is changed, unsigned, signed by another or old is refused', async () => {
   const request = signed('refused');
   const { 'Leash-Signature': signature = '', ...unsigned } = request.headers;
-  printed = '';
   const attempts = [
     { ...request, body: request.body.replace('backup', 'backup2') },
     { ...request, headers: unsigned },
@@ -112,5 +124,5 @@ test('what is changed, unsigned, signed by another or old is refused', async () 
     signed('refused', { at: Date.now() - 2 * MAX_AGE_MS }),
   ];
   for (const attempt of attempts) expect(await send(attempt)).toBe(401);
-  expect(printed).toBe('');
+  expect(await everythingPrinted()).toBe('');
 });

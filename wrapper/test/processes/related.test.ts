@@ -19,7 +19,7 @@ import {
   WITHOUT_CGROUP,
 } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
-import { killWithGuardian } from '../support/state.ts';
+import { killWithGuardian, recordsIn } from '../support/state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const probe = createCgroup(`probe-${process.pid}`);
@@ -109,7 +109,10 @@ test('`leash orphans --kill` leaves it alone and names it', async () => {
   const env = { ...WITHOUT_CGROUP, LEASH_STATE_DIR: stateDirectory() };
   const started = leashRun(shell(job(server.fifo), mark), { env });
   const { hired, kept } = await allOf(mark);
+  // The command does not wait for it.
+  await waitFor('a record of it', () => recordsIn(env.LEASH_STATE_DIR).length === 1);
   await killWithGuardian(started.process, env.LEASH_STATE_DIR);
+  await started.exited();
   const ended = leash(['orphans', '--kill'], { env });
   expect((await ended.exited()).code).toBe(0);
   expect(ended.stdout.toString()).toMatch(/: ended, .*; related, not killed: /);
