@@ -76,6 +76,16 @@ export const END_REASONS = [
 export const EndReason = v.picklist(END_REASONS);
 export type EndReason = v.InferOutput<typeof EndReason>;
 
+/** Ends that the wrapper itself brings about: by a limit, or by a signal on its machine. */
+export const OWN_END_REASONS = [
+  'timeout',
+  'idle_timeout',
+  'memory_limit',
+  'cpu_limit',
+  'offline_limit',
+  'local_signal',
+] as const satisfies readonly EndReason[];
+
 /** Why a run that asked did not start. */
 export const SKIP_REASONS = ['overlap', 'brake', 'maintenance', 'unreachable'] as const satisfies readonly EndReason[];
 export const SkipReason = v.picklist(SKIP_REASONS);

@@ -15,7 +15,7 @@ import { KillInclude, KillPhase, KillSignal } from './kill.ts';
 import { MAX_COMMAND_LINE_BYTES, MAX_GRACE_MS } from './limits.ts';
 import { Host, LeftProcesses, RelatedProcesses } from './machine-facts.ts';
 import { KillId, RunId, RunKey } from './names.ts';
-import { EndReason } from './run-state.ts';
+import { EndReason, OWN_END_REASONS } from './run-state.ts';
 import { textFrameReader } from './text-frame.ts';
 import { Usage } from './usage.ts';
 
@@ -123,15 +123,7 @@ export const Killing = v.object({
   type: v.literal('killing'),
   /** The kill that this answers; null when the wrapper itself ends the run, by its limit or a local signal. */
   kill: v.nullable(KillId),
-  reason: v.picklist([
-    'operator',
-    'timeout',
-    'idle_timeout',
-    'memory_limit',
-    'cpu_limit',
-    'offline_limit',
-    'local_signal',
-  ]),
+  reason: v.picklist(['operator', ...OWN_END_REASONS]),
   ...KillProgress,
   /** Related processes, which were not killed. */
   related: v.optional(RelatedProcesses),

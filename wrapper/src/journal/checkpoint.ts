@@ -1,17 +1,10 @@
 /** A run's progress, for a successor: what a kill has done so far, and how the command exited, if it has. */
 import * as v from 'valibot';
+import { OWN_END_REASONS } from '#protocol/run-state';
 import { AppliedKill, Killing } from '#protocol/wrapper-link';
 import { NOT_ENDING } from '../kill/decide.ts';
 
-const OWN_REASONS = [
-  'timeout',
-  'idle_timeout',
-  'memory_limit',
-  'cpu_limit',
-  'offline_limit',
-  'local_signal',
-  'leftovers',
-] as const;
+const OWN_REASONS = [...OWN_END_REASONS, 'leftovers'] as const;
 const Reason = v.picklist(['operator', ...OWN_REASONS]);
 const AgeMs = v.number();
 const listOf = <Schema extends v.GenericSchema>(schema: Schema) => v.pipe(v.array(schema), v.readonly());
