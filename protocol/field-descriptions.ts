@@ -1,6 +1,8 @@
 /** What the fields of resources mean: for readers of the OpenAPI document, and of `api.ts`. No bundle contains it but the Worker's. */
+import type { Alert, Channel, Delivery } from './alerts.ts';
 import type { AuditEntry, IndexSize, Job, Kill, LastEnd, Run, Session, Target, TargetTiming, Token } from './api.ts';
 import type { Brake } from './brakes.ts';
+import type { Expectation, Habits } from './expectations.ts';
 import type { Machine, MachineJob } from './machines.ts';
 import type { Checked, Finding, Report, ReportedJob } from './report.ts';
 
@@ -128,6 +130,65 @@ const BRAKE: Record<keyof Brake, string> = {
   created_at: 'When it was set.',
 };
 
+const ALERT: Record<keyof Alert, string> = {
+  id: 'A ULID.',
+  name: 'The name that its messages show.',
+  jobs: 'Globs, any of which must match the job.',
+  machines: 'Globs, any of which must match the machine. What is about a job as a whole matches whatever they are.',
+  tags: 'The run must have one of these tags; empty: any run matches.',
+  on: 'The kinds of occurrences that it reports.',
+  channel: 'Where its messages go.',
+  kill_link: 'Whether messages about a live run have a link that kills it.',
+  muted_until: 'Until when nothing is sent; what happens meanwhile is not sent later either. Null: it is not muted.',
+  created_at: 'When it was created.',
+  created_by: 'The name of the token that created it.',
+  broken_since: 'Since when its channel does not take messages; null: it does, or none was sent yet.',
+  deliveries: 'Its newest messages, the newest first: 5 of each alert in a list, 20 of a single alert.',
+};
+
+const CHANNEL: Record<keyof Channel, string> = {
+  kind: 'Which service it is.',
+  url: 'Where messages are sent, or the recipient of mail. What is secret in it is masked. Absent: the service’s own address.',
+  has_secret: 'Whether it has a secret, which is never shown.',
+};
+
+const DELIVERY: Record<keyof Delivery, string> = {
+  id: 'Identifies the message: the same when it is sent again.',
+  at: 'When it was put together; while it still collects, when that began.',
+  state:
+    '`waiting`: it collects, or is to be sent again. `delivered`: the receiver took it. `failed`: it was given up.',
+  occurrences: 'How many occurrences it reports.',
+  attempts: 'How often it was sent.',
+  error: 'Why the last attempt failed; null if it did not, or there was none.',
+  next_attempt_at: 'When it is sent next; null if it is not.',
+};
+
+const EXPECTATION: Record<keyof Expectation, string> = {
+  job: 'The job that it is about.',
+  machine: 'The machine on which runs are expected; null: a run on any machine will do.',
+  every_ms: 'The time within which a run starts after the start of the one before; null: there is none.',
+  schedule: 'The cron expression by which runs start; null: there is none.',
+  time_zone: 'The time zone of the schedule; null: UTC, or there is no schedule.',
+  late_after_ms: 'How much later than due a run may start; null: a tenth of the interval, but from 1 minute to 1 hour.',
+  slow_after_ms: 'How long a run may take; null: as long as it likes.',
+  source: '`run`: the command line of `leash run`. `operator`: the page or this API, which take precedence.',
+  state:
+    '`unknown`: no run was due yet. `ok`: the last run that was due has started. `late`: a run is due and has not started. `missed`: it had not started when the next one was due.',
+  since: 'Since when it is in this state.',
+  due_at: 'When the next run is due, or the one that is late; null: none is expected.',
+  last_started_at: 'When the last run that counts was started; null: none was.',
+  last_run: 'That run; null: none was started, or it is unknown.',
+  last_run_skipped: 'Whether that run was skipped: it was due and came, and another run was in its way.',
+  problem: 'Why it can’t be judged, such as a schedule that can’t be read; null: it can.',
+  seq: 'Increases with every change: of two versions, the one with the higher `seq` is newer.',
+};
+
+const HABITS: Record<keyof Habits, string> = {
+  every_ms: 'The usual time from the start of a run to that of the next; null: there is no pattern.',
+  duration_ms: 'Between which times most runs took; null: there is no pattern.',
+  runs: 'How many runs that was read from.',
+};
+
 const LAST_END: Record<keyof LastEnd, string> = {
   machine: 'Where it ran.',
   run: 'The id of the run.',
@@ -243,6 +304,11 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string,
   Kill: KILL,
   Target: TARGET,
   TargetTiming: TARGET_TIMING,
+  Alert: ALERT,
+  Channel: CHANNEL,
+  Delivery: DELIVERY,
+  Expectation: EXPECTATION,
+  Habits: HABITS,
   Brake: BRAKE,
   Job: JOB,
   LastEnd: LAST_END,

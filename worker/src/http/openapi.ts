@@ -1,6 +1,7 @@
 /** The OpenAPI document, generated from the operations as they are served. */
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
+import { Alert, AlertChanges, Channel, Delivery, NewAlert } from '#protocol/alerts';
 import {
   AuditEntry,
   IndexSize,
@@ -20,6 +21,7 @@ import {
   Token,
 } from '#protocol/api';
 import { Brake, NewBrake } from '#protocol/brakes';
+import { Expectation, Habits, NewExpectation } from '#protocol/expectations';
 import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
 import { Machine, MachineJob } from '#protocol/machines';
 import { NewToken } from '#protocol/new-token';
@@ -31,10 +33,15 @@ type Json = { readonly [key: string]: unknown };
 
 /** Schemas with a name of their own in the document. */
 const RESPONSE_SCHEMAS = {
+  Alert,
   AuditEntry,
   Brake,
+  Channel,
   Checked,
+  Delivery,
+  Expectation,
   Finding,
+  Habits,
   IndexSize,
   Kill,
   Job,
@@ -52,7 +59,16 @@ const RESPONSE_SCHEMAS = {
   TargetTiming,
   Token,
 };
-const REQUEST_SCHEMAS = { KillManyRequest, KillRequest, NewBrake, NewToken, RotateToken };
+const REQUEST_SCHEMAS = {
+  AlertChanges,
+  KillManyRequest,
+  KillRequest,
+  NewAlert,
+  NewBrake,
+  NewExpectation,
+  NewToken,
+  RotateToken,
+};
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
 
