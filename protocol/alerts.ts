@@ -1,8 +1,9 @@
 /** Alerts: what they are about, whom they go to, and what a webhook receives. */
 import * as v from 'valibot';
-import { Tag } from './about.ts';
+import { Tags } from './about.ts';
 import { hasInvisible } from './invisible-characters.ts';
-import { Glob, JobName, MachineName, RunId } from './names.ts';
+import { AlertId, Globs, JobName, MachineName, RunId } from './names.ts';
+import { InputTime, Time } from './time.ts';
 
 /**
  * What an alert can be about.
@@ -95,11 +96,6 @@ export type NewChannel = v.InferOutput<typeof NewChannel>;
 export const Channel = v.object({ ...CHANNEL, has_secret: v.boolean() });
 export type Channel = v.InferOutput<typeof Channel>;
 
-const Globs = v.pipe(
-  v.union([Glob, v.pipe(v.array(Glob), v.minLength(1), v.maxLength(20))], 'must be a glob, or up to 20 globs'),
-  v.transform((globs) => (typeof globs === 'string' ? [globs] : globs)),
-);
-const Time = v.pipe(v.string(), v.isoTimestamp('must be an RFC 3339 time'));
 const Kinds = v.pipe(v.array(AlertKind), v.minLength(1), v.maxLength(ALERT_KINDS.length));
 const Name = v.pipe(
   v.string(),
@@ -113,12 +109,12 @@ export const NewAlert = v.strictObject({
   jobs: v.optional(Globs, '*'),
   machines: v.optional(Globs, '*'),
   /** Any of these tags; empty: with or without. */
-  tags: v.optional(v.pipe(v.array(Tag), v.maxLength(20)), []),
+  tags: v.optional(Tags, []),
   on: Kinds,
   channel: NewChannel,
   /** Whether its messages have a link by which a live run can be killed. */
   kill_link: v.optional(v.boolean(), false),
-  muted_until: v.optional(v.nullable(Time), null),
+  muted_until: v.optional(v.nullable(InputTime), null),
 });
 export type NewAlert = v.InferOutput<typeof NewAlert>;
 
@@ -127,11 +123,11 @@ export const AlertChanges = v.strictObject({
   name: v.optional(Name),
   jobs: v.optional(Globs),
   machines: v.optional(Globs),
-  tags: v.optional(v.pipe(v.array(Tag), v.maxLength(20))),
+  tags: v.optional(Tags),
   on: v.optional(Kinds),
   channel: v.optional(NewChannel),
   kill_link: v.optional(v.boolean()),
-  muted_until: v.optional(v.nullable(Time)),
+  muted_until: v.optional(v.nullable(InputTime)),
 });
 export type AlertChanges = v.InferOutput<typeof AlertChanges>;
 
@@ -150,8 +146,6 @@ export const Delivery = v.object({
   next_attempt_at: v.nullable(Time),
 });
 export type Delivery = v.InferOutput<typeof Delivery>;
-
-export const AlertId = v.pipe(v.string(), v.regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/, 'must be a ULID'));
 
 export const Alert = v.object({
   id: AlertId,

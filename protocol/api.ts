@@ -1,29 +1,16 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339 in UTC. `field-descriptions.ts` says what the fields mean. */
 import * as v from 'valibot';
 import { BlockingRun, Overlap, OverlapScope } from './admission.ts';
-import { showInvisible } from './invisible-characters.ts';
 import { KillInclude, KillPhase, KillSignal, KillState, TargetState } from './kill.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
-import { Glob, InstanceName, JobName, KillId, MachineName, MachineSelector, RunId } from './names.ts';
+import { Globs, InstanceName, JobName, KillId, MachineName, MachineSelector, RunId } from './names.ts';
+import { Reason } from './reason.ts';
 import { ReportedAbout } from './reported-about.ts';
 import { EndReason, EndState, RunState, SkipReason } from './run-state.ts';
+import { Time } from './time.ts';
 import { Usage } from './usage.ts';
 import { WrapperKind } from './wrapper-kind.ts';
 
-// isoTimestamp allows forms that Date.parse doesn't, such as the offset `+05`.
-export const Time = v.pipe(
-  v.string(),
-  v.isoTimestamp('must be an RFC 3339 time'),
-  v.check((text) => !Number.isNaN(Date.parse(text)), 'must be an RFC 3339 time'),
-);
-/** A time in a request. Date.parse would make the 30th of February a day in March. */
-export const InputTime = v.pipe(
-  Time,
-  v.check((text) => {
-    const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
-    return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
-  }, 'must be a valid date'),
-);
 export const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Why a process is related: see `RelatedList`. `kept`: `LEASH_KEEP=1` excludes it. */
 const RELATION = { parent: v.nullable(v.object({ pid: v.number(), command_line: v.string() })), kept: v.boolean() };
@@ -220,14 +207,7 @@ const KillOptions = {
   signal: v.optional(KillSignal),
   grace_seconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_GRACE_MS / 1000))),
   include: v.optional(KillInclude),
-  /** Shown in one line with other text, so invisible characters are escaped. */
-  reason: v.optional(
-    v.pipe(
-      v.string(),
-      v.maxLength(500),
-      v.transform((text) => showInvisible(text.replaceAll(/[\t\n\r]+/g, ' '))),
-    ),
-  ),
+  reason: v.optional(Reason),
 };
 
 export const KillRequest = v.strictObject({
@@ -237,12 +217,6 @@ export const KillRequest = v.strictObject({
   ...KillOptions,
 });
 export type KillRequest = v.InferOutput<typeof KillRequest>;
-
-/** One glob or several, any of which must match. */
-const Globs = v.pipe(
-  v.union([Glob, v.pipe(v.array(Glob), v.minLength(1), v.maxLength(20))], 'must be a glob, or up to 20 globs'),
-  v.transform((globs) => (typeof globs === 'string' ? [globs] : globs)),
-);
 
 /** A run named by job and id, because another job may have reported the same id. */
 const RunOfJob = v.strictObject({ job: JobName, run: RunId });

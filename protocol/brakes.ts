@@ -1,44 +1,15 @@
 /** Standing orders: a brake is a kill that stands, maintenance the same without the kill. */
 import * as v from 'valibot';
 import { Kill } from './api.ts';
-import { showInvisible } from './invisible-characters.ts';
-import { Glob } from './names.ts';
-
-/** The longest that one may stand: thirty days. */
-export const MAX_BRAKE_MS = 30 * 24 * 60 * 60 * 1000;
-
-/** How many may be active at a time: all are read whenever wrappers connect. */
-export const MAX_BRAKES = 100;
-
-/** How many globs of jobs or machines one may have. */
-export const MAX_BRAKE_GLOBS = 20;
-
-const Globs = v.pipe(
-  v.union(
-    [Glob, v.pipe(v.array(Glob), v.minLength(1), v.maxLength(MAX_BRAKE_GLOBS))],
-    `must be a glob, or up to ${MAX_BRAKE_GLOBS} globs`,
-  ),
-  v.transform((globs) => (typeof globs === 'string' ? [globs] : globs)),
-);
-
-export const BrakeId = v.pipe(v.string(), v.regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/, 'must be a ULID'));
+import { BrakeId, Globs } from './names.ts';
+import { Reason } from './reason.ts';
+import { InputTime, Time } from './time.ts';
 
 export const NewBrake = v.strictObject({
   jobs: v.optional(Globs, '*'),
   machines: v.optional(Globs, '*'),
-  /** Shown in one line with other text. */
-  reason: v.optional(
-    v.nullable(
-      v.pipe(
-        v.string(),
-        v.maxLength(500),
-        v.transform((text) => showInvisible(text.replaceAll(/[\t\n\r]+/g, ' '))),
-      ),
-    ),
-    null,
-  ),
-  /** RFC 3339. */
-  until: v.pipe(v.string(), v.isoTimestamp('must be an RFC 3339 time')),
+  reason: v.optional(v.nullable(Reason), null),
+  until: InputTime,
   /** Whether matching runs are killed; otherwise they run, quietly. */
   kill: v.boolean(),
 });
@@ -49,10 +20,10 @@ export const Brake = v.object({
   jobs: v.array(v.string()),
   machines: v.array(v.string()),
   reason: v.nullable(v.string()),
-  until: v.string(),
+  until: Time,
   kill: v.boolean(),
   created_by: v.string(),
-  created_at: v.string(),
+  created_at: Time,
 });
 export type Brake = v.InferOutput<typeof Brake>;
 

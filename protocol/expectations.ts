@@ -1,6 +1,7 @@
 /** When a job's runs are expected, and how long they may take. */
 import * as v from 'valibot';
 import { JobName, MachineName, RunId } from './names.ts';
+import { Time } from './time.ts';
 
 const MINUTE_MS = 60_000;
 const YEAR_MS = 366 * 24 * 60 * MINUTE_MS;
@@ -34,8 +35,6 @@ export type Expected = v.InferOutput<typeof Expected>;
 export const EXPECTATION_STATES = ['unknown', 'ok', 'late', 'missed'] as const;
 export const ExpectationState = v.picklist(EXPECTATION_STATES);
 export type ExpectationState = v.InferOutput<typeof ExpectationState>;
-
-const Time = v.string();
 
 /** What is expected of a job, on one machine or as a whole, and whether it holds. Times are RFC 3339 in UTC. */
 export const Expectation = v.object({

@@ -69,8 +69,20 @@ export const DEFAULT_GRACE_MS = 5_000;
 /** The longest grace: a day. */
 export const MAX_GRACE_MS = 24 * 60 * 60 * 1000;
 
+/** How many globs of jobs or machines one call, alert or brake may have. */
+export const MAX_GLOBS = 20;
+
+/** The longest reason of a kill or brake. */
+export const MAX_REASON_CHARS = 500;
+
 /** How many runs one call may name. */
 export const MAX_KILLED_RUNS = 500;
+
+/** The longest that a brake may stand: thirty days. */
+export const MAX_BRAKE_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** How many brakes may be active at a time: all are read whenever wrappers connect. */
+export const MAX_BRAKES = 100;
 
 /** How long a kill matches runs that connect late, by default. */
 export const KILL_TTL_MS = 10 * 60 * 1000;

@@ -1,8 +1,9 @@
 /** Machines, as their runs have shown them. */
 import * as v from 'valibot';
-import { Count, LastEnd, Run, RunEnd, Time } from './api.ts';
+import { Count, LastEnd, Run, RunEnd } from './api.ts';
 import { Expectation } from './expectations.ts';
 import { JobName, MachineName } from './names.ts';
+import { Time } from './time.ts';
 import { WrapperKind } from './wrapper-kind.ts';
 
 /** How a job ended last on the machine. */

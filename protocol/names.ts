@@ -1,5 +1,6 @@
 /** The names and ids that every part of Leash uses, and their syntax. */
 import * as v from 'valibot';
+import { MAX_GLOBS } from './limits.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
@@ -28,6 +29,15 @@ export const Glob = v.pipe(
   ),
 );
 
+/** One glob or several, any of which must match. */
+export const Globs = v.pipe(
+  v.union(
+    [Glob, v.pipe(v.array(Glob), v.minLength(1), v.maxLength(MAX_GLOBS))],
+    `must be a glob, or up to ${MAX_GLOBS} globs`,
+  ),
+  v.transform((globs) => (typeof globs === 'string' ? [globs] : globs)),
+);
+
 /** Which machines: up to 20 names or globs, separated by commas. No name contains a `*` or a comma. */
 export const MachineSelector = v.pipe(
   v.string(),
@@ -37,11 +47,15 @@ export const MachineSelector = v.pipe(
   ),
 );
 
-/** A ULID made by the wrapper, so that a run has an id before the control plane is reached. */
-export const RunId = v.pipe(v.string(), v.regex(ULID, 'must be a ULID'));
+const Ulid = v.pipe(v.string(), v.regex(ULID, 'must be a ULID'));
 
-/** A ULID made by the control plane. */
-export const KillId = v.pipe(v.string(), v.regex(ULID, 'must be a ULID'));
+/** A ULID made by the wrapper, so that a run has an id before the control plane is reached. */
+export const RunId = Ulid;
+
+// Those below are made by the control plane.
+export const KillId = Ulid;
+export const AlertId = Ulid;
+export const BrakeId = Ulid;
 
 /** 128 random bits in hex, known only to the wrapper and its spool. The object stores a hash. */
 export const RunKey = v.pipe(v.string(), v.regex(RUN_KEY, 'must be 32 hex digits'));

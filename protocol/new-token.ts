@@ -1,8 +1,9 @@
 /** The body of `POST /tokens`. Apart from the resources: only one page makes tokens. */
 import * as v from 'valibot';
-import { InputTime, isForWrappersOnly, SCOPES, Scope } from './api.ts';
+import { isForWrappersOnly, SCOPES, Scope } from './api.ts';
 import { hasInvisible } from './invisible-characters.ts';
 import { Glob } from './names.ts';
+import { InputTime } from './time.ts';
 
 export const NewToken = v.pipe(
   v.strictObject({

@@ -1,9 +1,10 @@
 /** What happened to the jobs in a period that someone should look at, such as a night. */
 import * as v from 'valibot';
-import { Count, Run, Time } from './api.ts';
+import { Count, Run } from './api.ts';
 import { Expectation } from './expectations.ts';
 import { JobName, KillId, MachineName } from './names.ts';
 import { ReportedAbout } from './reported-about.ts';
+import { Time } from './time.ts';
 
 /**
  * What can be found, the worst first.

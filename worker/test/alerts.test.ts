@@ -477,6 +477,7 @@ describe('the API', () => {
       { name: 'a', on: ['failed'], channel, jobs: 'a b' },
       { name: 'a', on: ['failed'] },
       { name: 'a', on: ['failed'], channel, muted_until: 'tomorrow' },
+      { name: 'a', on: ['failed'], channel, muted_until: '2999-02-30T00:00:00Z' },
     ];
     for (const body of bad) expect(await refusal(call('POST', '/alerts', { body }))).toBe('400 bad_request');
     const { id } = await newAlert(channel.url);

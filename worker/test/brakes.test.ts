@@ -1,7 +1,8 @@
 /** Brakes and maintenance: what they kill, in whichever order runs and brakes come, and who may set, see and end them. */
 import { describe, expect, test, vi } from 'vitest';
 import type { Kill } from '#protocol/api';
-import { type Brake, MAX_BRAKES } from '#protocol/brakes';
+import type { Brake } from '#protocol/brakes';
+import { MAX_BRAKES } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
 import { activeBrakes } from '../shared/d1/brakes.ts';
 import { sweep } from '../src/sweep.ts';

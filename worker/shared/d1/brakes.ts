@@ -1,8 +1,9 @@
 /** Brakes and maintenance: the orders that stand. D1 has them, and nobody else decides which there are. */
 import { ulid } from 'ulid';
 import * as v from 'valibot';
-import { type Brake, MAX_BRAKES, type NewBrake, type StandingOrder } from '#protocol/brakes';
+import type { Brake, NewBrake, StandingOrder } from '#protocol/brakes';
 import { isWithinGlob, matchesGlob, mayOverlap } from '#protocol/glob';
+import { MAX_BRAKES } from '#protocol/limits';
 import type { Actor } from './audit.ts';
 import type { IdempotencyKey } from './idempotency.ts';
 

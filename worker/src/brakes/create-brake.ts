@@ -3,7 +3,8 @@
  * by then is killed now, one that connects later brings the brake with it, and one in between the sweep finds.
  */
 import type { Kill } from '#protocol/api';
-import { brakeReason, MAX_BRAKES, type NewBrake } from '#protocol/brakes';
+import { brakeReason, type NewBrake } from '#protocol/brakes';
+import { MAX_BRAKES } from '#protocol/limits';
 import { recordAudit } from '../../shared/d1/audit.ts';
 import {
   type BrakeRecord,

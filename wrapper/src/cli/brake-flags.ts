@@ -1,12 +1,10 @@
 /** What the subcommands share that set a brake or begin maintenance. */
-import { MAX_BRAKE_GLOBS, MAX_BRAKE_MS } from '#protocol/brakes';
+import { MAX_BRAKE_MS, MAX_GLOBS } from '#protocol/limits';
 import { Glob } from '#protocol/names';
 import { duration, name, UsageError } from './flags.ts';
 
 /** Spread into the flags of each. */
 export const BRAKE_FLAGS = { for: { type: 'string' }, reason: { type: 'string' } } as const;
-
-const MAX_REASON_CHARS = 500;
 
 export function readEnd(text: string | undefined): number {
   const ms = duration('--for', text);
@@ -15,15 +13,9 @@ export function readEnd(text: string | undefined): number {
   return ms;
 }
 
-export function readReason(text: string | undefined): string | null {
-  if (text === undefined) return null;
-  if (text.length > MAX_REASON_CHARS) throw new UsageError(`--reason: at most ${MAX_REASON_CHARS} characters`);
-  return text;
-}
-
 /** Names or globs, each of which may hold several with commas. */
 export function readGlobs(option: string, values: readonly string[]): string[] {
   const globs = values.flatMap((list) => list.split(',')).map((glob) => name(option, Glob, glob));
-  if (globs.length > MAX_BRAKE_GLOBS) throw new UsageError(`${option}: at most ${MAX_BRAKE_GLOBS} of them`);
+  if (globs.length > MAX_GLOBS) throw new UsageError(`${option}: at most ${MAX_GLOBS} of them`);
   return globs;
 }

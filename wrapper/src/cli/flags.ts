@@ -2,6 +2,7 @@
 import os from 'node:os';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import * as v from 'valibot';
+import { MAX_REASON_CHARS } from '#protocol/limits';
 import { parseDuration } from '#shared/parse-duration';
 import { parseSize } from '../format/size.ts';
 
@@ -65,6 +66,13 @@ export function amount(option: string, text: string | undefined, otherwise: numb
   if (text === undefined) return otherwise;
   if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`${option} ${text}: not a number; use e.g. 10 or 0.5`);
   return Number(text);
+}
+
+/** Why a kill or brake is ordered. */
+export function reason(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  if (text.length > MAX_REASON_CHARS) throw new UsageError(`--reason: at most ${MAX_REASON_CHARS} characters`);
+  return text;
 }
 
 /** A signal by its name, with or without SIG. */

@@ -1,6 +1,7 @@
 /** `/alerts`: who is notified of what, and whether that works. */
 import type * as v from 'valibot';
-import { AlertBody, AlertChanges, AlertId, AlertList, AlertTestBody, NewAlert } from '#protocol/alerts';
+import { AlertBody, AlertChanges, AlertList, AlertTestBody, NewAlert } from '#protocol/alerts';
+import { AlertId } from '#protocol/names';
 import type { AlertAuthor, AlertChange } from '../../../shared/rpc/alerts-object.ts';
 import { alertsObject, callAlerts } from '../../../shared/rpc/alerts-object.ts';
 import { ApiError } from '../../api-error.ts';

@@ -1,6 +1,8 @@
 /** `/brakes`: brakes and maintenance. */
 import type * as v from 'valibot';
-import { BrakeCreated, BrakeId, BrakeList, MAX_BRAKE_MS, NewBrake } from '#protocol/brakes';
+import { BrakeCreated, BrakeList, NewBrake } from '#protocol/brakes';
+import { MAX_BRAKE_MS } from '#protocol/limits';
+import { BrakeId } from '#protocol/names';
 import { recordAudit } from '../../../shared/d1/audit.ts';
 import { activeBrakes, brakeResource, concernsJobs, deleteBrake, findBrake } from '../../../shared/d1/brakes.ts';
 import type { TokenRecord } from '../../../shared/d1/tokens.ts';

@@ -1,7 +1,7 @@
 /** `GET /report`: what happened in a period that someone should look at. */
 import * as v from 'valibot';
-import { InputTime } from '#protocol/api';
 import { MAX_REPORT_DAYS, ReportBody } from '#protocol/report';
+import { InputTime } from '#protocol/time';
 import { ApiError } from '../../api-error.ts';
 import { buildReport } from '../../report/build-report.ts';
 import { json, operation } from '../operation.ts';

@@ -4,7 +4,6 @@ import { Tag } from '#protocol/about';
 import {
   EventList,
   GAPS_HEADER,
-  InputTime,
   MISSING_BYTES_HEADER,
   NEXT_OFFSET_HEADER,
   OFFSET_HEADER,
@@ -15,6 +14,7 @@ import {
 import { matchesGlob } from '#protocol/glob';
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
+import { InputTime } from '#protocol/time';
 import { listRuns } from '../../../shared/d1/run-lists.ts';
 import { findRuns } from '../../../shared/d1/runs.ts';
 import { callJob } from '../../../shared/rpc/job-object.ts';

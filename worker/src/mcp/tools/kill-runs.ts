@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { KillsBody } from '#protocol/api';
-import { MAX_GRACE_MS, MAX_KILLED_RUNS } from '#protocol/limits';
+import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_REASON_CHARS } from '#protocol/limits';
 import { JobName, RunId } from '#protocol/names';
 import { killLines } from '../describe.ts';
 import { tool } from '../tool.ts';
@@ -23,7 +23,7 @@ export const killRuns = tool({
       v.string(),
       v.trim(),
       v.minLength(1),
-      v.maxLength(500),
+      v.maxLength(MAX_REASON_CHARS),
       v.description('Why, in the words of the person who decided. Shown on the runs and in the audit log.'),
     ),
     grace_seconds: v.optional(

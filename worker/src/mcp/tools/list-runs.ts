@@ -1,7 +1,8 @@
 import * as v from 'valibot';
-import { InputTime, RunList } from '#protocol/api';
+import { RunList } from '#protocol/api';
 import { JobName, MachineName } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
+import { InputTime } from '#protocol/time';
 import { runLine } from '../describe.ts';
 import { tool } from '../tool.ts';
 import { PAGE } from './inputs.ts';

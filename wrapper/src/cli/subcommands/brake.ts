@@ -1,8 +1,8 @@
 /** `leash brake`. */
 import { type BrakeArguments, brakeCommand } from '../../operator/brakes/brake-command.ts';
 import { canAsk } from '../../operator/prompt.ts';
-import { BRAKE_FLAGS, readEnd, readGlobs, readReason } from '../brake-flags.ts';
-import { duration, readFlagsAndWords, UsageError } from '../flags.ts';
+import { BRAKE_FLAGS, readEnd, readGlobs } from '../brake-flags.ts';
+import { duration, readFlagsAndWords, reason, UsageError } from '../flags.ts';
 import {
   OPERATOR_FLAGS,
   OPERATOR_HELP,
@@ -69,7 +69,7 @@ export function parseBrake(argv: readonly string[]): BrakeInvocation | null {
         jobs: readGlobs('JOB', positionals),
         machines: readGlobs('--machine', flags.machine ?? []),
         forMs: readEnd(flags.for),
-        reason: readReason(flags.reason),
+        reason: reason(flags.reason),
         kill: true,
       },
       isConfirmed: flags.yes ?? false,

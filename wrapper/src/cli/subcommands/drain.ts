@@ -1,7 +1,7 @@
 /** `leash drain`. */
 import { type DrainArguments, drainCommand } from '../../operator/brakes/drain-command.ts';
-import { BRAKE_FLAGS, readEnd, readGlobs, readReason } from '../brake-flags.ts';
-import { duration, readFlagsAndWords, UsageError } from '../flags.ts';
+import { BRAKE_FLAGS, readEnd, readGlobs } from '../brake-flags.ts';
+import { duration, readFlagsAndWords, reason, UsageError } from '../flags.ts';
 import {
   OPERATOR_FLAGS,
   OPERATOR_HELP,
@@ -61,7 +61,7 @@ export function parseDrain(argv: readonly string[]): DrainInvocation | null {
     args: {
       machines: readGlobs('MACHINE', positionals),
       forMs: readEnd(flags.for),
-      reason: readReason(flags.reason),
+      reason: reason(flags.reason),
       isWaiting,
       killAfterMs,
       asJson: operator.asJson,

@@ -7,7 +7,7 @@ import { type KillArguments, killCommand } from '../../operator/kill/kill-comman
 import type { KillOptions } from '../../operator/kill/selection.ts';
 import { parseWord, type Word } from '../../operator/kill/words.ts';
 import { canAsk } from '../../operator/prompt.ts';
-import { duration, name, readFlagsAndWords, signalName, UsageError } from '../flags.ts';
+import { duration, name, readFlagsAndWords, reason, signalName, UsageError } from '../flags.ts';
 import {
   OPERATOR_FLAGS,
   OPERATOR_HELP,
@@ -124,21 +124,18 @@ interface HowFlags {
   readonly reason?: string | undefined;
 }
 
-const MAX_REASON_CHARS = 500;
-
 function readOptions(flags: HowFlags): KillOptions {
   if (flags.force && (flags.signal !== undefined || flags.grace !== undefined))
     throw new UsageError('--force is SIGKILL at once: it excludes --signal and --grace');
   const graceMs = duration('--grace', flags.grace);
   if (graceMs !== null && graceMs > MAX_GRACE_MS) throw new UsageError(`--grace ${flags.grace}: at most a day`);
-  if ((flags.reason ?? '').length > MAX_REASON_CHARS)
-    throw new UsageError(`--reason: at most ${MAX_REASON_CHARS} characters`);
+  const why = reason(flags.reason);
   return {
     ...(flags.signal !== undefined && { signal: killSignal(flags.signal) }),
     ...(graceMs !== null && { grace_seconds: graceMs / 1_000 }),
     ...(flags.force && ({ signal: 'SIGKILL', grace_seconds: 0 } as const)),
     ...(flags['include-related'] && ({ include: 'related' } as const)),
-    ...(flags.reason !== undefined && { reason: flags.reason }),
+    ...(why !== null && { reason: why }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** `leash maintenance`. */
 import { type MaintenanceArguments, maintenanceCommand } from '../../operator/brakes/maintenance-command.ts';
-import { BRAKE_FLAGS, readEnd, readGlobs, readReason } from '../brake-flags.ts';
-import { readFlags, UsageError } from '../flags.ts';
+import { BRAKE_FLAGS, readEnd, readGlobs } from '../brake-flags.ts';
+import { readFlags, reason, UsageError } from '../flags.ts';
 import {
   OPERATOR_FLAGS,
   OPERATOR_HELP,
@@ -58,7 +58,7 @@ export function parseMaintenance(argv: readonly string[]): MaintenanceInvocation
     );
   }
   const operator = readOperatorFlags(flags);
-  const order = { jobs, machines, forMs: readEnd(flags.for), reason: readReason(flags.reason), kill: false };
+  const order = { jobs, machines, forMs: readEnd(flags.for), reason: reason(flags.reason), kill: false };
   return { operator, args: { order, asJson: operator.asJson } };
 }
 
