@@ -166,7 +166,7 @@ export class RunStore extends Table<typeof RUN_COLUMNS> {
   /** The run that started last, on a machine or on any. Reads all runs: for what is rare. */
   lastStarted(machine: string | null): RunRecord | null {
     const [condition, bindings] = machine === null ? ['', []] : ['WHERE machine = ?', [machine]];
-    return this.select(`${condition} ORDER BY started_at DESC LIMIT 1`, ...bindings)[0] ?? null;
+    return this.select(`${condition} ORDER BY started_at DESC, id DESC LIMIT 1`, ...bindings)[0] ?? null;
   }
 
   /** Runs that ended before a time, oldest first. */

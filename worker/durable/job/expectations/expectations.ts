@@ -34,6 +34,8 @@ export class Expectations {
   /** By what is expected: to read a cron expression takes longer than all the rest. */
   readonly #plans = new Map<string, Plan>();
   #isChecking = false;
+  /** The highest of those that were removed: one that is set within the same millisecond comes after it. */
+  #removedSeq = 0;
 
   constructor(job: JobContext) {
     this.#job = job;
@@ -82,14 +84,16 @@ export class Expectations {
   remove(machine: string): boolean {
     const known = this.store.get(machine);
     if (known === null) return false;
+    const seq = nextSeq(known);
+    this.#removedSeq = Math.max(seq, this.#removedSeq);
     this.#job.storage.transaction(() => {
       this.store.remove(machine);
-      this.#job.outbox.addRemoved('expectation', machine, nextSeq(known));
+      this.#job.outbox.addRemoved('expectation', machine, seq);
       this.#job.viewers.broadcast({
         type: 'expectation_removed',
         job: this.#job.name,
         machine: machine === ANY_MACHINE ? null : machine,
-        seq: nextSeq(known),
+        seq,
       });
       this.#setDeadline(Date.now());
       this.#job.slowRuns.setDeadlines();
@@ -154,8 +158,8 @@ export class Expectations {
       dueAt: null,
       checkAt: null,
       problem: null,
-      // One that was removed had a lower one.
-      seq: now,
+      // Higher than that of one that was removed.
+      seq: Math.max(now, this.#removedSeq),
       sentSeq: 0,
     };
   }
