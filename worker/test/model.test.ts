@@ -10,7 +10,7 @@ import { afterAll, beforeAll, test, vi } from 'vitest';
 import { trials } from '#testing/seed';
 import { useFakeDate } from './support/clock.ts';
 import { interceptD1 } from './support/model/real-job.ts';
-import { steps } from './support/model/steps.ts';
+import { type Step, steps, stepsOfExpectations } from './support/model/steps.ts';
 import { runTrial } from './support/model/trial.ts';
 
 let sequence = 0;
@@ -25,12 +25,15 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
-test('a job behaves like the model, whatever happens to it in whatever order', async () => {
-  await fc.assert(
-    fc.asyncProperty(steps, (sequenceOfSteps) => {
-      sequence += 1;
-      return runTrial(`model-${sequence}`, sequenceOfSteps);
-    }),
-    trials(30, 1_000),
-  );
-});
+test('a job behaves like the model, whatever happens to it in whatever order', () => check(steps, trials(20, 1_000)));
+
+test('it says of expected runs what the model says, whenever they come', () =>
+  check(stepsOfExpectations, trials(20, 1_000)));
+
+async function check(sequences: fc.Arbitrary<Step[]>, parameters: fc.Parameters<[Step[]]>): Promise<void> {
+  const runNext = (sequenceOfSteps: Step[]) => {
+    sequence += 1;
+    return runTrial(`model-${sequence}`, sequenceOfSteps);
+  };
+  await fc.assert(fc.asyncProperty(sequences, runNext), parameters);
+}

@@ -7,6 +7,7 @@
 import type { Question } from '#protocol/admission';
 import { isProgress, isTargetEnded, type KillPhase, type KillState, type TargetState } from '#protocol/kill';
 import { type EndReason, isLive, type RunState, reportedEnd, type SkipReason, stateOfEnd } from '#protocol/run-state';
+import { type ExpectedName, ModelExpectations } from './expectations.ts';
 import type { StepOf } from './steps.ts';
 
 const WRAPPER_SILENCE_MS = 15_000;
@@ -55,6 +56,10 @@ export interface ModelRun {
   /** What the object knows. */
   known: boolean;
   startedAt: number;
+  /** As of what is known: null, if it may be alive. */
+  endedAt: number | null;
+  /** Since when it takes longer than expected. */
+  slowSince: number | null;
   askedAt: number | null;
   /** What it was told: to start, with this number, or not to, for this reason. */
   fence: number | null;
@@ -106,7 +111,7 @@ export interface ModelKill {
 }
 
 interface Deadline {
-  readonly kind: 'silence' | 'probe' | 'disconnect' | 'kill_answer' | 'expire' | 'drain';
+  readonly kind: 'silence' | 'probe' | 'disconnect' | 'kill_answer' | 'expire' | 'drain' | 'expectation' | 'slow';
   readonly subject: string;
   readonly armedAt: number;
   readonly dueAt: number;
@@ -116,6 +121,7 @@ export class Model {
   readonly runs: ModelRun[];
   readonly kills: ModelKill[] = [];
   readonly silentSockets: ModelSocket[] = [];
+  readonly expectations: ModelExpectations;
   #deadlines = new Map<string, Deadline>();
   #drainedAt = 0;
   /** A drain is running: it ends after everything else of the step. */
@@ -128,6 +134,7 @@ export class Model {
 
   constructor(now: number, runs: readonly { id: string; instance: string; machine: string }[]) {
     this.now = now;
+    this.expectations = new ModelExpectations(now);
     this.runs = runs.map((run) => ({
       ...run,
       applied: new Map(),
@@ -136,6 +143,8 @@ export class Model {
       question: null,
       known: false,
       startedAt: 0,
+      endedAt: null,
+      slowSince: null,
       askedAt: null,
       fence: null,
       refusal: null,
@@ -175,7 +184,8 @@ export class Model {
     return socket;
   }
 
-  start(run: ModelRun, socket: ModelSocket, { phase, ageMs, successor }: StepOf<'connect'>, outputTo: number): void {
+  start(run: ModelRun, socket: ModelSocket, step: StepOf<'connect'>, outputTo: number): void {
+    const { phase, ageMs, successor, expected } = step;
     const isNew = !run.known;
     const before = { state: run.state, isUnderway: run.known && isUnderway(run) };
     for (const other of run.sockets) if (other.open && other !== socket) this.#close(other, 4001);
@@ -184,6 +194,7 @@ export class Model {
     socket.isKeeper = phase === 'ended';
     if (isNew) {
       this.#open(run, { phase, ageMs, successor });
+      this.expectations.runStarted(run, expected, this.runs, this.now);
     } else if (run.final) {
       if (phase === 'ended' && run.left > 0 && !run.connected) {
         run.connected = true;
@@ -197,7 +208,7 @@ export class Model {
       this.#adopt(run, phase, successor);
       if (phase === 'running') this.#begin(run, ageMs);
       if ((phase === 'running' || phase === 'waiting') && run.state === 'lost') {
-        this.#setEnd(run, phase, null, null);
+        this.#setEnd(run, phase, null, null, null);
         if (phase === 'waiting') run.fence = null;
         run.events.push('returned');
         this.#reopen(run);
@@ -460,7 +471,7 @@ export class Model {
   }
 
   #abandon(run: ModelRun, finalOffset: number): void {
-    this.#setEnd(run, 'lost', 253, 'wrapper_died');
+    this.#setEnd(run, 'lost', 253, 'wrapper_died', run.endedAt ?? this.now);
     run.final = true;
     run.connected = false;
     run.disconnectedSince = null;
@@ -531,7 +542,9 @@ export class Model {
     isKeeper: boolean,
   ): void {
     const { exitCode } = reportedEnd(reason, { kind: 'exited', code: 0 });
-    this.#setEnd(run, stateOfEnd(reason, exitCode), exitCode, reason);
+    const slowAt = this.#slowAt(run);
+    if (run.slowSince === null && hasBegun(run) && slowAt !== null && this.now > slowAt) this.#isSlow(run, slowAt);
+    this.#setEnd(run, stateOfEnd(reason, exitCode), exitCode, reason, this.now);
     run.final = true;
     run.left = left;
     run.connected = left > 0 && isKeeper;
@@ -727,6 +740,15 @@ export class Model {
       case 'drain':
         this.#drain();
         return;
+      case 'expectation':
+        this.expectations.look(deadline.dueAt, this.d1.away || this.d1.refused, this.now);
+        return;
+      case 'slow': {
+        const run = this.#run(deadline.subject);
+        const slowAt = this.#slowAt(run);
+        if (this.#isWatched(run) && slowAt !== null) this.#isSlow(run, slowAt);
+        return;
+      }
     }
   }
 
@@ -771,7 +793,7 @@ export class Model {
   }
 
   #declareLost(run: ModelRun, since: number): void {
-    this.#setEnd(run, 'lost', 253, 'silence');
+    this.#setEnd(run, 'lost', 253, 'silence', this.now);
     run.connected = false;
     run.disconnectedSince ??= since;
     run.events.push('lost');
@@ -812,6 +834,41 @@ export class Model {
     this.#arm('disconnect', run.id, this.now + DISCONNECT_MS);
   }
 
+  // --- what is expected ---
+
+  expect(machine: string | null, expected: ExpectedName): void {
+    this.expectations.set(machine, expected, this.runs, this.now);
+  }
+
+  #slowAt({ machine, startedAt }: ModelRun): number | null {
+    const slowAfterMs = this.expectations.slowAfterMs(machine);
+    return slowAfterMs === null ? null : startedAt + slowAfterMs;
+  }
+
+  #isSlow(run: ModelRun, slowAt: number): void {
+    run.slowSince = slowAt;
+    run.events.push('slow');
+  }
+
+  /** Whether it is slow is known only while its wrapper is connected. */
+  #isWatched(run: ModelRun): boolean {
+    return run.known && isLive(run.state) && hasBegun(run) && run.connected && run.slowSince === null;
+  }
+
+  /** Sets what follows from the state after a step. @returns whether some of it is due at once */
+  settle(): boolean {
+    const dueTimes: number[] = [];
+    const arm = (kind: 'expectation' | 'slow', subject: string, dueAt: number | null) => {
+      this.#cancel(kind, subject);
+      if (dueAt === null) return;
+      this.#arm(kind, subject, dueAt);
+      dueTimes.push(dueAt);
+    };
+    arm('expectation', '', this.expectations.nextLook(this.now));
+    for (const run of this.runs) arm('slow', run.id, this.#isWatched(run) ? this.#slowAt(run) : null);
+    return dueTimes.some((dueAt) => dueAt <= this.now);
+  }
+
   // --- the object and D1 ---
 
   /** The object is constructed again. */
@@ -823,6 +880,7 @@ export class Model {
     for (const socket of this.#unannounced()) {
       if (socket.acceptedAt + START_MS <= this.now) this.#close(socket, 4002);
     }
+    this.expectations.objectReplaced(this.now);
     this.#drainedAt = 0;
     this.d1.refused = false;
     for (const run of this.runs) {
@@ -862,8 +920,15 @@ export class Model {
 
   // --- details ---
 
-  #setEnd(run: ModelRun, state: RunState, exitCode: number | null, reason: EndReason | null): void {
+  #setEnd(
+    run: ModelRun,
+    state: RunState,
+    exitCode: number | null,
+    reason: EndReason | null,
+    endedAt: number | null,
+  ): void {
     run.state = state;
+    run.endedAt = endedAt;
     run.exitCode = exitCode;
     run.reason = reason;
     run.suspectedSince = null;
@@ -944,6 +1009,11 @@ function isUnderway(run: ModelRun): boolean {
 
 function isWaiting(run: ModelRun): boolean {
   return run.state === 'waiting' && run.fence === null && run.refusal === null;
+}
+
+/** A run that waits takes no time yet. */
+function hasBegun({ askedAt, begun }: ModelRun): boolean {
+  return askedAt === null || begun;
 }
 
 function isExclusive({ question }: ModelRun): boolean {

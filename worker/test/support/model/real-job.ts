@@ -8,8 +8,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { vi } from 'vitest';
 import type { Kill, Run } from '#protocol/api';
 import type { StandingOrder } from '#protocol/brakes';
+import type { Expectation } from '#protocol/expectations';
 import { type ObjectMessage, readObjectMessage } from '#protocol/wrapper-link';
 import { waitFor } from '#testing/wait-for';
+import { Expectations } from '../../../durable/job/expectations/expectations.ts';
 import type { JobObject } from '../../../durable/job/job-object.ts';
 import { attachmentOf } from '../../../durable/job/sockets.ts';
 import { ADMIN_TOKEN_ID, credentialParameter } from '../../../shared/credential.ts';
@@ -110,6 +112,8 @@ export const d1 = {
   /** Pending queries. */
   asked: 0,
   changes: [] as JobChanges[],
+  /** The ids of the occurrences that alerts were told of expectations. */
+  told: new Set<string>(),
   queue: [] as D1PreparedStatement[],
   /** Whether the queue may hold kills. */
   holdsKills: false,
@@ -124,8 +128,12 @@ const CREDENTIAL = credentialParameter({
 
 const OPERATOR = { id: 'operator', name: 'model' };
 
+/** Looks for runs that are late. */
+let looks: { readonly value: unknown }[] = [];
+
 /** Replaces the gateway for the objects. */
 export function interceptD1(): void {
+  looks = vi.spyOn(Expectations.prototype, 'check').mock.results;
   const gateways = env.D1_GATEWAY;
   const getByName = gateways.getByName.bind(gateways);
   const standIn = {
@@ -135,7 +143,12 @@ export function interceptD1(): void {
       d1.refused = d1.away;
       refuseIfAway();
       d1.changes.push(changes);
+      for (const { id, run } of changes.occurrences ?? []) if (run === null) d1.told.add(id);
       return { namesakes: [] };
+    },
+    async signIn(): Promise<object> {
+      refuseIfAway();
+      return { token: null, brakes: [] };
     },
     async registerSockets(): Promise<ValidCredentials> {
       return { secrets: new Map(), sessions: new Map() };
@@ -176,6 +189,7 @@ export interface Snapshot {
   readonly runs: (Run | null)[];
   readonly kills: (Kill | null)[];
   readonly events: string[][];
+  readonly expectations: Expectation[];
   /** Sent on every socket right after. */
   readonly marker: number;
 }
@@ -296,6 +310,13 @@ export class RealJob {
     while (d1.asked > 0) await scheduler.wait(0);
   }
 
+  /** No look for late runs is pending. */
+  async looked(): Promise<void> {
+    // In the object: its promises can't be awaited elsewhere.
+    await this.withObject(async () => void (await Promise.all(looks.map(({ value }) => value))));
+    looks.length = 0;
+  }
+
   /** The outbox is empty, or cannot be emptied for now: the alarm sends it again. */
   async outboxSettled(): Promise<void> {
     await waitFor('the outbox to be empty', async () => {
@@ -308,6 +329,7 @@ export class RealJob {
     return this.withObject((object, state) => ({
       runs: runs.map((run) => object.run(run)),
       kills: kills.map((kill) => object.kill(kill)),
+      expectations: object.expectations(),
       events: runs.map((run) => object.events(run, 0, 10_000).map(({ type }) => type)),
       marker: this.#mark(state),
     }));
@@ -336,17 +358,18 @@ export class RealJob {
   }
 
   /** What D1 has of this job. */
-  async index(): Promise<{ runs: Run[]; kills: Kill[] }> {
+  async index(): Promise<{ runs: Run[]; kills: Kill[]; expectations: Expectation[] }> {
     await flushToD1Now();
     const { results } = await env.DB.prepare(
       `SELECT 'run' AS kind, id, resource FROM runs WHERE job = ?1
-       UNION ALL SELECT 'kill', id, resource FROM kills WHERE job = ?1 ORDER BY id`,
+       UNION ALL SELECT 'kill', id, resource FROM kills WHERE job = ?1
+       UNION ALL SELECT 'expectation', machine, resource FROM expectations WHERE job = ?1 ORDER BY id`,
     )
       .bind(this.name)
-      .all<{ kind: 'run' | 'kill'; resource: string }>();
+      .all<{ kind: 'run' | 'kill' | 'expectation'; resource: string }>();
     const of = <Resource>(kind: string) =>
       results.filter((row) => row.kind === kind).map(({ resource }) => JSON.parse(resource) as Resource);
-    return { runs: of<Run>('run'), kills: of<Kill>('kill') };
+    return { runs: of<Run>('run'), kills: of<Kill>('kill'), expectations: of<Expectation>('expectation') };
   }
 }
 

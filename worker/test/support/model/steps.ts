@@ -1,6 +1,7 @@
 /** What may happen to a job, as data: model and object both go through a sequence of these. */
 import fc from 'fast-check';
 import { KILL_PHASES } from '#protocol/kill';
+import { EXPECTED, type ExpectedName } from './expectations.ts';
 
 /** Which of the job's runs, by index. */
 const run = fc.integer({ min: 0, max: 2 });
@@ -23,6 +24,10 @@ const passingMs = fc.constantFrom(
   3_600_000,
   90_000_000,
 );
+
+const expectedName = fc.constantFrom(...(Object.keys(EXPECTED) as ExpectedName[]));
+/** Whose runs are expected: those on a machine, or those of the job as a whole. */
+const whose = fc.constantFrom('m1', 'm1', 'm2', null);
 
 const connect = step('connect', {
   run,
@@ -49,6 +54,8 @@ const connect = step('connect', {
   orders: fc.constantFrom([], [], [], [], [], [], [true], [false], [false, true]),
   /** For how long they hold from now. */
   heldMs: fc.constantFrom(2_000, 10_000, 86_400_000),
+  /** What its command line says of when it is expected. */
+  expected: fc.option(expectedName, { nil: null, freq: 1 }),
 });
 const kill = step('kill', {
   /** Selects by run, instance and machine; null selects all. */
@@ -122,7 +129,12 @@ const STEPS = {
   connectSilently: step('connectSilently', {}),
   /** A `start` for the run with another key. */
   wrongKey: step('wrongKey', { run }),
+  /** An operator says what is expected, or that nothing is any more. */
+  expect: step('expect', { machine: whose, expected: expectedName }),
+  unexpect: step('unexpect', { machine: whose }),
   passTime: step('passTime', { ms: passingMs }),
+  /** Time passes until the object looks whether a run is late, as it does when the object is not away. */
+  passTimeToLook: step('passTimeToLook', {}),
   /** Memory is lost, the sockets stay. */
   hibernate: step('hibernate', {}),
   /** Memory is lost, and so is every socket. */
@@ -138,35 +150,66 @@ type Generated<Arbitrary> = Arbitrary extends fc.Arbitrary<infer Value> ? Value 
 export type Step = Generated<(typeof STEPS)[keyof typeof STEPS]>;
 export type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 
-const WEIGHTS: Record<keyof typeof STEPS, number> = {
-  connect: 7,
-  begin: 4,
-  output: 4,
-  kill: 4,
-  killing: 5,
-  complete: 2,
-  leftRunning: 2,
-  enforce: 2,
-  push: 1,
-  repeat: 2,
-  alive: 1,
-  disconnect: 3,
-  lateFrame: 1,
-  connectSilently: 1,
-  wrongKey: 1,
-  passTime: 6,
-  hibernate: 1,
-  restart: 1,
-  d1: 1,
-  sweep: 1,
-};
+type Weights = Partial<Record<keyof typeof STEPS, number>>;
 
-export const steps: fc.Arbitrary<Step[]> = fc.array(
-  fc.oneof(
-    ...Object.entries(STEPS).map(([kind, arbitrary]) => ({
-      weight: WEIGHTS[kind as keyof typeof STEPS],
-      arbitrary: arbitrary as fc.Arbitrary<Step>,
-    })),
-  ),
-  { minLength: 4, maxLength: 12, size: 'max' },
+function sequences(weights: Weights, minLength: number, maxLength: number): fc.Arbitrary<Step[]> {
+  const chosen = Object.entries(weights).map(([kind, weight]) => ({
+    weight,
+    arbitrary: STEPS[kind as keyof typeof STEPS] as fc.Arbitrary<Step>,
+  }));
+  return fc.array(fc.oneof(...chosen), { minLength, maxLength, size: 'max' });
+}
+
+export const steps = sequences(
+  {
+    connect: 7,
+    begin: 4,
+    output: 4,
+    kill: 4,
+    killing: 5,
+    complete: 2,
+    leftRunning: 2,
+    enforce: 2,
+    push: 1,
+    repeat: 2,
+    alive: 1,
+    disconnect: 3,
+    lateFrame: 1,
+    connectSilently: 1,
+    wrongKey: 1,
+    expect: 1,
+    passTime: 6,
+    hibernate: 1,
+    restart: 1,
+    d1: 1,
+    sweep: 1,
+  },
+  4,
+  12,
 );
+
+/** Those that decide whether runs come when they are due: what is expected comes before anything can be late. */
+export const stepsOfExpectations: fc.Arbitrary<Step[]> = fc
+  .tuple(
+    STEPS.connect,
+    STEPS.expect,
+    sequences(
+      {
+        connect: 5,
+        begin: 1,
+        complete: 3,
+        disconnect: 1,
+        expect: 2,
+        unexpect: 1,
+        passTime: 8,
+        passTimeToLook: 8,
+        hibernate: 1,
+        restart: 1,
+        d1: 1,
+        sweep: 1,
+      },
+      6,
+      18,
+    ),
+  )
+  .map(([connected, expected, others]) => [connected, expected, ...others]);

@@ -2,6 +2,7 @@
 import { expect, vi } from 'vitest';
 import type { Kill, Run } from '#protocol/api';
 import type { StandingOrder } from '#protocol/brakes';
+import type { Expectation } from '#protocol/expectations';
 import { KILL_PHASES } from '#protocol/kill';
 import { withTimeout } from '#shared/with-timeout';
 import { WAIT_LIMIT_MS } from '#testing/patience';
@@ -12,6 +13,7 @@ import {
   type StartMessage,
   startMessage,
 } from '#testing/wrapper-messages';
+import { EXPECTED, type ExpectedName, expecting, type ModelExpectation } from './expectations.ts';
 import {
   current,
   KILL_LIFE_MS,
@@ -39,6 +41,7 @@ export async function runTrial(name: string, steps: readonly Step[]): Promise<vo
   for (const step of steps) {
     const before = trial.calls;
     await withTimeout(trial.runStep(step), WAIT_LIMIT_MS, { what: step.kind });
+    await withTimeout(trial.settle(), WAIT_LIMIT_MS, { what: 'what is due at once' });
     if (trial.calls > before) await withTimeout(trial.compare(), WAIT_LIMIT_MS, { what: 'the comparison' });
   }
   await withTimeout(trial.finish(), WAIT_LIMIT_MS, { what: 'the end' });
@@ -58,6 +61,7 @@ class Trial {
     d1.wasCalled = false;
     d1.refused = false;
     d1.changes = [];
+    d1.told = new Set();
     d1.queue = [];
     d1.holdsKills = false;
     this.#job = new RealJob(name);
@@ -107,8 +111,17 @@ class Trial {
         return;
       case 'wrongKey':
         return this.#wrongKey(step);
+      case 'expect':
+        return this.#expect(step);
+      case 'unexpect':
+        return this.#unexpect(step);
       case 'passTime':
         return this.#passTime(step.ms);
+      case 'passTimeToLook': {
+        const lookAt = this.#model.expectations.nextLook(this.#model.now);
+        if (lookAt !== null) await this.#passTime(lookAt - this.#model.now);
+        return;
+      }
       case 'hibernate':
         return this.#replaceObject('sleep');
       case 'restart':
@@ -132,7 +145,7 @@ class Trial {
     const orders = step.orders.map((kills) => this.#order(kills, step.heldMs));
     const socket = await this.#connectSocket(run, orders);
     const to = run.outputEnd + 3;
-    const frame = startFrame(run, KEY, phase, ageMs, to, step.successor);
+    const frame = startFrame(run, KEY, phase, ageMs, to, step);
     this.#model.start(run, socket, { ...step, phase, ageMs }, to);
     await this.#job.deliver(run.id, null, frame);
     await this.#afterDrain();
@@ -144,7 +157,7 @@ class Trial {
     // One that was told not to start, or was killed before, does not.
     if (socket === null || run.question === null || run.begun || run.refusal !== null || run.final) return;
     if (socket.isKeeper) return;
-    const frame = startFrame(run, KEY, 'running', ageMs, run.outputEnd + 3, run.successor);
+    const frame = startFrame(run, KEY, 'running', ageMs, run.outputEnd + 3, run);
     this.#model.beginOnLink(run, socket, ageMs);
     await this.#job.deliver(run.id, socket.generation, frame);
   }
@@ -188,6 +201,7 @@ class Trial {
       signal: null,
       reason,
       final_offset: finalOffset,
+      duration_ms: this.#model.now - run.startedAt,
       applied_kills: appliedKills(run),
       left_running: LEFT.slice(0, left),
     });
@@ -317,7 +331,31 @@ class Trial {
     await this.#job.withObject((object) => void object.acceptKills([queued(this.#job.name, kill)]));
   }
 
+  async #expect({ machine, expected }: StepOf<'expect'>): Promise<void> {
+    const { isImpossible = false, sent } = EXPECTED[expected];
+    const isJobKnown = this.#model.runs.some(({ known }) => known);
+    const answer = await this.#job.withObject((object) => object.setExpectation(machine, sent));
+    if (!isJobKnown || isImpossible) {
+      expect(answer.kind).toBe(isJobKnown ? 'refused' : 'unknown_job');
+      return;
+    }
+    expect(answer.kind).toBe('set');
+    this.#model.expect(machine, expected);
+  }
+
+  async #unexpect({ machine }: StepOf<'unexpect'>): Promise<void> {
+    const isKnown = this.#model.expectations.list().some((each) => each.machine === machine);
+    expect(await this.#job.withObject((object) => object.removeExpectation(machine))).toBe(isKnown);
+    this.#model.expectations.remove(machine);
+  }
+
   // --- time, the object, and D1 ---
+
+  /** The alarm fires at once for what is due at once. */
+  async settle(): Promise<void> {
+    if (this.#model.settle()) await this.#passTime(0);
+    this.#model.settle();
+  }
 
   async #passTime(ms: number): Promise<void> {
     if (d1.away || d1.refused) await this.#job.outboxSettled();
@@ -326,6 +364,7 @@ class Trial {
     this.#model.now = Date.now();
     this.#model.fireAlarm();
     await this.#job.fireAlarm();
+    await this.#job.looked();
     await this.#afterDrain();
   }
 
@@ -386,6 +425,7 @@ class Trial {
     );
     expect(seen.runs.map((run) => run && pick(run))).toEqual(runs.map((run) => (run.known ? expectedRun(run) : null)));
     expect(seen.events).toEqual(runs.map(({ events }) => events));
+    expect(seen.expectations.map(pickExpectation)).toEqual(this.#model.expectations.list().map(expectedExpectation));
     expect(seen.kills.map((kill) => kill && { state: kill.state, targets: kill.targets.map(pickTarget) })).toEqual(
       kills.map((kill) => (kill.accepted ? this.#expectedKill(kill) : null)),
     );
@@ -431,11 +471,25 @@ class Trial {
     const index = await this.#job.index();
     expect(kills.every(({ accepted }) => accepted)).toBe(true);
     expect(index.kills).toEqual(seen.kills.toSorted((one, other) => ((one?.id ?? '') < (other?.id ?? '') ? -1 : 1)));
+    // What changes at each run that comes, D1 does not need.
+    const verdict = ({ machine, state, since, source }: Expectation) => ({ machine, state, since, source });
+    expect(index.expectations.map(verdict)).toEqual(seen.expectations.map(verdict));
+    this.#compareOccurrences();
     const withoutSize = (run: object | null) => ({ ...run, output_bytes: null });
     expect(index.runs.map(withoutSize)).toEqual(seen.runs.map(withoutSize));
     const output = await this.#job.output(runs.map(({ id }) => id));
     expect(output).toEqual(runs.map(({ id, lost }) => ({ text: this.#printed.get(id) ?? '', lost })));
     for (const socket of this.#sockets.values()) socket.close();
+  }
+
+  /** Alerts are told nothing else, and always how it is now: earlier verdicts may have been out of date when D1 was back. */
+  #compareOccurrences(): void {
+    for (const [machine, { all, last }] of this.#model.expectations.said) {
+      const prefix = `${this.#job.name}/${machine ?? ''}:`;
+      const told = [...d1.told].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length));
+      expect(told.filter((id) => !all.has(id))).toEqual([]);
+      if (last !== null) expect(told).toContain(last);
+    }
   }
 
   #run(place: number): ModelRun {
@@ -464,6 +518,8 @@ function expectedRun(run: ModelRun) {
     successor: run.successor,
     left_running: LEFT.slice(0, run.left),
     started_at: new Date(run.startedAt).toISOString(),
+    ended_at: timestamp(run.endedAt),
+    slow_since: timestamp(run.slowSince),
     asked_at: run.askedAt === null ? null : new Date(run.askedAt).toISOString(),
     fence: run.fence,
     blocked_by: run.blockedBy,
@@ -490,10 +546,36 @@ function pick(run: Run) {
     successor,
     left_running,
     started_at: run.started_at,
+    ended_at: run.ended_at,
+    slow_since: run.slow_since,
     asked_at: run.asked_at,
     fence: run.fence,
     blocked_by: run.blocked_by.map((blocking) => blocking.run),
   };
+}
+
+function expectedExpectation(each: ModelExpectation) {
+  const { machine, state, since, dueAt, last, lastStartedAt, fromOperator } = each;
+  return {
+    machine,
+    ...expecting(each).sent,
+    source: fromOperator === null ? 'run' : 'operator',
+    state,
+    since: new Date(since).toISOString(),
+    due_at: timestamp(dueAt),
+    last_started_at: timestamp(lastStartedAt),
+    last_run: last?.id ?? null,
+    last_run_skipped: last?.state === 'skipped',
+    isImpossible: expecting(each).isImpossible ?? false,
+  };
+}
+
+function pickExpectation({ job: _, seq: __, problem, ...expectation }: Expectation) {
+  return { ...expectation, isImpossible: problem !== null };
+}
+
+function timestamp(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }
 
 function pickTarget({ run, state, exit_code }: Kill['targets'][number]) {
@@ -532,7 +614,7 @@ function startFrame(
   phase: StartMessage['phase'],
   ageMs: number,
   to: number,
-  successor = 0,
+  { successor = 0, expected = null }: { successor?: number; expected?: ExpectedName | null } = {},
 ): string {
   const hasPid = run.question === null ? phase !== 'waiting' : run.begun || phase === 'running';
   const fields = {
@@ -541,6 +623,7 @@ function startFrame(
     output: { from: 0, to },
     applied_kills: appliedKills(run),
     successor,
+    ...(expected !== null && { expected: EXPECTED[expected].sent }),
     ...(!hasPid && { pid: null }),
     ...(run.question !== null && { question: run.question }),
   };
