@@ -293,6 +293,7 @@ export class KillController {
       if (kill !== null) this.#send(kill, { ...target, state, sends: 0 }, run);
       this.#update(target.kill);
     }
+    if (!run.connected) this.endedRunDisconnected(run);
   }
 
   /** The last of the processes that an ended run had left running has exited. */
@@ -304,7 +305,7 @@ export class KillController {
     }
   }
 
-  /** An ended run has disconnected: its kills wait for it to reconnect, until they expire. */
+  /** An ended run is disconnected: its kills wait for it to reconnect, until they expire. */
   endedRunDisconnected(run: RunRecord): void {
     for (const target of this.#openTargets(run)) {
       const kill = this.#job.kills.get(target.kill);

@@ -559,8 +559,16 @@ export class Model {
       target.sends = 0;
       this.#send(kill, target, run);
     }
+    if (!run.connected) this.#giveUpExpired(run);
     this.#updateAt(run);
     this.#moveUp();
+  }
+
+  /** What an ended run has left running waits for its kills only until they expire. */
+  #giveUpExpired(run: ModelRun): void {
+    for (const [kill, target] of this.#bindings(run)) {
+      if (this.now >= kill.expiresAt && !isTargetEnded(target.state)) target.state = 'lost';
+    }
   }
 
   leftRunning(run: ModelRun, socket: ModelSocket, count: number): void {
@@ -819,9 +827,7 @@ export class Model {
     if (isLive(run.state)) this.#awaitReturn(run);
     run.connected = false;
     if (run.final) {
-      for (const [kill, target] of this.#bindings(run)) {
-        if (this.now >= kill.expiresAt && !isTargetEnded(target.state)) target.state = 'lost';
-      }
+      this.#giveUpExpired(run);
       this.#updateAt(run);
       return;
     }
