@@ -55,7 +55,7 @@ const connect = step('connect', {
   /** For how long they hold from now. */
   heldMs: fc.constantFrom(2_000, 10_000, 86_400_000),
   /** What its command line says of when it is expected. */
-  expected: fc.option(expectedName, { nil: null, freq: 1 }),
+  expected: fc.option(expectedName, { nil: null, freq: 2 }),
 });
 const kill = step('kill', {
   /** Selects by run, instance and machine; null selects all. */
