@@ -87,7 +87,7 @@ export class AskingLink {
     this.#link = new Link(this.#address, this.#run, this.#linkEvents(), this.#linkLog());
   }
 
-  #linkEvents(): LinkEvents {
+  #linkEvents(): Required<LinkEvents> {
     return {
       kill: (kill, receivedAt) => {
         if (this.#events !== null) return this.#events.kill(kill, receivedAt);
@@ -108,6 +108,7 @@ export class AskingLink {
       },
       outputLimit: (bytes) => this.#events?.outputLimit?.(bytes),
       paced: (intervalMs) => this.#events?.paced?.(intervalMs),
+      watched: (isWatched) => this.#events?.watched?.(isWatched),
     };
   }
 

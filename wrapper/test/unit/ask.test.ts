@@ -80,15 +80,22 @@ test('the question is the first start, and the run goes on with the link that as
   expect(await asked).toEqual({ kind: 'start', fence: 3 });
   expect((await plane.started()).question).toEqual({ overlap: 'wait', scope: 'machine', skip_exit_code: 75 });
   const record = run(4711);
-  const limits: number[] = [];
+  const terms: unknown[] = [];
   plane.script.outputLimitBytes = 1_000_000;
   const open = await link.handOver(
     record,
-    { kill: () => {}, changed: () => {}, outputLimit: (bytes) => limits.push(bytes) },
+    {
+      kill: () => {},
+      changed: () => {},
+      paced: (intervalMs) => terms.push({ intervalMs }),
+      watched: (isWatched) => terms.push({ isWatched }),
+      outputLimit: (limitBytes) => terms.push({ limitBytes }),
+    },
     true,
   );
   onTestFinished(() => open.close());
-  await waitFor('what the second ack says', () => limits.length > 0);
+  await waitFor('what the second ack says', () => terms.length === 3);
+  expect(terms).toEqual([{ intervalMs: expect.any(Number) }, { isWatched: true }, { limitBytes: 1_000_000 }]);
   expect(plane.of('start')).toMatchObject([
     { phase: 'waiting', pid: null, age_ms: 0 },
     { phase: 'running', pid: 4711, age_ms: 5 },
