@@ -75,6 +75,8 @@ export class AskingLink {
     this.#events = events;
     this.onChange = () => {};
     const { Link } = await import('../link/link.ts');
+    // Those that came while the command was being started. Before its start is reported, which names them.
+    if (isStarted) for (const { kill, receivedAt } of this.kills) events.kill(kill, receivedAt);
     if (this.#link === null || this.#failure !== null) return new Link(this.#address, run, events, this.#log);
     if (isStarted) this.#link.started();
     return this.#link;

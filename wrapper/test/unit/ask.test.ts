@@ -151,6 +151,19 @@ test('a kill ends the wait, and is there for the run', async () => {
   expect(link.kills.map(({ kill }) => kill.kill)).toEqual(['01J00000000000000000000001']);
 });
 
+test('a kill that comes while the command is being started is for the run', async () => {
+  const plane = await controlPlane();
+  plane.script.answer = { decision: 'start', fence: 3 };
+  const { link, asked, run } = asks(plane);
+  await asked;
+  plane.kill('01J00000000000000000000001');
+  await waitFor('the kill', () => link.kills.length === 1);
+  const kills: string[] = [];
+  const open = await link.handOver(run(1), { kill: ({ kill }) => kills.push(kill), changed: () => {} }, true);
+  onTestFinished(() => open.close());
+  expect(kills).toEqual(['01J00000000000000000000001']);
+});
+
 test('a signal ends the wait at once, whatever the network does', async () => {
   const plane = await controlPlane();
   plane.script.hangUpgrade = true;
