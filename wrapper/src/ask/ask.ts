@@ -28,15 +28,7 @@ export async function ask(
   const asking = new Asking(link, options, onWait);
   const result = asking.result();
   signals.onTerminate((signal) => asking.end({ kind: 'signaled', signal }));
-  // Before the command is started, there is nothing that a fault of ours could cost.
-  const onFault = (error: unknown) => link.fail(error);
-  process.on('uncaughtException', onFault);
-  try {
-    return await result;
-  } finally {
-    process.off('uncaughtException', onFault);
-    signals.queue();
-  }
+  return result.finally(() => signals.queue());
 }
 
 class Asking {

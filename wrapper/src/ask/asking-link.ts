@@ -1,4 +1,7 @@
-/** The link of a run that asks before its start, which the run then uses. Nothing here throws. */
+/**
+ * The link of a run that asks before its start, which the run then uses. Nothing here throws, and until the run supervises
+ * its command, a fault of ours is one of the link: it must not keep the command from its start.
+ */
 import { performance } from 'node:perf_hooks';
 import type { Answer, Question } from '#protocol/admission';
 import type { KillMessage } from '#protocol/wrapper-link';
@@ -31,6 +34,7 @@ export class AskingLink {
   #failure: string | null = null;
   /** The events of the run that the link has become; null while it asks. */
   #events: LinkEvents | null = null;
+  readonly #onFault = (error: unknown): void => this.fail(error);
 
   /** Loads the network code and connects. */
   constructor(address: RunAddress, facts: StartFacts, question: Question, log: Log) {
@@ -38,6 +42,7 @@ export class AskingLink {
     this.#address = address;
     this.#log = log;
     this.#run = new AskingRun(facts, question);
+    process.on('uncaughtException', this.#onFault);
     this.#open().catch((error: unknown) => this.fail(error));
   }
 
@@ -71,6 +76,7 @@ export class AskingLink {
    * @param isStarted whether its command was started; otherwise its completion follows
    */
   async handOver(run: ReportableRun, events: LinkEvents, isStarted: boolean): Promise<Link> {
+    process.off('uncaughtException', this.#onFault);
     this.#run.become(run);
     this.#events = events;
     this.onChange = () => {};

@@ -185,6 +185,22 @@ test('a fault of the wrapper is like a control plane out of reach, and the run g
   await waitFor('the run', () => plane.of('start').at(-1)?.phase === 'running');
 });
 
+test('until the run has the link, no fault of the wrapper ends it', async () => {
+  const plane = await controlPlane();
+  plane.script.answer = { decision: 'start', fence: 3 };
+  const before = process.listeners('uncaughtException');
+  const { link, asked, run } = asks(plane);
+  await asked;
+  const [onFault, ...others] = process.listeners('uncaughtException').filter((each) => !before.includes(each));
+  expect(others).toEqual([]);
+  onFault?.(new Error('a fault'), 'uncaughtException');
+  expect(link.state).toBe('given_up');
+  const open = await link.handOver(run(1), { kill: () => {}, changed: () => {} }, true);
+  onTestFinished(() => open.close());
+  expect(process.listeners('uncaughtException')).toEqual(before);
+  await waitFor('the run', () => plane.of('start').at(-1)?.phase === 'running');
+});
+
 test('what was not answered in time is out of reach', async () => {
   const plane = await controlPlane();
   const { link, asked } = asks(plane, { timeoutMs: 1 });
