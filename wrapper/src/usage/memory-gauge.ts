@@ -5,12 +5,14 @@
  * as large. The exact sum (PSS) is expensive: the kernel goes through every page. So it is asked for only where it can
  * matter: where the simple sum, which is never too low, is above the peak so far, and well above the largest process alone.
  */
+import { inSlices } from './in-slices.ts';
 import type { ProcessFigures } from './process-figures.ts';
 
 export type ResidentProcess = Pick<ProcessFigures, 'pid' | 'residentBytes'>;
 
 /** What is read of a single process; null where that can't be. */
 export interface MemoryReader {
+  /** Of each process that is there, whoever it belongs to. */
   peakBytes(pid: number): number | null;
   proportionalBytes(pid: number): Promise<number | null>;
 }
@@ -63,12 +65,18 @@ export class MemoryGauge {
     return sum > largest * TOLERANCE && (isShown || sum > this.#peakBytes * NEWS);
   }
 
+  /**
+   * Never too high: what one process shares with another that ends meanwhile must not be counted in full with both. So only
+   * those count that were there all the time.
+   */
   async #exactSum(processes: readonly ResidentProcess[]): Promise<number> {
-    let sum = 0;
+    const parts: { readonly pid: number; readonly bytes: number }[] = [];
     // Another user's process doesn't tell: it counts with all that it occupies.
     for (const { pid, residentBytes } of processes) {
-      sum += (await this.#reader.proportionalBytes(pid)) ?? residentBytes;
+      parts.push({ pid, bytes: (await this.#reader.proportionalBytes(pid)) ?? residentBytes });
     }
+    let sum = 0;
+    for await (const { pid, bytes } of inSlices(parts)) if (this.#reader.peakBytes(pid) !== null) sum += bytes;
     return sum;
   }
 

@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks';
 import type { Usage } from '#protocol/usage';
 import { describeError, type Log } from '../logging/log.ts';
 import type { KnownProcess, ProcessTree } from '../processes/process-tree.ts';
+import { inSlices } from './in-slices.ts';
 import { MemoryGauge, type MemoryReader } from './memory-gauge.ts';
 import {
   type Amounts,
@@ -62,8 +63,6 @@ const LOOK_SHARE = 0.005;
 const LIMITED_LOOK_SHARE = 0.02;
 /** A look at a few processes, when the code is run for the first time. It needs no pause on account of its cost. */
 const CHEAP_LOOK_MS = 3;
-/** The longest that a look may hold up everything else at a time. */
-const SLICE_MS = 10;
 
 const THIS_MACHINE: UsageReader = {
   figures: readFigures,
@@ -161,16 +160,11 @@ export class UsageMeter {
     this.#memoryBytes = await this.#memory.measure(seen, this.#isWatched);
   }
 
-  /** In slices, so that thousands of processes hold up nothing. */
   async #read(processes: readonly KnownProcess[]): Promise<ProcessFigures[]> {
     const seen: ProcessFigures[] = [];
-    let sliceEnd = performance.now() + SLICE_MS;
-    for (const { pid, startTime } of this.#inOrder(processes)) {
+    for await (const { pid, startTime } of inSlices(this.#inOrder(processes))) {
       const figures = this.#reader.figures(pid);
       if (figures !== null && (startTime === null || figures.startTime === startTime)) seen.push(figures);
-      if (performance.now() < sliceEnd) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceEnd = performance.now() + SLICE_MS;
     }
     return seen;
   }

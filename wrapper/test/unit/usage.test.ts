@@ -177,17 +177,22 @@ test('a pid that is given out again is another process', () => {
 function gauge(proportional: Readonly<Record<number, number>>, limitBytes?: number) {
   const asked: number[] = [];
   const peaks: Record<number, number> = {};
+  const gone = new Set<number>();
+  /** Who ends when a process has just been read. */
+  const endAfter: Record<number, readonly number[]> = {};
   const made = new MemoryGauge(
     {
-      peakBytes: (pid) => peaks[pid] ?? null,
+      peakBytes: (pid) => (gone.has(pid) ? null : (peaks[pid] ?? 0)),
       proportionalBytes: async (pid) => {
         asked.push(pid);
-        return proportional[pid] ?? null;
+        const bytes = gone.has(pid) ? null : (proportional[pid] ?? null);
+        for (const each of endAfter[pid] ?? []) gone.add(each);
+        return bytes;
       },
     },
     limitBytes,
   );
-  return { made, asked, peaks };
+  return { made, asked, peaks, endAfter };
 }
 
 const sized = (...bytes: number[]) => bytes.map((residentBytes, pid) => ({ pid, residentBytes }));
@@ -226,6 +231,13 @@ test('a limit is not held against what is counted twice', async () => {
   expect(made.peakBytes).toBeLessThanOrEqual(100);
 });
 
+test('what a process shared with children that have just ended counts once', async () => {
+  const { made, endAfter } = gauge({ 0: 30, 1: 30 }, 100);
+  endAfter[1] = [1, 2];
+  expect(await made.measure(sized(80, 80, 80), false)).toBe(80);
+  expect(made.peakBytes).toBe(80);
+});
+
 test("another user's process counts with all that it occupies", async () => {
   const { made } = gauge({ 0: 50 });
   expect(await made.measure(sized(80, 80), false)).toBe(130);
@@ -252,7 +264,7 @@ function meter(some: Partial<Omit<UsageMeterContext, 'tree'>> = {}) {
       return machine.of(pid);
     },
     waitedFor: () => waited.for,
-    peakBytes: () => null,
+    peakBytes: (pid) => machine.of(pid)?.residentBytes ?? null,
     proportionalBytes: async (pid) => machine.of(pid)?.residentBytes ?? null,
   };
   const since = performance.now();
