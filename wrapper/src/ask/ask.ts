@@ -35,11 +35,13 @@ class Asking {
   readonly #link: AskingLink;
   readonly #options: AskOptions;
   readonly #onWait: (answer: Answer) => void;
-  /** For the first answer: on a very busy machine, a control plane that answers must not look slow. */
+  /** For the first answer. */
   readonly #clock = new RunningClock();
+  readonly #askedAt = now();
   readonly #timer = new LongTimer(now, () => this.#decide());
   #waitingSince: number | null = null;
   #reported: Answer | null = null;
+  #isOver = false;
   #end: (result: AskResult) => void = () => {};
 
   constructor(link: AskingLink, options: AskOptions, onWait: (answer: Answer) => void) {
@@ -51,13 +53,15 @@ class Asking {
   result(): Promise<AskResult> {
     return new Promise((resolve) => {
       this.#end = resolve;
-      this.#clock.onTurn = () => this.#decide();
+      // What has come while we were stopped, or waited for a processor, is read before that.
+      this.#clock.onTurn = () => setImmediate(() => this.#decide());
       this.#link.onChange = () => this.#decide();
       this.#decide();
     });
   }
 
   end(result: AskResult): void {
+    this.#isOver = true;
     this.#clock.stop();
     this.#timer.clear();
     this.#link.onChange = () => {};
@@ -65,6 +69,7 @@ class Asking {
   }
 
   #decide(): void {
+    if (this.#isOver) return;
     const decision: AskDecision | AskResult = this.#link.kills.length > 0 ? { kind: 'killed' } : this.#decision();
     if (decision.kind === 'wait') this.#wait(decision.forMs);
     else this.end(decision);
@@ -87,6 +92,7 @@ class Asking {
     const situation = {
       answer,
       askedMs: this.#clock.now(),
+      askedWallMs: now() - this.#askedAt,
       waitedMs: this.#waitingSince === null ? 0 : now() - this.#waitingSince,
       unreachableMs,
       link: state,

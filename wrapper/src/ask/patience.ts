@@ -1,8 +1,10 @@
 /**
  * How long a run that asks waits, and for what. Pure.
  *
- * A run that has not been answered yet is not held up by the network for more than its --ask-timeout. One that was told to
- * wait is patient: a deploy of the control plane must not start it at once.
+ * A run that has not been answered yet is not held up by the network for more than its --ask-timeout. Only the time in which
+ * this process could work counts (clock/running-clock.ts): on a very busy machine, a control plane that answers must not
+ * look slow. There is a bound in wall-clock time, too. One that was told to wait is patient: a deploy of the control plane
+ * must not start it at once.
  */
 import type { Answer } from '#protocol/admission';
 import type { SkipReason } from '#protocol/run-state';
@@ -12,11 +14,16 @@ import type { AskOptions } from './ask-options.ts';
 /** How long the control plane may be out of reach while a run waits: a deploy or a restart takes seconds. */
 export const OUT_OF_REACH_MS = 2 * 60_000;
 
+/** How many times its --ask-timeout a run waits at most, however busy the machine is. */
+const LONGEST_SHARE = 4;
+
 export interface AskSituation {
   /** The newest answer; null: none has come yet. */
   readonly answer: Answer | null;
-  /** For how long the first answer has been waited for. */
+  /** For how long the first answer has been waited for, as far as that counts. */
   readonly askedMs: number;
+  /** The same in wall-clock time. */
+  readonly askedWallMs: number;
   /** For how long the run has been told to wait; 0 before that. */
   readonly waitedMs: number;
   /** For how long the control plane has been out of reach; null while it is not. */
@@ -53,9 +60,13 @@ export function decideAsk(situation: AskSituation, options: AskOptions): AskDeci
   }
 }
 
-function whileUnanswered({ askedMs, link, isNotUnderstood }: AskSituation, { timeoutMs }: AskOptions): AskDecision {
+function whileUnanswered(
+  { askedMs, askedWallMs, link, isNotUnderstood }: AskSituation,
+  { timeoutMs }: AskOptions,
+): AskDecision {
   if (isNotUnderstood || isRefused(link)) return UNREACHABLE;
-  const leftMs = (timeoutMs ?? Number.POSITIVE_INFINITY) - askedMs;
+  const limitMs = timeoutMs ?? Number.POSITIVE_INFINITY;
+  const leftMs = Math.min(limitMs - askedMs, limitMs * LONGEST_SHARE - askedWallMs);
   return leftMs <= 0 ? UNREACHABLE : { kind: 'wait', forMs: leftMs };
 }
 

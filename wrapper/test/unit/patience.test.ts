@@ -16,6 +16,7 @@ const OPTIONS: AskOptions = {
 const NOTHING_YET: AskSituation = {
   answer: null,
   askedMs: 100,
+  askedWallMs: 100,
   waitedMs: 0,
   unreachableMs: 100,
   link: 'connecting',
@@ -36,7 +37,12 @@ describe('before the first answer', () => {
     expect(decided(NOTHING_YET)).toEqual({ kind: 'wait', forMs: 2_900 });
     expect(decided({ ...NOTHING_YET, link: 'offline' })).toEqual({ kind: 'wait', forMs: 2_900 });
     expect(decided({ ...NOTHING_YET, link: 'connected', askedMs: 3_000 })).toEqual({ kind: 'unreachable' });
-    expect(decided({ ...NOTHING_YET, askedMs: 1e9 }, { timeoutMs: null }).kind).toBe('wait');
+    expect(decided({ ...NOTHING_YET, askedMs: 1e9, askedWallMs: 1e9 }, { timeoutMs: null }).kind).toBe('wait');
+  });
+
+  test('on a machine that is so busy that its time hardly counts, four times that long at most', () => {
+    expect(decided({ ...NOTHING_YET, askedWallMs: 11_999 })).toEqual({ kind: 'wait', forMs: 1 });
+    expect(decided({ ...NOTHING_YET, askedWallMs: 12_000 })).toEqual({ kind: 'unreachable' });
   });
 
   test('a refusal, and a control plane that does not know the question, need no more patience', () => {
