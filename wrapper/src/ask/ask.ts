@@ -8,6 +8,9 @@ import type { AskOptions } from './ask-options.ts';
 import type { AskingLink } from './asking-link.ts';
 import { type AskDecision, type AskOutcome, decideAsk } from './patience.ts';
 
+/** What is looked at of the link. */
+type AskedLink = Pick<AskingLink, 'answer' | 'kills' | 'isReachable' | 'state' | 'isNotUnderstood' | 'onChange'>;
+
 export type AskResult =
   | AskOutcome
   /** An operator has killed it. */
@@ -20,7 +23,7 @@ export type AskResult =
  * @param onWait is called with each answer by which the run is to wait
  */
 export async function ask(
-  link: AskingLink,
+  link: AskedLink,
   options: AskOptions,
   signals: Pick<LocalSignals, 'onTerminate' | 'queue'>,
   onWait: (answer: Answer) => void,
@@ -32,7 +35,7 @@ export async function ask(
 }
 
 class Asking {
-  readonly #link: AskingLink;
+  readonly #link: AskedLink;
   readonly #options: AskOptions;
   readonly #onWait: (answer: Answer) => void;
   /** For the first answer. */
@@ -40,11 +43,13 @@ class Asking {
   readonly #askedAt = now();
   readonly #timer = new LongTimer(now, () => this.#decide());
   #waitingSince: number | null = null;
+  /** Not since the last frame came: after a sleep of the machine, that is long ago, and a new connection takes a moment. */
+  #unreachableSince: number | null = null;
   #reported: Answer | null = null;
   #isOver = false;
   #end: (result: AskResult) => void = () => {};
 
-  constructor(link: AskingLink, options: AskOptions, onWait: (answer: Answer) => void) {
+  constructor(link: AskedLink, options: AskOptions, onWait: (answer: Answer) => void) {
     this.#link = link;
     this.#options = options;
     this.#onWait = onWait;
@@ -87,14 +92,15 @@ class Asking {
   }
 
   #decision(): AskDecision {
-    const { answer, unreachableMs, state, isNotUnderstood } = this.#link;
+    const { answer, isReachable, state, isNotUnderstood } = this.#link;
     if (answer !== null) this.#waitingSince ??= now();
+    this.#unreachableSince = isReachable ? null : (this.#unreachableSince ?? now());
     const situation = {
       answer,
       askedMs: this.#clock.now(),
       askedWallMs: now() - this.#askedAt,
       waitedMs: this.#waitingSince === null ? 0 : now() - this.#waitingSince,
-      unreachableMs,
+      unreachableMs: this.#unreachableSince === null ? null : now() - this.#unreachableSince,
       link: state,
       isNotUnderstood,
     };

@@ -2,7 +2,6 @@
  * The link of a run that asks before its start, which the run then uses. Nothing here throws, and until the run supervises
  * its command, a fault of ours is one of the link: it must not keep the command from its start.
  */
-import { performance } from 'node:perf_hooks';
 import type { Answer, Question } from '#protocol/admission';
 import type { KillMessage } from '#protocol/wrapper-link';
 import type { RunAddress } from '../link/dial.ts';
@@ -29,7 +28,6 @@ export class AskingLink {
   readonly #address: RunAddress;
   readonly #log: Log;
   readonly #run: AskingRun;
-  readonly #openedAt = performance.now();
   #link: Link | null = null;
   #failure: string | null = null;
   /** The events of the run that the link has become; null while it asks. */
@@ -56,10 +54,8 @@ export class AskingLink {
     return this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
   }
 
-  /** For how long the control plane has been out of reach; null while it is not. */
-  get unreachableMs(): number | null {
-    const since = this.#link === null ? this.#openedAt : this.#link.unreachableSince;
-    return since === null ? null : performance.now() - since;
+  get isReachable(): boolean {
+    return this.#link !== null && this.#link.unreachableSince === null;
   }
 
   /** Something in the wrapper failed: it asks no more. */

@@ -26,7 +26,7 @@ export interface AskSituation {
   readonly askedWallMs: number;
   /** For how long the run has been told to wait; 0 before that. */
   readonly waitedMs: number;
-  /** For how long the control plane has been out of reach; null while it is not. */
+  /** For how long the control plane has been known to be out of reach; null while it is not. */
   readonly unreachableMs: number | null;
   readonly link: LinkState;
   /** Whether the control plane has said that it doesn't know the question: it is older than this program. */

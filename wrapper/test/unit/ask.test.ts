@@ -1,11 +1,13 @@
 /** Asking before the start, over a link to a control plane on this machine. */
-import { expect, onTestFinished, test } from 'vitest';
+import { performance } from 'node:perf_hooks';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Answer } from '#protocol/admission';
 import { FakeControlPlane } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
 import { type AskResult, ask } from '../../src/ask/ask.ts';
 import type { AskOptions } from '../../src/ask/ask-options.ts';
 import { AskingLink } from '../../src/ask/asking-link.ts';
+import { OUT_OF_REACH_MS } from '../../src/ask/patience.ts';
 import { OutputBuffer } from '../../src/buffer/output-buffer.ts';
 import type { TerminatingSignal } from '../../src/host/local-signals.ts';
 import { RunReport } from '../../src/link/run-report.ts';
@@ -119,6 +121,24 @@ test('a run that was told to wait asks again after a restart, and starts when it
   expect(plane.of('start').map(({ phase }) => phase)).toEqual(['waiting', 'waiting']);
   plane.answer({ decision: 'start', fence: 4 });
   expect(await asked).toEqual({ kind: 'start', fence: 4 });
+});
+
+test('a machine that was asleep while its run waited gets the time to connect again', async () => {
+  let shiftMs = 0;
+  const realNow = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => realNow() + shiftMs);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const plane = await controlPlane();
+  plane.script.answer = { decision: 'wait' };
+  const { link, asked, waits, result } = asks(plane);
+  await waitFor('the answer', () => waits.length === 1);
+  shiftMs = 2 * OUT_OF_REACH_MS;
+  await plane.stop();
+  await waitFor('the end of the connection', () => !link.isReachable);
+  expect(result()).toBeNull();
+  shiftMs += OUT_OF_REACH_MS;
+  link.onChange();
+  expect(await asked).toEqual({ kind: 'unreachable' });
 });
 
 test('an older control plane does not know the question, and takes the run that starts without an answer', async () => {
