@@ -34,7 +34,7 @@ import { log } from '../../shared/log.ts';
 import type { WantedKinds } from '../../shared/rpc/alerts-object.ts';
 import type { Committed, D1GatewayRpc, QueuePosition, SignIn } from '../../shared/rpc/d1-gateway.ts';
 import { fleetObject } from '../../shared/rpc/fleet-object.ts';
-import { AlertForwarding } from './alert-forwarding.ts';
+import { AlertForwarding, type Handover } from './alert-forwarding.ts';
 import { BatchLoader } from './batch-loader.ts';
 import { conflictsOf, conflictsToAudit, indexedAsSent } from './commit-results.ts';
 import { latestChanges } from './latest-changes.ts';
@@ -51,6 +51,12 @@ const PUBLISH_LIMIT_MS = 5_000;
 const RESYNC_MS = 5_000;
 /** Set while that is to be done. */
 const RESYNC = 'resync';
+
+/** Changes, and what they say to the alerts object. */
+interface ChangesToCommit {
+  readonly changes: JobChanges;
+  readonly handover: Handover;
+}
 
 export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc {
   readonly #signIns = new BatchLoader<string | null, SignIn>({
@@ -95,11 +101,11 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     loadBatch: (positions) => unacceptedKills(this.env.DB, positions),
   });
 
-  readonly #changes = new BatchLoader<JobChanges, Committed>({
+  readonly #changes = new BatchLoader<ChangesToCommit, Committed>({
     name: 'the D1 batch of changes',
-    weigh: weighChanges,
+    weigh: ({ changes }) => weighChanges(changes),
     maxWeight: MAX_BATCH_WEIGHT,
-    loadBatch: (changes) => this.#commit(changes),
+    loadBatch: (all) => this.#commit(all),
   });
 
   readonly #viewers: ViewerPresence;
@@ -132,7 +138,9 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
   }
 
   commit(changes: JobChanges): Promise<Committed> {
-    return this.#changes.load(changes);
+    // Not with the batch, which a D1 that hangs would keep waiting.
+    const handover = this.#alerts.start(changes.occurrences ?? []);
+    return this.#changes.load({ changes, handover });
   }
 
   viewerArrived(): void {
@@ -143,10 +151,9 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     this.#alerts.setWanted(wanted);
   }
 
-  async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
-    const alerts = this.#alerts.start(all.flatMap(({ occurrences = [] }) => occurrences));
-    const committed = await this.#write(all);
-    alerts.committed();
+  async #commit(all: readonly ChangesToCommit[]): Promise<Committed[]> {
+    const committed = await this.#write(all.map(({ changes }) => changes));
+    this.#alerts.committed(all.map(({ handover }) => handover));
     await this.#setAlarm();
     return committed;
   }

@@ -128,8 +128,13 @@ export class Outbox {
     try {
       await this.#sendTogether(batch);
     } catch (error) {
-      if (d1Failure(error) !== 'rejected' || batch.entries.length === 1) throw error;
-      await this.#sendEach(batch.entries);
+      if (d1Failure(error) === 'rejected' && batch.entries.length > 1) {
+        await this.#sendEach(batch.entries);
+        return;
+      }
+      // What happens while D1 is away gets to the gateway, however much waits: alerts don't wait for D1.
+      this.#unsent.notSent(batch.entries);
+      throw error;
     }
   }
 

@@ -35,6 +35,8 @@ export class UnsentChanges {
   readonly #expectations: ExpectationStore;
   /** By kind and id. Null until they are read. */
   #entries: Map<string, Entry> | null = null;
+  /** The keys of those that D1 did not take as they are. */
+  readonly #tried = new Set<string>();
 
   constructor({ sql, runs, kills, expectations }: Stores) {
     this.#sql = sql;
@@ -47,8 +49,11 @@ export class UnsentChanges {
     return this.#all().size === 0;
   }
 
+  /** What was not tried yet comes first, then what was tried longest ago. */
   list(): Iterable<Entry> {
-    return this.#all().values();
+    const all = this.#all();
+    if (this.#tried.size === 0) return all.values();
+    return [...all].sort(([one], [other]) => this.#wasTried(one) - this.#wasTried(other)).map(([, entry]) => entry);
   }
 
   /** A run, kill or expectation was changed to this `seq`, or D1 is to be sent it again. */
@@ -67,7 +72,7 @@ export class UnsentChanges {
   /** A run, kill or expectation was removed. @param seq higher than any that it had */
   addRemoved(kind: Kind, id: string, seq: number): void {
     this.#sql.exec('INSERT OR REPLACE INTO tombstones (kind, id, seq) VALUES (?, ?, ?)', `removed_${kind}`, id, seq);
-    this.#all().delete(keyOf({ kind, id }));
+    this.#remove({ kind, id });
     this.#set({ kind: `removed_${kind}`, id, seq });
   }
 
@@ -75,13 +80,30 @@ export class UnsentChanges {
   sent(entries: readonly Entry[]): void {
     for (const entry of entries) {
       this.#markSent(entry);
-      if (this.#all().get(keyOf(entry))?.seq === entry.seq) this.#all().delete(keyOf(entry));
+      if (this.#all().get(keyOf(entry))?.seq === entry.seq) this.#remove(entry);
+    }
+  }
+
+  /** D1 did not take them. What has changed since was not tried yet. */
+  notSent(entries: readonly Entry[]): void {
+    const all = this.#all();
+    for (const entry of entries) {
+      const key = keyOf(entry);
+      if (all.get(key)?.seq !== entry.seq) continue;
+      all.delete(key);
+      all.set(key, entry);
+      this.#tried.add(key);
     }
   }
 
   /** What is in memory may differ from what is stored. */
   refresh(): void {
     this.#entries = null;
+    this.#tried.clear();
+  }
+
+  #wasTried(key: string): number {
+    return Number(this.#tried.has(key));
   }
 
   #markSent({ kind, id, seq }: Entry): void {
@@ -108,7 +130,13 @@ export class UnsentChanges {
   }
 
   #set(entry: Entry): void {
+    this.#tried.delete(keyOf(entry));
     this.#all().set(keyOf(entry), entry);
+  }
+
+  #remove(entry: Pick<Entry, 'kind' | 'id'>): void {
+    this.#tried.delete(keyOf(entry));
+    this.#all().delete(keyOf(entry));
   }
 
   #all(): Map<string, Entry> {
