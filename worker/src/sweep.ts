@@ -88,15 +88,12 @@ async function reconcileAlerts(env: Env, now: number): Promise<void> {
   await withTimeout(call, CALL_LIMIT_MS, { what: 'the alerts object' });
 }
 
-/** An alert that is held back until then still finds what has silenced it. */
-const ENDED_BRAKE_MS = daysInMs(1);
-
 async function purgeOld(env: Env, now: number): Promise<void> {
   const { runDays, auditDays } = readSettings(env);
   const stale = now - daysInMs(runDays) - LEFT_OVER_MS;
   const db = env.DB;
   await inBatches(purgeSessions(db, now, ROWS_PER_STATEMENT));
-  await inBatches(purgeBrakes(db, now - ENDED_BRAKE_MS, ROWS_PER_STATEMENT));
+  await inBatches(purgeBrakes(db, now, ROWS_PER_STATEMENT));
   await inBatches(purgeSecrets(db, now - REPLACED_SECRET_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeIdempotencyKeys(db, now - KEY_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));

@@ -1,9 +1,12 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
+import type * as v from 'valibot';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Occurrence } from '#protocol/alerts';
+import type { BrakeCreated } from '#protocol/brakes';
 import { waitFor } from '#testing/wait-for';
 import { sha256 } from '../shared/hash.ts';
+import { sweep } from '../src/sweep.ts';
 import {
   alertsObject,
   clearAlerts,
@@ -288,24 +291,33 @@ describe('a rule is silent', () => {
   });
 });
 
-test('what maintenance has silenced stays silent, though it ends before the message is sent', async () => {
-  const url = receivers.open();
-  await newAlert(url);
-  await report(occurrence());
-  await passAlerts(GROUP_MS);
-  // From here on the rule holds back what comes.
-  await report(occurrence({ machine: 'before' }));
-  vi.setSystemTime(Date.now() + SECOND_MS);
-  const until = new Date(Date.now() + 10 * SECOND_MS).toISOString();
-  expect((await call('POST', '/brakes', { body: { jobs: 'backup', until, kill: false } })).status).toBe(201);
-  onTestFinished(async () => void (await env.DB.exec('DELETE FROM brakes')));
-  await report(occurrence({ at: Date.now() + SECOND_MS }));
-  await passUntil(HOUR_MS);
-  expect(receivers.received(url).map(({ body }) => body.occurrences.map(({ machine }) => machine))).toEqual([
-    ['web1'],
-    ['before'],
-  ]);
-});
+test.each(['by itself', 'early'])(
+  'what maintenance has silenced stays silent, though it ends %s before the message is sent',
+  async (how) => {
+    const url = receivers.open();
+    await newAlert(url);
+    await report(occurrence());
+    await passAlerts(GROUP_MS);
+    // From here on the rule holds back what comes.
+    await report(occurrence({ machine: 'before' }));
+    vi.setSystemTime(Date.now() + SECOND_MS);
+    const until = new Date(Date.now() + 10 * SECOND_MS).toISOString();
+    const created = await call('POST', '/brakes', { body: { jobs: 'backup', until, kill: false } });
+    const { brake } = await created.json<v.InferOutput<typeof BrakeCreated>>();
+    onTestFinished(async () => void (await env.DB.exec('DELETE FROM brakes')));
+    await report(occurrence({ at: Date.now() + SECOND_MS }));
+    vi.setSystemTime(Date.now() + 2 * SECOND_MS);
+    if (how === 'early') expect((await call('DELETE', `/brakes/${brake.id}`)).status).toBe(204);
+    await report(occurrence({ at: Date.now() + 9 * SECOND_MS, machine: 'after' }));
+    await passAlerts(10 * SECOND_MS);
+    await sweep(env);
+    await passUntil(HOUR_MS);
+    expect(receivers.received(url).map(({ body }) => body.occurrences.map(({ machine }) => machine))).toEqual([
+      ['web1'],
+      ['before', 'after'],
+    ]);
+  },
+);
 
 describe('what is over', () => {
   const fine = (fields = {}) => occurrence({ kind: 'fine', summary: 'succeeded after 3s', exitCode: 0, ...fields });

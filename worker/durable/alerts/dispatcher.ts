@@ -130,6 +130,8 @@ export class Dispatcher {
       const silenced = all.filter((occurrence) => isMuted(rule, now) || isSilenced(occurrence)).map((one) => one.id);
       occurrences.silence(rule.id, silenced);
       problems.removeSilenced(rule.id, silenced);
+      if (silenced.length > 0)
+        log.info('alert_silenced', { alert: rule.id, message: id, occurrences: silenced.length });
       if (silenced.length === all.length) messages.remove(id);
       else this.#queue(message, rule, now);
     });

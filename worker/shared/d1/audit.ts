@@ -21,51 +21,44 @@ export interface AuditEntry {
   readonly requestId: string;
 }
 
+/** A row that an entry tells of. */
+interface Subject {
+  readonly table: 'tokens' | 'brakes';
+  readonly id: string;
+  /** Of brakes: it must not have ended by then. */
+  readonly activeAt?: number;
+}
+
 /** @param ifExists write the entry only if this row exists at this point of the batch */
-export function recordAudit(
+export function recordAudit(db: D1Database, entry: AuditEntry, ifExists?: Subject): D1PreparedStatement {
+  const id = ulid(entry.at);
+  if (ifExists === undefined) return insertEntry(db, id, entry, '');
+  const { table, id: row, activeAt } = ifExists;
+  return activeAt === undefined
+    ? insertEntry(db, id, entry, `WHERE EXISTS (SELECT 1 FROM ${table} WHERE id = ?10)`, row)
+    : insertEntry(db, id, entry, `WHERE EXISTS (SELECT 1 FROM ${table} WHERE id = ?10 AND until > ?11)`, row, activeAt);
+}
+
+/** The same for an entry with an id, which may be sent again. Not for kills: no index has their subjects. */
+export function recordAuditOnce(db: D1Database, id: string, entry: AuditEntry): D1PreparedStatement {
+  const isNew = "NOT EXISTS (SELECT 1 FROM audit WHERE subject = ?6 AND action <> 'kill' AND id = ?1)";
+  return insertEntry(db, id, entry, `WHERE ${isNew}`);
+}
+
+/** @param values of the condition, from ?10 on */
+function insertEntry(
   db: D1Database,
-  entry: AuditEntry,
-  ifExists?: { readonly table: 'tokens' | 'brakes'; readonly id: string },
+  id: string,
+  { at, actor, action, subject, detail, address, requestId }: AuditEntry,
+  condition: string,
+  ...values: readonly (string | number)[]
 ): D1PreparedStatement {
-  const condition = ifExists === undefined ? '' : `WHERE EXISTS (SELECT 1 FROM ${ifExists.table} WHERE id = ?10)`;
   return db
     .prepare(
       `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
        SELECT ?1, ?2, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 ${condition}`,
     )
-    .bind(
-      ulid(entry.at),
-      entry.at,
-      entry.actor.id,
-      entry.actor.name,
-      entry.action,
-      entry.subject,
-      JSON.stringify(entry.detail),
-      entry.address,
-      entry.requestId,
-      ...(ifExists === undefined ? [] : [ifExists.id]),
-    );
-}
-
-/** The same for an entry with an id, which may be sent again. Not for kills: no index has their subjects. */
-export function recordAuditOnce(db: D1Database, id: string, entry: AuditEntry): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
-       SELECT ?1, ?2, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS (
-         SELECT 1 FROM audit WHERE subject = ?6 AND action <> 'kill' AND id = ?1)`,
-    )
-    .bind(
-      id,
-      entry.at,
-      entry.actor.id,
-      entry.actor.name,
-      entry.action,
-      entry.subject,
-      JSON.stringify(entry.detail),
-      entry.address,
-      entry.requestId,
-    );
+    .bind(id, at, actor.id, actor.name, action, subject, JSON.stringify(detail), address, requestId, ...values);
 }
 
 /** Denied requests that share an entry: of one caller, address, operation and reason. */

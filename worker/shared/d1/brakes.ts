@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import type { Brake, NewBrake, StandingOrder } from '#protocol/brakes';
 import { isWithinGlob, matchesGlob, mayOverlap } from '#protocol/glob';
 import { MAX_BRAKES } from '#protocol/limits';
+import { daysInMs } from '../settings.ts';
 import type { Actor } from './audit.ts';
 import type { IdempotencyKey } from './idempotency.ts';
 
@@ -124,13 +125,19 @@ export async function earlierBrake(
   return row === null ? null : { id: row.kill, isSame: row.fingerprint === fingerprint };
 }
 
-export function deleteBrake(db: D1Database, id: string): D1PreparedStatement {
-  return db.prepare('DELETE FROM brakes WHERE id = ?').bind(id);
+/** Ends an active one now. Its row stays, like that of one whose time is over: see `purgeBrakes`. */
+export function endBrake(db: D1Database, id: string, now: number): D1PreparedStatement {
+  return db.prepare('UPDATE brakes SET until = ?2 WHERE id = ?1 AND until > ?2').bind(id, now);
 }
 
-/** Removes those that have ended. */
+/** An alert that was held back meanwhile still finds what silences it: one may wait a day for another to be given up. */
+const ENDED_MS = daysInMs(2);
+
+/** Removes those that ended long ago. */
 export function purgeBrakes(db: D1Database, now: number, limit: number): D1PreparedStatement {
-  return db.prepare('DELETE FROM brakes WHERE id IN (SELECT id FROM brakes WHERE until <= ? LIMIT ?)').bind(now, limit);
+  return db
+    .prepare('DELETE FROM brakes WHERE id IN (SELECT id FROM brakes WHERE until <= ? LIMIT ?)')
+    .bind(now - ENDED_MS, limit);
 }
 
 /** Whether it is for this job on this machine. @param machine null: of the job as a whole, which any machine may be */

@@ -4,7 +4,7 @@ import { BrakeCreated, BrakeList, NewBrake } from '#protocol/brakes';
 import { MAX_BRAKE_MS } from '#protocol/limits';
 import { BrakeId } from '#protocol/names';
 import { recordAudit } from '../../../shared/d1/audit.ts';
-import { activeBrakes, brakeResource, concernsJobs, deleteBrake, findBrake } from '../../../shared/d1/brakes.ts';
+import { activeBrakes, brakeResource, concernsJobs, endBrake, findBrake } from '../../../shared/d1/brakes.ts';
 import type { TokenRecord } from '../../../shared/d1/tokens.ts';
 import { ApiError } from '../../api-error.ts';
 import { auditEntry } from '../../audit-entry.ts';
@@ -64,13 +64,15 @@ killed within a minute.`,
     method: 'delete',
     path: '/brakes/{id}',
     summary: 'End a brake or maintenance',
-    description: 'Kills that it has made are carried out all the same.',
+    description:
+      'Kills that it has made are carried out all the same, and what happened until now raises no alert afterwards.',
     access: { kind: 'scope', scopes: ['kill'] },
     params: { id: BrakeId },
     responses: { 204: empty('Ended.') },
     errors: ['unknown_brake'],
     handle: async ({ c, caller, params: { id } }) => {
-      const brake = await findBrake(c.env.DB, id, Date.now());
+      const now = Date.now();
+      const brake = await findBrake(c.env.DB, id, now);
       // One of jobs that the caller may not see counts as unknown.
       if (brake === null || !concernsJobs(brake, caller.token.jobs)) throw unknownBrake(id);
       requireWithin(brake, caller.token);
@@ -81,10 +83,10 @@ killed within a minute.`,
         subject: id,
         detail: { jobs, machines, reason, kill },
       });
-      // The audit entry first: it is written only if the brake is still there.
+      // The audit entry first: it is written only if the brake is still active.
       const results = await c.env.DB.batch([
-        recordAudit(c.env.DB, entry, { table: 'brakes', id }),
-        deleteBrake(c.env.DB, id),
+        recordAudit(c.env.DB, entry, { table: 'brakes', id, activeAt: now }),
+        endBrake(c.env.DB, id, now),
       ]);
       if (results[0]?.meta.changes === 0) throw unknownBrake(id);
       c.executionCtx.waitUntil(announceBrakes(c.env));
