@@ -161,6 +161,8 @@ export const Alert = v.object({
   created_by: v.string(),
   /** Since when its channel fails; null: it works, or was never used. */
   broken_since: v.nullable(Time),
+  /** Of a message or a test; kept when the channel works again, and forgotten when it is changed. Absent from older objects. */
+  last_failure: v.optional(v.nullable(v.object({ at: Time, error: v.string() })), null),
   /** The newest first. */
   deliveries: v.array(Delivery),
 });

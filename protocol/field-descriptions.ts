@@ -143,6 +143,8 @@ const ALERT: Record<keyof Alert, string> = {
   created_at: 'When it was created.',
   created_by: 'The name of the token that created it.',
   broken_since: 'Since when its channel does not take messages; null: it does, or none was sent yet.',
+  last_failure:
+    'When and why its channel last failed, by a message or a test. It stays when the channel works again, and goes when the channel is changed.',
   deliveries: 'Its newest messages, the newest first: 5 of each alert in a list, 20 of a single alert.',
 };
 

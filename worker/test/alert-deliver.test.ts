@@ -62,6 +62,18 @@ describe('deliver', () => {
     expect(result).toMatchObject({ ...expected, why: expect.stringContaining(`The receiver answered ${status}`) });
   });
 
+  test.each([
+    target({ url: 'https://hooks.example.com/leash?key=abcdef', secret: 'signing-key' }),
+    target({ kind: 'slack', url: 'https://hooks.slack.com/services/T0/B0/abcdef' }),
+    target({ kind: 'pagerduty', url: null, secret: 'abcdef' }),
+  ])('a receiver that repeats what it was sent tells nobody a secret: %j', async (channel) => {
+    const fetchUrl = (async (url: string, { body, headers }: RequestInit) =>
+      new Response(`Cannot POST ${url} ${JSON.stringify(headers)} ${body}`, { status: 404 })) as typeof fetch;
+    const result = await deliver(env, channel, alertMessage(), fetchUrl);
+    expect(result).toMatchObject({ kind: 'failed', why: expect.stringMatching(/answered 404: Cannot POST https.*…/) });
+    expect(JSON.stringify(result)).not.toMatch(/abcdef|signing-key/);
+  });
+
   test('of several requests, one that fails ends the attempt', async () => {
     const both = alertMessage({ occurrences: [toldOccurrence(), toldOccurrence({ kind: 'recovered', machine: 'b' })] });
     const pagerDuty = target({ kind: 'pagerduty', url: null, secret: 'key' });

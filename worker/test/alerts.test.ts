@@ -217,7 +217,10 @@ describe('a receiver that fails', () => {
     await newAlert(other, { name: 'chat', on: ['lost'] });
     await report(occurrence());
     await passUntil(10 * MINUTE_MS);
-    expect((await getAlert(id)).broken_since).not.toBeNull();
+    expect(await getAlert(id)).toMatchObject({
+      broken_since: expect.any(String),
+      last_failure: { at: expect.any(String), error: expect.stringContaining('500') },
+    });
     expect(receivers.received(other)).toMatchObject([{ kinds: ['channel_broken'], count: 1 }]);
     expect(receivers.firstOccurrence(other)).toMatchObject({
       summary: expect.stringContaining('“pager”'),
@@ -251,6 +254,25 @@ describe('a receiver that fails', () => {
     await passAlerts(0);
     expect(receivers.received(right)).toHaveLength(1);
   });
+});
+
+test('a message whose channel is changed while it fails for good goes to the new one', async () => {
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const wrong = receivers.open(() => answered.then(() => new Response('no such hook', { status: 410 })));
+  const right = receivers.open();
+  const { id } = await newAlert(wrong);
+  await report(occurrence());
+  vi.setSystemTime(Date.now() + GROUP_MS);
+  await alertsObject().reconcile();
+  await waitFor('an attempt', () => receivers.received(wrong).length === 1);
+  await call('PATCH', `/alerts/${id}`, { body: { channel: { kind: 'webhook', url: right } } });
+  answer();
+  await passAlerts(0);
+  await waitFor('the other attempt', () => receivers.received(right).length === 1);
+  expect(await getAlert(id)).toMatchObject({ broken_since: null, last_failure: null, deliveries: [{ error: null }] });
 });
 
 describe('a rule is silent', () => {
@@ -520,7 +542,17 @@ describe('the API', () => {
     receivers.answer(url, failing);
     const again = await call('POST', `/alerts/${alert.id}/test`);
     expect(await again.json()).toMatchObject({ delivered: false, error: expect.stringContaining('500') });
-    expect((await getAlert(alert.id)).broken_since).not.toBeNull();
+    const failedAt = new Date().toISOString();
+    // Whoever opens the page later sees when, and why.
+    const failure = { at: failedAt, error: expect.stringContaining('500') };
+    vi.setSystemTime(Date.now() + SECOND_MS);
+    await restartAlerts();
+    expect(await getAlert(alert.id)).toMatchObject({ broken_since: failedAt, last_failure: failure });
+    receivers.answer(url, working);
+    await call('POST', `/alerts/${alert.id}/test`);
+    expect(await getAlert(alert.id)).toMatchObject({ broken_since: null, last_failure: failure });
+    await call('PATCH', `/alerts/${alert.id}`, { body: { channel: { kind: 'webhook', url: receivers.open() } } });
+    expect(await getAlert(alert.id)).toMatchObject({ broken_since: null, last_failure: null });
   });
 
   test('records who did what, at the latest when D1 is back', async () => {

@@ -3,12 +3,14 @@ import type { Occurrence } from '#protocol/alerts';
 import { log } from '../../shared/log.ts';
 import type { AlertsContext } from './alerts-context.ts';
 import type { DeliveryResult } from './message.ts';
-import { isMuted, type RuleRecord } from './rule-store.ts';
+import { hasSameChannel, isMuted, type RuleRecord, WORKING } from './rule-store.ts';
 
 /** After this many attempts in a row it is more than a hiccup. */
 const FAILURES_TO_ANNOUNCE = 3;
 /** The job that such an alert names. */
 const JOB = 'leash';
+
+type BrokenRule = RuleRecord & { readonly brokenSince: number };
 
 export class ChannelHealth {
   readonly #alerts: AlertsContext;
@@ -18,36 +20,37 @@ export class ChannelHealth {
   }
 
   /** Records what became of a message. Within a transaction. */
-  record({ id }: RuleRecord, result: DeliveryResult): void {
-    const rule = this.#alerts.rules.get(id);
-    if (rule === null) return;
-    if (result.kind === 'delivered') this.#works(rule);
-    else this.#fails(rule, result.why, result.kind === 'impossible' ? FAILURES_TO_ANNOUNCE : 1);
+  record(sent: RuleRecord, result: DeliveryResult): void {
+    const broken = this.#note(sent, result);
+    if (broken === null || result.kind === 'delivered') return;
+    const failures = broken.failures + (result.kind === 'impossible' ? FAILURES_TO_ANNOUNCE : 1);
+    const isAnnounced = broken.isAnnounced || (failures >= FAILURES_TO_ANNOUNCE && this.#announce(broken, result.why));
+    this.#alerts.rules.patch(broken.id, { failures, isAnnounced });
   }
 
-  /** Somebody is looking, so no other channel announces it. */
-  tested(id: string, result: DeliveryResult): void {
-    const rule = this.#alerts.rules.get(id);
-    if (rule === null) return;
-    if (result.kind === 'delivered') this.#works(rule);
-    else if (rule.brokenSince === null) this.#alerts.rules.patch(id, { brokenSince: Date.now() });
+  /** Records what became of a test. Somebody is looking, so no other channel announces it. */
+  tested(sent: RuleRecord, result: DeliveryResult): void {
+    this.#note(sent, result);
   }
 
-  #works(rule: RuleRecord): void {
-    if (rule.brokenSince !== null)
-      this.#alerts.rules.patch(rule.id, { brokenSince: null, failures: 0, isAnnounced: false });
-  }
-
-  #fails(rule: RuleRecord, why: string, weight: number): void {
-    const brokenSince = rule.brokenSince ?? Date.now();
-    const failures = rule.failures + weight;
-    const broken = { ...rule, brokenSince, failures };
-    const isAnnounced = rule.isAnnounced || (failures >= FAILURES_TO_ANNOUNCE && this.#announce(broken, why));
-    this.#alerts.rules.patch(rule.id, { brokenSince, failures, isAnnounced });
+  /** @returns the rule, if its channel is the one that has failed */
+  #note(sent: RuleRecord, result: DeliveryResult): BrokenRule | null {
+    const { rules } = this.#alerts;
+    const rule = rules.get(sent.id);
+    // The channel may have been changed meanwhile: this says nothing of the new one.
+    if (rule === null || !hasSameChannel(rule, sent)) return null;
+    if (result.kind === 'delivered') {
+      if (rule.brokenSince !== null) rules.patch(rule.id, WORKING);
+      return null;
+    }
+    const now = Date.now();
+    const changes = { brokenSince: rule.brokenSince ?? now, lastFailure: { at: now, why: result.why } };
+    rules.patch(rule.id, changes);
+    return { ...rule, ...changes };
   }
 
   /** @returns whether there was one */
-  #announce(broken: RuleRecord & { readonly brokenSince: number }, why: string): boolean {
+  #announce(broken: BrokenRule, why: string): boolean {
     const others = this.#others(broken);
     log.warn('alert_channel_broken', { alert: broken.id, kind: broken.channel.kind, announced_by: others.length });
     for (const other of others) this.#alerts.intake.add(other, brokenChannel(broken, why));
@@ -58,18 +61,14 @@ export class ChannelHealth {
   #others(broken: RuleRecord): readonly RuleRecord[] {
     const working = this.#alerts.rules
       .all()
-      .filter((rule) => rule.brokenSince === null && !isMuted(rule, Date.now()) && !isSameChannel(rule, broken));
+      .filter((rule) => rule.brokenSince === null && !isMuted(rule, Date.now()) && !hasSameChannel(rule, broken));
     const asked = working.filter(({ kinds }) => kinds.includes('channel_broken'));
     if (asked.length > 0) return asked;
     return working.toSorted((one, other) => (other.lastClosedAt ?? 0) - (one.lastClosedAt ?? 0)).slice(0, 1);
   }
 }
 
-function isSameChannel({ channel: one }: RuleRecord, { channel: other }: RuleRecord): boolean {
-  return one.kind === other.kind && one.url === other.url && one.secret === other.secret;
-}
-
-function brokenChannel(rule: RuleRecord & { readonly brokenSince: number }, why: string): Occurrence {
+function brokenChannel(rule: BrokenRule, why: string): Occurrence {
   return {
     id: `channel:${rule.id}:${rule.brokenSince}`,
     kind: 'channel_broken',

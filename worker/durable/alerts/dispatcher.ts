@@ -14,7 +14,7 @@ import { afterClosing } from './group-timing.ts';
 import { MAX_AGE_MS } from './intake.ts';
 import type { DeliveryResult } from './message.ts';
 import type { MessageRecord } from './message-store.ts';
-import { historyOf, isMuted, type RuleRecord } from './rule-store.ts';
+import { hasSameChannel, historyOf, isMuted, type RuleRecord } from './rule-store.ts';
 
 /** The runtime lets an invocation have six connections at a time. */
 const MAX_CONCURRENT = 6;
@@ -169,9 +169,15 @@ export class Dispatcher {
   }
 
   #record(message: MessageRecord, rule: RuleRecord, result: DeliveryResult): void {
-    if (this.#alerts.messages.get(message.id) === null) return;
+    const { messages, rules, channelHealth } = this.#alerts;
+    const current = rules.get(rule.id);
+    if (current === null || messages.get(message.id) === null) return;
     log.info('alert_sent', { alert: rule.id, message: message.id, attempt: message.attempts, result: result.kind });
-    this.#alerts.channelHealth.record(rule, result);
+    channelHealth.record(rule, result);
+    if (result.kind !== 'delivered' && !hasSameChannel(current, rule)) {
+      messages.patch(message.id, { error: result.why, nextAt: Date.now() });
+      return;
+    }
     switch (result.kind) {
       case 'delivered':
         this.#finish(message, { state: 'delivered', error: null });
@@ -184,7 +190,7 @@ export class Dispatcher {
           this.#finish(message, { state: 'failed', error: `Given up after a day. ${result.why}` });
           return;
         }
-        this.#alerts.messages.patch(message.id, {
+        messages.patch(message.id, {
           error: result.why,
           nextAt: Date.now() + retryMs(message.attempts, result.retryAfterMs),
         });

@@ -9,7 +9,7 @@ import { deliver } from './channels/deliver.ts';
 import { KEPT_MESSAGES } from './dispatcher.ts';
 import type { Message } from './message.ts';
 import type { MessageRecord } from './message-store.ts';
-import { channelTarget, NEW_RULE, type RuleRecord, shownChannel } from './rule-store.ts';
+import { channelTarget, NEW_CHANNEL, NEW_RULE, type RuleRecord, shownChannel } from './rule-store.ts';
 
 /** Each occurrence is held against all of them. */
 const MAX_RULES = 500;
@@ -93,7 +93,7 @@ export class RuleAdmin {
     const result = await deliver(this.#alerts.env, rule.channel, testMessage(rule, by));
     const error = result.kind === 'delivered' ? null : result.why;
     this.#alerts.transaction(() => {
-      this.#alerts.channelHealth.tested(id, result);
+      this.#alerts.channelHealth.tested(rule, result);
       this.#record(by, 'alert_tested', id, { name: rule.name, error });
     });
     return { delivered: error === null, error };
@@ -115,6 +115,7 @@ export class RuleAdmin {
 
   #resource(rule: RuleRecord, deliveries: number): Alert {
     const { messages } = this.#alerts;
+    const { lastFailure: failure } = rule;
     return {
       id: rule.id,
       name: rule.name,
@@ -128,6 +129,7 @@ export class RuleAdmin {
       created_at: new Date(rule.createdAt).toISOString(),
       created_by: rule.createdBy,
       broken_since: timestamp(rule.brokenSince),
+      last_failure: failure === null ? null : { at: new Date(failure.at).toISOString(), error: failure.why },
       deliveries: messages.newest(rule.id, deliveries).map((message) => this.#delivery(message)),
     };
   }
@@ -157,10 +159,8 @@ function applied(rule: RuleRecord, changes: AlertChanges): Partial<RuleRecord> {
     killLink: killLink ?? rule.killLink,
     mutedUntil: mutedUntil === undefined ? rule.mutedUntil : timeOf(mutedUntil),
     ...(channel !== undefined && {
+      ...NEW_CHANNEL,
       channel: channelTarget(channel, rule.channel),
-      brokenSince: null,
-      failures: 0,
-      isAnnounced: false,
     }),
   };
 }

@@ -6,6 +6,12 @@ import type { RuleHistory } from './group-timing.ts';
 import { matchesRule } from './matching.ts';
 import type { ChannelTarget } from './message.ts';
 
+/** Why a channel did not take a message. */
+interface ChannelFailure {
+  readonly at: number;
+  readonly why: string;
+}
+
 /** The table `rules`. */
 export const RULE_COLUMNS = {
   id: text(),
@@ -24,17 +30,16 @@ export const RULE_COLUMNS = {
   brokenSince: nullable(integer()),
   failures: integer(),
   isAnnounced: boolean(),
+  lastFailure: nullable(json<ChannelFailure>()),
 };
 export type RuleRecord = RecordOf<typeof RULE_COLUMNS>;
 
+/** Of a channel that works. */
+export const WORKING = { brokenSince: null, failures: 0, isAnnounced: false } as const satisfies Partial<RuleRecord>;
+/** Of a channel that was not used yet. */
+export const NEW_CHANNEL = { ...WORKING, lastFailure: null } as const satisfies Partial<RuleRecord>;
 /** What a new rule begins with. */
-export const NEW_RULE = {
-  lastClosedAt: null,
-  streak: 0,
-  brokenSince: null,
-  failures: 0,
-  isAnnounced: false,
-} as const satisfies Partial<RuleRecord>;
+export const NEW_RULE = { ...NEW_CHANNEL, lastClosedAt: null, streak: 0 } as const satisfies Partial<RuleRecord>;
 
 export class RuleStore extends Table<typeof RULE_COLUMNS> {
   /** Oldest first. Null until they are read. */
@@ -86,6 +91,10 @@ export function isMuted({ mutedUntil }: Pick<RuleRecord, 'mutedUntil'>, now: num
 
 export function historyOf({ lastClosedAt, streak }: RuleRecord): RuleHistory {
   return { lastClosedAt, streak };
+}
+
+export function hasSameChannel({ channel: one }: RuleRecord, { channel: other }: RuleRecord): boolean {
+  return one.kind === other.kind && one.url === other.url && one.secret === other.secret;
 }
 
 /** @param kept the secret that it had, if the channel is of the same kind */

@@ -98,6 +98,10 @@ const MIGRATIONS = [
     entry TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- When and why a rule's channel last failed, as JSON.
+  ALTER TABLE rules ADD COLUMN last_failure TEXT;
+  `,
 ];
 
 /** Brings the storage of this object up to date. */

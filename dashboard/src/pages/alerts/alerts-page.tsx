@@ -172,7 +172,7 @@ function placeText({ jobs, machines, tags }: Alert): string {
 
 function LastDelivery({ alert }: { readonly alert: Alert }) {
   const [last] = alert.deliveries;
-  const failed = alert.deliveries.find(({ error }) => error !== null);
+  const failure = alert.last_failure;
   return (
     <span class="aside">
       {last === undefined ? (
@@ -183,8 +183,11 @@ function LastDelivery({ alert }: { readonly alert: Alert }) {
           {last.occurrences > 1 && `, ${last.occurrences} occurrences`}
         </>
       )}
-      {/* Of a test that failed no message is kept. */}
-      {alert.broken_since !== null && <span class="broken-why">{failed?.error ?? 'Test it to see why.'}</span>}
+      {alert.broken_since !== null && failure !== null && (
+        <span class="broken-why">
+          Failed <Ago at={failure.at} />: {failure.error}
+        </span>
+      )}
     </span>
   );
 }

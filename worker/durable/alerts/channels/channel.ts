@@ -9,6 +9,9 @@ import { readTopic } from './ntfy.ts';
 /** What a deployment has for sending. */
 export type ChannelEnv = SettingVars & Pick<Env, 'EMAIL' | 'PUBLIC_NETWORK'>;
 
+/** What is shorter is no secret, and may be part of any text. */
+const SHORTEST_SECRET = 4;
+
 const EmailAddress = v.pipe(v.string(), v.rfcEmail());
 
 /**
@@ -56,6 +59,21 @@ function emailProblem(env: ChannelEnv, url: string | null): string | null {
 /** Whether the path and query of such a URL let anyone send there. */
 function isSecretUrl(kind: ChannelTarget['kind']): boolean {
   return kind === 'slack' || kind === 'discord' || kind === 'teams' || kind === 'ntfy';
+}
+
+/** What a receiver or the runtime says, which may repeat what was sent, without what is secret of the channel. */
+export function withoutSecrets(text: string, { kind, url, secret }: ChannelTarget): string {
+  const parsed = url === null || kind === 'email' ? null : URL.parse(url);
+  const ofUrl =
+    parsed === null ? [] : [parsed.search.slice(1), ...parsed.searchParams.values(), ...secretPath(kind, parsed)];
+  return [secret ?? '', ...ofUrl]
+    .filter((part) => part.length >= SHORTEST_SECRET)
+    .sort((one, other) => other.length - one.length)
+    .reduce((shown, part) => shown.replaceAll(part, '…'), text);
+}
+
+function secretPath(kind: ChannelTarget['kind'], { pathname }: URL): string[] {
+  return isSecretUrl(kind) ? [pathname.slice(1)] : [];
 }
 
 /** The URL as it may be shown: without what is secret in it. */

@@ -4,7 +4,7 @@ import { log } from '../../../shared/log.ts';
 import { readSettings } from '../../../shared/settings.ts';
 import type { ChannelTarget, DeliveryResult, Message } from '../message.ts';
 import { alertmanagerRequest } from './alertmanager.ts';
-import { type ChannelEnv, channelProblem } from './channel.ts';
+import { type ChannelEnv, channelProblem, withoutSecrets } from './channel.ts';
 import { discordRequest } from './discord.ts';
 import { mailOf } from './email.ts';
 import { ntfyRequest } from './ntfy.ts';
@@ -19,12 +19,22 @@ const MAIL_TIMEOUT_MS = 5_000;
 /** The request itself is wrong, or what it is for is gone: the same request fails again. */
 const PERMANENT_STATUSES: ReadonlySet<number> = new Set([400, 405, 410, 413, 415, 422]);
 
-/** Never rejects. @param fetchUrl in place of the way out that the deployment has */
+/** Never rejects; what it says contains no secret. @param fetchUrl in place of the way out that the deployment has */
 export async function deliver(
   env: ChannelEnv,
   target: ChannelTarget,
   message: Message,
   fetchUrl: typeof fetch = fetchOf(env),
+): Promise<DeliveryResult> {
+  const result = await attempt(env, target, message, fetchUrl);
+  return result.kind === 'delivered' ? result : { ...result, why: withoutSecrets(result.why, target) };
+}
+
+async function attempt(
+  env: ChannelEnv,
+  target: ChannelTarget,
+  message: Message,
+  fetchUrl: typeof fetch,
 ): Promise<DeliveryResult> {
   const problem = channelProblem(env, target);
   if (problem !== null) return { kind: 'impossible', why: problem };
