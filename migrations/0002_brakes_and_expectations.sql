@@ -37,6 +37,17 @@ CREATE TABLE IF NOT EXISTS expectations (
 -- Those that need attention.
 CREATE INDEX IF NOT EXISTS expectations_broken ON expectations (since DESC, job, machine) WHERE state IN ('late', 'missed');
 
+-- Runs that were late or missed, and have come since, or are not expected any more. Those that still are: expectations.
+CREATE TABLE IF NOT EXISTS overdue_runs (
+  job TEXT NOT NULL,
+  machine TEXT NOT NULL, -- empty: any
+  judged_at INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL,
+  resource TEXT NOT NULL, -- as the API shows it, JSON
+  PRIMARY KEY (job, machine, judged_at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS overdue_runs_by_end ON overdue_runs (ended_at DESC);
+
 -- What a job is, as its newest run says: its tags, owner, runbook and note.
 CREATE TABLE IF NOT EXISTS job_abouts (
   job TEXT PRIMARY KEY,

@@ -61,6 +61,27 @@ export const Expectation = v.object({
 });
 export type Expectation = v.InferOutput<typeof Expectation>;
 
+/** A run that was late or missed, and has come since, or is not expected any more. Times are RFC 3339 in UTC. */
+export const OverdueRun = v.object({
+  job: JobName,
+  /** Null: a run on any machine would have fulfilled it. */
+  machine: v.nullable(MachineName),
+  due_at: Time,
+  /** The worst that was judged. */
+  state: v.picklist(['late', 'missed']),
+  /** Since when it was that. */
+  since: Time,
+  /** When it was first judged to be late or missed. */
+  judged_at: Time,
+  /** When it was not late or missed any more. */
+  ended_at: Time,
+  /** The run that came; null: none did, but what is expected was changed or removed. */
+  run: v.nullable(RunId),
+  /** When that run started; before `since`: it was only reported late. */
+  started_at: v.nullable(Time),
+});
+export type OverdueRun = v.InferOutput<typeof OverdueRun>;
+
 /** What a job's runs have been like, where they show a pattern. */
 export const Habits = v.object({
   /** From start to start; null: no pattern. */

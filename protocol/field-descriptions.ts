@@ -2,7 +2,7 @@
 import type { Alert, Channel, Delivery } from './alerts.ts';
 import type { AuditEntry, IndexSize, Job, Kill, LastEnd, Run, Session, Target, TargetTiming, Token } from './api.ts';
 import type { Brake } from './brakes.ts';
-import type { Expectation, Habits } from './expectations.ts';
+import type { Expectation, Habits, OverdueRun } from './expectations.ts';
 import type { Machine, MachineJob } from './machines.ts';
 import type { Checked, Finding, Report, ReportedJob } from './report.ts';
 
@@ -255,17 +255,33 @@ const REPORTED_JOB: Record<keyof ReportedJob, string> = {
 };
 
 const FINDING: Record<keyof Finding, string> = {
-  kind: '`failed`, `errored`, `timed_out`, `lost`, `killed`: how runs ended. `survivors`: a kill could not end all processes. `missed`, `late`: a run was due and has not started. `slow`: a run takes longer than expected, or twice as long as usual. `leftovers`: processes of an ended run are still running. `skipped`: runs asked, and did not start.',
-  count: 'How many runs, or for `missed` and `late` expectations, it is about.',
+  kind: '`failed`, `errored`, `timed_out`, `lost`, `killed`: how runs ended. `survivors`: a kill could not end all processes. `missed`, `late`: a run was due and has not started, or came late. `slow`: a run takes longer than expected, or twice as long as usual. `leftovers`: processes of an ended run are still running. `skipped`: runs asked, and did not start.',
+  count: 'How many runs it is about, for `missed` and `late` how many that were due.',
   machines: 'Where, at most 20 machines, the most telling first.',
   machine_count: 'On how many machines.',
   first_at: 'When it happened first.',
   last_at: 'When it happened last.',
-  is_over: 'Whether it is over: the job has ended well since on each of these machines, or a slow run has ended.',
-  run: 'The most telling run: one that is not over, the slowest or the newest; null if there is none.',
+  is_over:
+    'Whether it is over: the job has ended well since on each of these machines, a slow run has ended, or a late or missed one has come or is not expected any more.',
+  run: 'The most telling run: one that is not over, the slowest or the newest; for `missed` and `late` the run that came; null if there is none.',
   usual_ms: 'For `slow`: how long the job usually takes on the machine of `run`; null if that was not compared.',
-  expectation: 'For `missed` and `late`: what was expected; otherwise null.',
+  expectation: 'For `missed` and `late` that are not over: what is expected; otherwise null.',
+  overdue: 'For `missed` and `late` that are over: when it was due, and when it came; otherwise null.',
   kill: 'For `killed` and `survivors`: the newest kill; otherwise null.',
+};
+
+const OVERDUE_RUN: Record<keyof OverdueRun, string> = {
+  job: 'The job that was late.',
+  machine: 'The machine that it was expected on; null: any.',
+  due_at: 'When it was due.',
+  state: '`late`, or `missed` if it had not started when the next run was due.',
+  since: 'Since when it was in this state.',
+  judged_at: 'When it was first found to be late or missed.',
+  ended_at:
+    'When the control plane learned that it had come, or its expectation was changed or removed so that it was not late any more.',
+  run: 'The id of the run that came; null: none came before it was not expected any more.',
+  started_at:
+    'When that run started, otherwise null. Earlier than `since` if the run was in time, and only its report was late.',
 };
 
 const CHECKED: Record<keyof Checked, string> = {
@@ -321,6 +337,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string,
   Report: REPORT,
   ReportedJob: REPORTED_JOB,
   Finding: FINDING,
+  OverdueRun: OVERDUE_RUN,
   Checked: CHECKED,
   Machine: MACHINE,
   MachineJob: MACHINE_JOB,

@@ -1,7 +1,7 @@
 /** What happened to the jobs in a period that someone should look at, such as a night. */
 import * as v from 'valibot';
 import { Count, Run } from './api.ts';
-import { Expectation } from './expectations.ts';
+import { Expectation, OverdueRun } from './expectations.ts';
 import { JobName, KillId, MachineName } from './names.ts';
 import { ReportedAbout } from './reported-about.ts';
 import { Time } from './time.ts';
@@ -11,7 +11,7 @@ import { Time } from './time.ts';
  *
  * - `failed`, `errored`, `timed_out`, `lost`: how runs ended
  * - `survivors`: a kill could not end all processes
- * - `missed`, `late`: a run that was due has not started
+ * - `missed`, `late`: a run that was due has not started, or came late
  * - `slow`: a run takes, or took, twice as long as usual, or longer than expected
  * - `leftovers`: a run has ended, and processes of it are still running
  * - `skipped`: a run was told not to start
@@ -47,6 +47,7 @@ export const Finding = v.object({
   run: v.nullable(Run),
   usual_ms: v.nullable(v.number()),
   expectation: v.nullable(Expectation),
+  overdue: v.nullable(OverdueRun),
   kill: v.nullable(v.object({ id: KillId, requested_by: v.string(), reason: v.nullable(v.string()) })),
 });
 export type Finding = v.InferOutput<typeof Finding>;

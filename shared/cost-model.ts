@@ -30,6 +30,7 @@ export const BUDGETS = {
   askedRun: { objectRows: 10, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
   expectedRun: { objectRows: 9, d1Rows: 5, setAlarms: 2, alarms: 1, requests: 7, workerRequests: 1 },
   missedRun: { objectRows: 10, d1Rows: 4, setAlarms: 6, alarms: 6, requests: 12, workerRequests: 0 },
+  overdueRun: { objectRows: 13, d1Rows: 12, setAlarms: 2, alarms: 1, requests: 8, workerRequests: 1 },
   skippedRun: { objectRows: 5, d1Rows: 5, setAlarms: 0, alarms: 0, requests: 6, workerRequests: 1 },
   // With room for an alerts object that is slower than D1: then the gateway sends what has happened again, by an alarm.
   reportedFailure: { objectRows: 29, d1Rows: 7, setAlarms: 7, alarms: 3, requests: 13, workerRequests: 1 },
@@ -49,6 +50,7 @@ export const BUDGETED: Readonly<Record<Budgeted, string>> = {
   askedRun: 'the same, asking before its start',
   expectedRun: 'short run that is expected',
   missedRun: 'run that is late, then missed',
+  overdueRun: 'short run that comes after that',
   skippedRun: 'run that asks and is skipped',
   reportedFailure: 'run that fails, and its alert',
   silentHour: 'silent run, an hour',

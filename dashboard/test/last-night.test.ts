@@ -48,6 +48,7 @@ function finding(kind: FindingKind, changes: Partial<Finding> = {}): Finding {
     run: null,
     usual_ms: null,
     expectation: null,
+    overdue: null,
     kill: null,
     ...changes,
   };

@@ -1,7 +1,7 @@
 /** Changes of a job's object that go to D1 and then to viewers. */
 import type { Occurrence } from '#protocol/alerts';
 import type { Kill, Run } from '#protocol/api';
-import type { Expectation } from '#protocol/expectations';
+import type { Expectation, OverdueRun } from '#protocol/expectations';
 import { KIB } from '#protocol/limits';
 import type { AuditEntry } from './d1/audit.ts';
 import type { IdempotencyKey } from './d1/idempotency.ts';
@@ -35,6 +35,8 @@ export interface JobChanges extends Changes {
   readonly expectations?: readonly Expectation[];
   /** Their ids are those of the machines. Absent from older objects. */
   readonly removedExpectations?: readonly JobTombstone[];
+  /** Runs that were late or missed, and are not any more. Absent from older objects. */
+  readonly overdueRuns?: readonly OverdueRun[];
   /** What has happened to it that alerts may be about. Absent from older objects. */
   readonly occurrences?: readonly Occurrence[];
 }
@@ -68,7 +70,8 @@ function weighKill(kill: Kill): number {
 /** Their weight in a batch; a run weighs 1. */
 export function weighChanges(changes: Omit<JobChanges, 'job'>): number {
   const { runs, kills, removedRuns, removedKills, taken = [], expectations = [], removedExpectations = [] } = changes;
-  const others = [removedRuns, removedKills, taken, expectations, removedExpectations];
+  const { overdueRuns = [] } = changes;
+  const others = [removedRuns, removedKills, taken, expectations, removedExpectations, overdueRuns];
   return sum(others.map(({ length }) => length)) + sum(runs.map(weighRun)) + sum(kills.map(weighKill));
 }
 

@@ -1,6 +1,7 @@
 /** Makes room in D1 before it is full: the oldest ended runs leave the index. Their jobs' objects keep them. */
 import { indexBytes, indexLimits } from '../shared/d1/index-size.ts';
 import { purgeStaleKills } from '../shared/d1/kills.ts';
+import { purgeOverdueRuns } from '../shared/d1/overdue-runs.ts';
 import { oldestEndedRunStart, purgeLastEnds, purgeOldestRuns } from '../shared/d1/runs.ts';
 import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
@@ -23,13 +24,14 @@ export async function makeRoom(env: Env): Promise<void> {
     bytes = meta.size_after;
   }
   if (runs > 0) await purgeLastEnds(env.DB).run();
-  const kills = await removeKillsBeforeRuns(env.DB);
+  const kills = await removeOlderThanRuns(env.DB);
   log.warn('index_trimmed', { runs, kills, bytes, max_bytes: maxBytes });
 }
 
-/** The kills of the runs that have left. */
-async function removeKillsBeforeRuns(db: D1Database): Promise<number> {
-  const before = await oldestEndedRunStart(db);
-  const { meta } = await purgeStaleKills(db, before ?? Date.now(), ROWS_PER_STATEMENT).run();
+/** What is as old as the runs that have left. @returns how many kills that were */
+async function removeOlderThanRuns(db: D1Database): Promise<number> {
+  const before = (await oldestEndedRunStart(db)) ?? Date.now();
+  await purgeOverdueRuns(db, before, ROWS_PER_STATEMENT).run();
+  const { meta } = await purgeStaleKills(db, before, ROWS_PER_STATEMENT).run();
   return meta.changes;
 }

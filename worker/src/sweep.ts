@@ -7,6 +7,7 @@ import { KEY_MS, purgeIdempotencyKeys } from '../shared/d1/idempotency.ts';
 import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
 import { jobsWithUnacceptedKills } from '../shared/d1/kill-queue.ts';
 import { purgeStaleKills } from '../shared/d1/kills.ts';
+import { purgeOverdueRuns } from '../shared/d1/overdue-runs.ts';
 import { purgeLastEnds, purgeStaleRuns } from '../shared/d1/runs.ts';
 import { purgeSessions } from '../shared/d1/sessions.ts';
 import { purgeSecrets } from '../shared/d1/tokens.ts';
@@ -99,6 +100,7 @@ async function purgeOld(env: Env, now: number): Promise<void> {
   await inBatches(purgeAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
   if ((await inBatches(purgeStaleRuns(db, stale, ROWS_PER_STATEMENT))) > 0) await purgeLastEnds(db).run();
   await inBatches(purgeStaleKills(db, stale, ROWS_PER_STATEMENT));
+  await inBatches(purgeOverdueRuns(db, now - daysInMs(runDays), ROWS_PER_STATEMENT));
 }
 
 /** The next sweep continues after `STATEMENTS_PER_SWEEP`. @returns how many rows were removed */

@@ -1,13 +1,17 @@
 /** Expectations as the object of a job keeps and judges them. */
 import { runInDurableObject } from 'cloudflare:test';
+import * as v from 'valibot';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Expected } from '#protocol/expectations';
+import { type Expected, OverdueRun } from '#protocol/expectations';
+import { ReportBody } from '#protocol/report';
 import { waitFor } from '#testing/wait-for';
 import { Expectations } from '../durable/job/expectations/expectations.ts';
+import { call, newToken } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
-import { without } from './support/d1.ts';
+import { rejecting, withD1, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { hibernate, isOutboxEmpty, jobObject, nextAlarm, restart, run, runEvents } from './support/objects.ts';
+import { query } from './support/storage.ts';
 import { EXITED, type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const SECOND_MS = 1_000;
@@ -80,9 +84,24 @@ async function indexed(job: string) {
   return results;
 }
 
+/** What D1 has of runs that were late or missed. */
+async function overdueRuns(job: string): Promise<OverdueRun[]> {
+  const { results } = await env.DB.prepare('SELECT resource FROM overdue_runs WHERE job = ? ORDER BY judged_at')
+    .bind(job)
+    .all<{ resource: string }>();
+  return results.map(({ resource }) => v.parse(OverdueRun, JSON.parse(resource)));
+}
+
+/** Times relative to one. */
+function since(time: number, { due_at, since: from, judged_at, ended_at, started_at, ...rest }: OverdueRun) {
+  const [dueMs, sinceMs, judgedMs, endedMs] = [due_at, from, judged_at, ended_at].map((at) => Date.parse(at) - time);
+  return { ...rest, dueMs, sinceMs, judgedMs, endedMs, startedMs: started_at && Date.parse(started_at) - time };
+}
+
 describe('a run that does not come', () => {
   test('is late to the second, then missed, then nothing more is said until it returns', async () => {
     const who = newIdentity('expect-late');
+    const beganAt = Date.now();
     await endedRun(who);
     expect(await expectations(who.job)).toMatchObject([{ machine: who.machine, source: 'run', state: 'ok' }]);
     await live(who.job, HOUR_MS + 5 * MINUTE_MS - 1);
@@ -95,9 +114,24 @@ describe('a run that does not come', () => {
     const [{ seq = 0 } = {}] = await expectations(who.job);
     await live(who.job, 20 * HOUR_MS);
     expect(await expectations(who.job)).toMatchObject([{ state: 'missed', seq }]);
-    await endedRun(again(who));
+    expect(await overdueRuns(who.job)).toEqual([]);
+    const came = again(who);
+    await endedRun(came);
     expect(await expectations(who.job)).toMatchObject([{ state: 'ok', since: new Date().toISOString() }]);
     expect(await indexed(who.job)).toEqual([{ machine: who.machine, state: 'ok' }]);
+    expect((await overdueRuns(who.job)).map((each) => since(beganAt, each))).toEqual([
+      {
+        job: who.job,
+        machine: who.machine,
+        state: 'missed',
+        dueMs: HOUR_MS,
+        sinceMs: 2 * HOUR_MS,
+        judgedMs: HOUR_MS + 5 * MINUTE_MS,
+        endedMs: 22 * HOUR_MS,
+        startedMs: 22 * HOUR_MS,
+        run: came.run,
+      },
+    ]);
   });
 
   test('is no matter while each comes in time', async () => {
@@ -107,15 +141,17 @@ describe('a run that does not come', () => {
       await live(who.job, HOUR_MS + 2 * MINUTE_MS);
       await endedRun(again(who));
     }
-    const [{ state: found, since } = {}] = await expectations(who.job);
-    expect({ found, since: Date.parse(since ?? '') }).toEqual({
+    const [{ state: found, since: from } = {}] = await expectations(who.job);
+    expect({ found, since: Date.parse(from ?? '') }).toEqual({
       found: 'ok',
       since: Date.now() - 3 * (HOUR_MS + 2 * MINUTE_MS),
     });
+    expect(await overdueRuns(who.job)).toEqual([]);
   });
 
   test('was only reported late: the verdict is corrected', async () => {
     const who = newIdentity('expect-asleep');
+    const beganAt = Date.now();
     await endedRun(who);
     await live(who.job, HOUR_MS + 20 * MINUTE_MS);
     expect(await state(who.job)).toBe('late');
@@ -123,6 +159,121 @@ describe('a run that does not come', () => {
     expect(await expectations(who.job)).toMatchObject([
       { state: 'ok', due_at: new Date(Date.now() + 42 * MINUTE_MS).toISOString() },
     ]);
+    expect((await overdueRuns(who.job)).map((each) => since(beganAt, each))).toMatchObject([
+      { state: 'late', sinceMs: HOUR_MS + 5 * MINUTE_MS, startedMs: HOUR_MS + 2 * MINUTE_MS },
+    ]);
+  });
+});
+
+describe('what was late is remembered', () => {
+  test('each time, also if the run that came for it was reported so late that the next is due', async () => {
+    const who = newIdentity('overdue-each');
+    const beganAt = Date.now();
+    await endedRun(who);
+    await live(who.job, 4 * HOUR_MS);
+    const came = again(who);
+    await endedRun(came, {}, 150 * MINUTE_MS);
+    expect(await state(who.job)).toBe('late');
+    await live(who.job, 10 * MINUTE_MS);
+    await endedRun(again(who));
+    expect((await overdueRuns(who.job)).map((each) => since(beganAt, each))).toMatchObject([
+      { state: 'missed', dueMs: HOUR_MS, endedMs: 4 * HOUR_MS, startedMs: 90 * MINUTE_MS, run: came.run },
+      { state: 'late', dueMs: 210 * MINUTE_MS, judgedMs: 4 * HOUR_MS, endedMs: 250 * MINUTE_MS },
+    ]);
+  });
+
+  test('and reported, with the run that came, as is a run that was slow', async () => {
+    const who = newIdentity('overdue-reported');
+    await endedRun(who);
+    await live(who.job, 4 * HOUR_MS);
+    const came = again(who);
+    const expected = { ...HOURLY, slow_after_ms: 10 * SECOND_MS };
+    const wrapper = await TestWrapper.connect(came, { age_ms: 0, expected });
+    await live(who.job, 20 * SECOND_MS);
+    await wrapper.completed({ ...EXITED, duration_ms: 20 * SECOND_MS });
+    wrapper.close();
+    await settled(who.job);
+    await live(who.job, SECOND_MS);
+    const found = async (jobs: string, since: number) => {
+      const { secret } = await newToken({ name: `${jobs} ${since}`, scopes: ['read'], jobs });
+      const answer = await call('GET', `/report?since=${new Date(since).toISOString()}`, { token: secret });
+      const { report } = v.parse(ReportBody, await answer.json());
+      return report.jobs.flatMap(({ findings }) => findings);
+    };
+    const slow = { kind: 'slow', is_over: true, run: { id: came.run } };
+    expect(await found('overdue-rep*', Date.now() - HOUR_MS)).toMatchObject([
+      { kind: 'missed', is_over: true, run: { id: came.run }, overdue: { state: 'missed', run: came.run } },
+      slow,
+    ]);
+    // It came before this period.
+    expect(await found('overdue-rep*', Date.now() - 10 * SECOND_MS)).toMatchObject([slow]);
+    expect(await found('overdue-rap*', Date.now() - HOUR_MS)).toEqual([]);
+  });
+
+  test('with the run that came, although that says that another is expected from now on', async () => {
+    const who = newIdentity('overdue-new-flags');
+    await endedRun(who);
+    await live(who.job, 70 * MINUTE_MS);
+    const came = again(who);
+    await endedRun(came, { every_ms: 2 * HOUR_MS });
+    expect(await expectations(who.job)).toMatchObject([{ every_ms: 2 * HOUR_MS, state: 'ok' }]);
+    expect(await overdueRuns(who.job)).toMatchObject([{ state: 'late', run: came.run }]);
+  });
+
+  test('for any machine, with the run that came on one', async () => {
+    const who = newIdentity('overdue-any');
+    await endedRun(who, null);
+    await runInDurableObject(jobObject(who.job), (object) => void object.setExpectation(null, HOURLY));
+    await live(who.job, 70 * MINUTE_MS);
+    const came = newIdentity(who.job, 'elsewhere.example');
+    await endedRun(came, null);
+    expect(await overdueRuns(who.job)).toMatchObject([{ machine: null, state: 'late', run: came.run }]);
+  });
+
+  test('without a run, if an operator has changed or removed what is expected', async () => {
+    const who = newIdentity('overdue-operator');
+    await endedRun(who);
+    await live(who.job, 70 * MINUTE_MS);
+    const object = jobObject(who.job);
+    const expected = { ...HOURLY, every_ms: 4 * HOUR_MS };
+    await runInDurableObject(object, (job) => void job.setExpectation(who.machine, expected));
+    await settled(who.job);
+    const changed = { machine: who.machine, state: 'late', run: null, started_at: null };
+    expect(await overdueRuns(who.job)).toMatchObject([changed]);
+    await live(who.job, 6 * HOUR_MS);
+    expect(await state(who.job)).toBe('late');
+    await runInDurableObject(object, (job) => void job.removeExpectation(who.machine));
+    await settled(who.job);
+    expect(await overdueRuns(who.job)).toMatchObject([changed, { ...changed, ended_at: new Date().toISOString() }]);
+  });
+
+  test('once, though D1 is away when it comes, or its answer is lost', async () => {
+    const who = newIdentity('overdue-once');
+    await endedRun(who);
+    await live(who.job, 70 * MINUTE_MS);
+    const came = again(who);
+    let lost = 0;
+    const isOfIt = (statements: readonly string[]) => statements.some((each) => each.includes('INTO overdue_runs'));
+    await withD1(
+      async (call, statements) => {
+        if (!isOfIt(statements) || lost === 2) return call();
+        lost += 1;
+        if (lost === 2) await call();
+        return rejecting();
+      },
+      async () => {
+        const wrapper = await TestWrapper.connect(came, { age_ms: 0, expected: HOURLY });
+        await wrapper.completed(EXITED);
+        wrapper.close();
+        await waitFor('D1 to have everything', async () => {
+          await pass(who.job, 10 * SECOND_MS);
+          return isOutboxEmpty(who.job);
+        });
+      },
+    );
+    expect(lost).toBe(2);
+    expect(await overdueRuns(who.job)).toMatchObject([{ state: 'late', run: came.run }]);
+    expect(await query(who.job, 'SELECT id FROM overdue_runs')).toEqual([]);
   });
 });
 

@@ -3,12 +3,14 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Kill } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { indexBytes } from '../shared/d1/index-size.ts';
+import { purgeOverdueRuns } from '../shared/d1/overdue-runs.ts';
 import { purgeOldestRuns } from '../shared/d1/runs.ts';
 import { sweep } from '../src/sweep.ts';
 import { aKill, call, newToken, refusal } from './support/api.ts';
 import { indexed, indexedState, queryPlan } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun } from './support/indexed-runs.ts';
+import { indexOverdue, overdueRun } from './support/overdue-runs.ts';
 import { EXITED, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const MINUTE_MS = 60_000;
@@ -74,6 +76,7 @@ describe('the sweep', () => {
     const settled = [now - 4_000 * MINUTE_MS, now].map((at) => killOf(at, 'settled'));
     const delivered = killOf(now - 4_000 * MINUTE_MS, 'delivered');
     for (const kill of [...settled, delivered]) await indexKill(kill);
+    await indexOverdue(...[now - 4_000 * MINUTE_MS, now].map((endedAt) => overdueRun('indexed', endedAt)));
     await fill(0.85);
     await sweep(env);
     const after = await left();
@@ -84,6 +87,8 @@ describe('the sweep', () => {
     expect(await indexedState(open.id)).toBe('running');
     const { results } = await env.DB.prepare('SELECT id FROM kills ORDER BY id').all<{ id: string }>();
     expect(results.map(({ id }) => id)).toEqual([delivered.id, settled[1]?.id]);
+    const overdue = await env.DB.prepare('SELECT ended_at FROM overdue_runs').all<{ ended_at: number }>();
+    expect(overdue.results).toEqual([{ ended_at: now }]);
     await sweep(env);
     expect(await left()).toEqual(after);
   });
@@ -91,7 +96,9 @@ describe('the sweep', () => {
   test('finds them without a scan', async () => {
     const plan = (await queryPlan((db) => purgeOldestRuns(db, 10))).join('\n');
     expect(plan).toContain('SCAN runs USING INDEX runs_by_start');
-    expect(plan).not.toContain('TEMP B-TREE');
+    const overduePlan = (await queryPlan((db) => purgeOverdueRuns(db, now, 10))).join('\n');
+    expect(overduePlan).toContain('SEARCH overdue_runs USING COVERING INDEX overdue_runs_by_end (ended_at<?)');
+    expect(plan + overduePlan).not.toContain('TEMP B-TREE');
   });
 
   test('removes a limited number of runs at once', async () => {

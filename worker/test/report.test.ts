@@ -1,11 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
+import type { Expectation, ExpectationState } from '#protocol/expectations';
 import type { Finding, Report } from '#protocol/report';
 import { IS_PROOF } from '#testing/seed';
+import { upsertExpectations } from '../shared/d1/expectations.ts';
 import { buildReport } from '../src/report/build-report.ts';
 import { call, newToken, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun, rowsRead } from './support/indexed-runs.ts';
+import { indexOverdue, overdueRun } from './support/overdue-runs.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -26,6 +29,27 @@ async function findings(job: string): Promise<Finding[]> {
   const { jobs } = await report(job);
   return jobs.flatMap((each) => each.findings);
 }
+
+const at = (time: number) => new Date(time).toISOString();
+
+const EXPECTATION: Expectation = {
+  job: '',
+  machine: null,
+  every_ms: HOUR,
+  schedule: null,
+  time_zone: null,
+  late_after_ms: null,
+  slow_after_ms: null,
+  source: 'run',
+  state: 'ok',
+  since: at(NOW),
+  due_at: at(NOW),
+  last_started_at: null,
+  last_run: null,
+  last_run_skipped: false,
+  problem: null,
+  seq: 1,
+};
 
 const FAILED = { state: 'failed', exit_code: 3, command_exit_code: 3 } as const;
 
@@ -116,42 +140,60 @@ describe('a report finds', () => {
 
   test('what is late or missed now, whenever that began, and nothing that is fine', async () => {
     const job = newJob();
-    const add = (machine: string, state: string, since: number) => {
-      const at = new Date(since).toISOString();
-      const expectation = {
-        job,
-        machine: machine === '' ? null : machine,
-        every_ms: HOUR,
-        schedule: null,
-        time_zone: null,
-        late_after_ms: null,
-        slow_after_ms: null,
-        source: 'run',
-        state,
-        since: at,
-        due_at: at,
-        last_started_at: null,
-        problem: null,
-        seq: 1,
-      };
-      return env.DB.prepare('INSERT INTO expectations VALUES (?, ?, ?, ?, 1, ?)').bind(
-        job,
-        machine,
-        state,
-        since,
-        JSON.stringify(expectation),
-      );
-    };
-    await env.DB.batch([
-      add('', 'late', NOW - HOUR),
-      add('web1', 'missed', NOW - 3 * DAY),
-      add('web2', 'ok', NOW - HOUR),
-      add('web3', 'late', NOW + HOUR),
-    ]);
+    const expectation = (machine: string | null, state: ExpectationState, since: number) => ({
+      ...EXPECTATION,
+      job,
+      machine,
+      state,
+      since: at(since),
+    });
+    await upsertExpectations(env.DB, [
+      expectation(null, 'late', NOW - HOUR),
+      expectation('web1', 'missed', NOW - 3 * DAY),
+      expectation('web2', 'ok', NOW - HOUR),
+      expectation('web3', 'late', NOW + HOUR),
+    ]).run();
     expect(await findings(job)).toMatchObject([
       { kind: 'missed', count: 1, machines: ['web1'], run: null, expectation: { every_ms: HOUR } },
       { kind: 'late', count: 1, machines: [], machine_count: 0, is_over: false },
     ]);
+  });
+
+  describe('what was late or missed', () => {
+    test('and has come since, with the run that came, and what is late now before it', async () => {
+      const [job, other] = [newJob(), newJob()];
+      const came = indexedRun(NOW - HOUR, MINUTE, { job });
+      await index([came]);
+      const late = overdueRun(job, NOW - HOUR, { run: came.id, started_at: came.started_at });
+      const missed = overdueRun(job, NOW - HOUR, { machine: null, state: 'missed', since: at(NOW - 3 * HOUR) });
+      await indexOverdue(late, missed, overdueRun(other, NOW - HOUR));
+      expect(await findings(job)).toMatchObject([
+        { kind: 'missed', count: 1, machines: [], is_over: true, run: null, overdue: missed, expectation: null },
+        { kind: 'late', count: 1, is_over: true, run: { id: came.id }, overdue: late, first_at: late.since },
+      ]);
+      const now = { machine: 'web2', state: 'late', since: at(NOW - 2 * HOUR), seq: 1 } as const;
+      await upsertExpectations(env.DB, [{ ...EXPECTATION, job, ...now }]).run();
+      expect(await findings(job)).toMatchObject([
+        { kind: 'late', count: 2, machines: ['web2', 'web1'], is_over: false, run: null, overdue: null },
+        { kind: 'missed', is_over: true },
+      ]);
+    });
+
+    test('at some time of the period, whenever that began and ended', async () => {
+      const job = newJob();
+      const lasted = (machine: string, judged: number, ended: number) =>
+        overdueRun(job, NOW - ended * HOUR, { machine, judged_at: at(NOW - judged * HOUR) });
+      await indexOverdue(
+        lasted('long-before', 20, 13),
+        lasted('from-before', 20, 11),
+        lasted('within', 5, 4),
+        lasted('until-after', 2, -1),
+        lasted('all-the-time', 30, -30),
+        lasted('long-after', -1, -2),
+      );
+      const [found] = await findings(job);
+      expect(found?.machines.toSorted()).toEqual(['all-the-time', 'from-before', 'until-after', 'within']);
+    });
   });
 
   test('what was killed, by whom and why, and what survived it', async () => {
@@ -284,7 +326,6 @@ describe('GET /report', () => {
   });
 
   test('has the period that is asked for, which ends now at the latest', async () => {
-    const at = (ms: number) => new Date(ms).toISOString();
     const since = at(Date.now() - 3 * HOUR);
     const answer = await call('GET', `/report?since=${since}&until=${at(Date.now() + DAY)}`);
     const { report: found } = await answer.json<{ report: Report }>();

@@ -19,6 +19,7 @@ import {
   restart,
   run,
 } from './support/objects.ts';
+import { indexOverdue, overdueRun } from './support/overdue-runs.ts';
 import { outputRows, query, sums, tables } from './support/storage.ts';
 import { sayAlive, TestViewer } from './support/viewer.ts';
 import { EXITED, type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -273,9 +274,13 @@ describe('a job', () => {
   test('of which nothing is left leaves nothing behind, and begins afresh', async () => {
     const who = newIdentity('clear-all');
     await ended(who);
+    // However lately it was so: the rest of the job has gone.
+    await indexOverdue(overdueRun(who.job, Date.now() + 90 * DAY_MS), overdueRun('clear-other', Date.now()));
     const page = await TestViewer.watch('/watch');
     await passDays(who.job, 91);
     await cleared(who.job);
+    expect(await count('overdue_runs', 'job = ?', who.job)).toBe(0);
+    expect(await count('overdue_runs', 'job = ?', 'clear-other')).toBe(1);
     const { seq } = await page.next('run_removed', ({ run }) => run === who.run);
     expect(seq).toBeGreaterThan(0);
     // In this order: a page takes a job away only when it knows nothing of it any more.
@@ -431,7 +436,10 @@ describe('the sweep', () => {
       key(now - 1.1 * DAY_MS),
       key(now - 0.9 * DAY_MS),
     ]);
+    await indexOverdue(...[91, 89].map((days) => overdueRun('sweep-overdue', now - days * DAY_MS)));
     await sweep(env);
+    expect(await count('overdue_runs', 'job = ? AND ended_at = ?', 'sweep-overdue', now - 89 * DAY_MS)).toBe(1);
+    expect(await count('overdue_runs', 'job = ?', 'sweep-overdue')).toBe(1);
     expect(await count('audit', "subject = 's'")).toBe(1);
     expect(await count('sessions', "token_hash = 't'")).toBe(1);
     expect(await count('idempotency', "fingerprint = 'f'")).toBe(1);

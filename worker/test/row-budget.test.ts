@@ -179,7 +179,7 @@ test('a short run that is expected, and comes', async () => {
   });
 });
 
-test('a run that is expected, and does not come', async () => {
+test('a run that is expected, does not come, and then comes after all', async () => {
   const who = await knownJob('cost-missed');
   await expectRuns(who);
   await endedRun(who);
@@ -194,6 +194,15 @@ test('a run that is expected, and does not come', async () => {
   expect(await runInDurableObject(jobObject(who.job), (object) => object.expectations())).toMatchObject([
     { state: 'missed' },
   ]);
+  const late = newIdentity(who.job);
+  await expectWithin('overdueRun', async () => {
+    await endedRun(late);
+    await fireAlarms(who.job);
+  });
+  const { results } = await env.DB.prepare("SELECT resource ->> '$.run' AS run FROM overdue_runs WHERE job = ?")
+    .bind(who.job)
+    .all();
+  expect(results).toEqual([{ run: late.run }]);
 });
 
 test('a short run that asks before its start, and is told to', async () => {

@@ -18,6 +18,7 @@ import { type QueuedKill, unacceptedKills } from '../../shared/d1/kill-queue.ts'
 import { updateKills } from '../../shared/d1/kills.ts';
 import { insertTakenKills } from '../../shared/d1/new-kills.ts';
 import { type Registration, registerSockets, type ValidCredentials } from '../../shared/d1/open-sockets.ts';
+import { insertOverdueRuns } from '../../shared/d1/overdue-runs.ts';
 import {
   auditRunIdConflicts,
   type IndexedRun,
@@ -160,7 +161,8 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
 
   async #write(all: readonly JobChanges[]): Promise<Committed[]> {
     const latest = latestChanges(all);
-    const { jobs, runs, kills, removedRuns, removedKills, taken, expectations, removedExpectations } = latest;
+    const { jobs, runs, kills, removedRuns, removedKills, taken } = latest;
+    const { expectations, removedExpectations, overdueRuns } = latest;
     const db = this.env.DB;
     const before = [...(taken.length === 0 ? [] : insertTakenKills(db, taken)), countChanges(db, runs, kills)];
     const writeRuns = runs.length === 0 ? [] : indexRuns(db, runs);
@@ -170,6 +172,7 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
       ...(runs.length === 0 ? [] : [indexedRuns(db, runs), upsertJobs(db, jobs, Date.now())]),
       ...(kills.length === 0 ? [] : [updateKills(db, kills)]),
       ...(expectations.length === 0 ? [] : [upsertExpectations(db, expectations)]),
+      ...(overdueRuns.length === 0 ? [] : [insertOverdueRuns(db, overdueRuns)]),
       // Last: an older state that is sent again in the same batch must not survive them.
       ...(removedRuns.length === 0 ? [] : purgeRuns(db, removedRuns)),
       ...(removedKills.length === 0 ? [] : [purgeKills(db, removedKills)]),

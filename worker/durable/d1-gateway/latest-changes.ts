@@ -1,4 +1,4 @@
-import type { Expectation } from '#protocol/expectations';
+import type { Expectation, OverdueRun } from '#protocol/expectations';
 import type { Tombstone } from '../../shared/d1/tombstones.ts';
 import type { JobChanges, PublishedChanges, TakenKill } from '../../shared/job-changes.ts';
 
@@ -9,6 +9,7 @@ export interface LatestChanges extends PublishedChanges {
   readonly taken: readonly TakenKill[];
   readonly expectations: readonly Expectation[];
   readonly removedExpectations: readonly Tombstone[];
+  readonly overdueRuns: readonly OverdueRun[];
 }
 
 /**
@@ -35,6 +36,7 @@ export function latestChanges(all: readonly JobChanges[]): LatestChanges {
     removedExpectations: all.flatMap(({ job, removedExpectations = [] }) =>
       removedExpectations.map((expectation) => ({ job, ...expectation })),
     ),
+    overdueRuns: all.flatMap(({ overdueRuns = [] }) => overdueRuns),
     removedKills: all.flatMap(({ job, removedKills }) => removedKills.map((kill) => ({ job, ...kill }))),
   };
 }

@@ -65,6 +65,12 @@ export class Outbox {
     else this.#sendIn(indexDelayMs);
   }
 
+  /** Adds a run that was overdue, and starts sending. */
+  addOverdueRun(id: string): void {
+    this.#unsent.addOverdueRun(id);
+    this.#sendSoon(RESUME_MS);
+  }
+
   /** Adds a run or kill that was removed, and starts sending. @param seq higher than any that it had */
   addRemoved(kind: Kind, id: string, seq: number): void {
     this.#unsent.addRemoved(kind, id, seq);
@@ -203,6 +209,10 @@ export class Outbox {
         if (expectation === null) return none;
         return { ...none, expectations: [expectation], occurrences: this.#occurrencesOf(expectation) };
       }
+      case 'overdue_run': {
+        const overdueRun = this.#job.expectations.overdueRuns.get(id);
+        return overdueRun === null ? none : { ...none, overdueRuns: [overdueRun.resource] };
+      }
       case 'removed_run':
         return { ...none, removedRuns: [{ id, seq }] };
       case 'removed_kill':
@@ -235,6 +245,7 @@ function merged(job: string, all: readonly JobChanges[]): JobChanges {
     taken: all.flatMap(({ taken = [] }) => taken),
     expectations: all.flatMap(({ expectations = [] }) => expectations),
     removedExpectations: all.flatMap(({ removedExpectations = [] }) => removedExpectations),
+    overdueRuns: all.flatMap(({ overdueRuns = [] }) => overdueRuns),
     occurrences: all.flatMap(({ occurrences = [] }) => occurrences),
   };
 }

@@ -207,8 +207,17 @@ const MIGRATIONS = [
     check_at INTEGER,
     -- Why it can't be judged.
     problem TEXT,
+    -- JSON: the run that is late or missed; null: none is.
+    overdue TEXT,
     seq INTEGER NOT NULL,
     sent_seq INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+
+  -- Runs that were late or missed, and are not any more, until D1 has them.
+  CREATE TABLE overdue_runs (
+    id TEXT PRIMARY KEY,
+    -- JSON: as the API shows it.
+    resource TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -2,19 +2,23 @@
  * Which runs, kills and expectations D1 does not have in their latest state.
  *
  * The row of each says up to which `seq` D1 has it, so a change is noted by the write that makes it. Only what
- * was removed here needs a row of its own.
+ * was removed here needs a row of its own, and what is kept here for D1 alone: which runs were overdue.
  */
 import type { ExpectationStore } from './expectations/expectation-store.ts';
+import type { OverdueRunStore } from './expectations/overdue-run-store.ts';
 import { isDone } from './kill-controller.ts';
 import type { KillStore } from './kill-store.ts';
 import type { RunStore } from './run-store.ts';
 
 /** A change that D1 lacks. Of a run or kill, the state at the time of sending is sent. */
 export interface Entry {
-  readonly kind: Kind | `removed_${Kind}`;
+  readonly kind: Kind | `removed_${Kind}` | 'overdue_run';
   readonly id: string;
   readonly seq: number;
 }
+
+/** The `seq` of what never changes. */
+const UNCHANGING = 1;
 
 /** What has an end, after which it does not change. */
 const SETTLED_TABLES = { run: 'runs', kill: 'kills' } as const;
@@ -25,7 +29,7 @@ interface Stores {
   readonly sql: SqlStorage;
   readonly runs: RunStore;
   readonly kills: KillStore;
-  readonly expectations: { readonly store: ExpectationStore };
+  readonly expectations: { readonly store: ExpectationStore; readonly overdueRuns: OverdueRunStore };
 }
 
 export class UnsentChanges {
@@ -33,6 +37,7 @@ export class UnsentChanges {
   readonly #runs: RunStore;
   readonly #kills: KillStore;
   readonly #expectations: ExpectationStore;
+  readonly #overdueRuns: OverdueRunStore;
   /** By kind and id. Null until they are read. */
   #entries: Map<string, Entry> | null = null;
   /** The keys of those that D1 did not take as they are. */
@@ -43,6 +48,7 @@ export class UnsentChanges {
     this.#runs = runs;
     this.#kills = kills;
     this.#expectations = expectations.store;
+    this.#overdueRuns = expectations.overdueRuns;
   }
 
   get isEmpty(): boolean {
@@ -67,6 +73,11 @@ export class UnsentChanges {
     const reopen = `UPDATE ${SETTLED_TABLES[kind]} SET sent_seq = min(sent_seq, ?1 - 1), settled = 0
       WHERE id = ?2 AND (settled = 1 OR sent_seq >= ?1)`;
     this.#sql.exec(reopen, seq, id);
+  }
+
+  /** A run that was overdue is stored for D1. */
+  addOverdueRun(id: string): void {
+    this.#set({ kind: 'overdue_run', id, seq: UNCHANGING });
   }
 
   /** A run, kill or expectation was removed. @param seq higher than any that it had */
@@ -121,6 +132,9 @@ export class UnsentChanges {
       case 'expectation':
         this.#expectations.patch(id, { sentSeq: seq });
         return;
+      case 'overdue_run':
+        this.#overdueRuns.remove(id);
+        return;
       case 'removed_run':
       case 'removed_kill':
       case 'removed_expectation':
@@ -150,6 +164,7 @@ export class UnsentChanges {
         `SELECT 'run' AS kind, id, seq FROM runs WHERE settled = 0 AND sent_seq < seq
          UNION ALL SELECT 'kill', id, seq FROM kills WHERE settled = 0 AND sent_seq < seq
          UNION ALL SELECT 'expectation', machine, seq FROM expectations WHERE sent_seq < seq
+         UNION ALL SELECT 'overdue_run', id, ${UNCHANGING} FROM overdue_runs
          UNION ALL SELECT kind, id, seq FROM tombstones`,
       )
       .toArray();

@@ -25,7 +25,9 @@ export async function purgeJob(db: D1Database, name: string): Promise<void> {
            AND NOT EXISTS (SELECT 1 FROM kills WHERE job = ?1 AND state IN ('queued', 'delivered') AND accepted = 0)`,
       )
       .bind(name),
-    db.prepare('DELETE FROM job_abouts WHERE job = ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE name = ?1)').bind(name),
+    ...['job_abouts', 'overdue_runs'].map((table) =>
+      db.prepare(`DELETE FROM ${table} WHERE job = ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE name = ?1)`).bind(name),
+    ),
   ]);
 }
 

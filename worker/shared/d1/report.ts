@@ -7,7 +7,7 @@
  */
 import * as v from 'valibot';
 import { About } from '#protocol/about';
-import { Expectation } from '#protocol/expectations';
+import { Expectation, OverdueRun } from '#protocol/expectations';
 import { EXIT_KILLED } from '#protocol/run-state';
 import { firstUlid } from './first-ulid.ts';
 import { matching } from './glob.ts';
@@ -23,6 +23,9 @@ const MOST_OPEN_RUNS = 2_000;
 const MOST_KILLS = 300;
 const MOST_TARGETS = 2_000;
 const MOST_EXPECTATIONS = 500;
+const MOST_OVERDUE_RUNS = 2_000;
+/** Those that began before the end of a past period, and ended after it. */
+const MOST_LASTING = 500;
 
 /** Shorter runs are not compared with others. */
 export const COMPARED_FROM_MS = 60_000;
@@ -85,7 +88,10 @@ export interface ReportData {
   readonly remarkable: readonly RemarkableRow[];
   readonly long: readonly LongRun[];
   readonly killed: readonly KilledRow[];
+  /** What is late or missed now. */
   readonly expectations: readonly Expectation[];
+  /** What was late or missed. */
+  readonly overdueRuns: readonly OverdueRun[];
   readonly scanned: Scanned;
   /** Whether there was more of something than is read. */
   readonly isTruncated: boolean;
@@ -104,9 +110,11 @@ export async function readReport(db: D1Database, scope: ReportScope): Promise<Re
     liveRuns(db, scope),
     killedRuns(db, scope),
     brokenExpectations(db, scope),
+    overdueRuns(db, scope),
   ]);
-  const [scan, failed, timedOut, errored, skipped, lost, lostOpen, remarkable, slow, long, live, killed, broken] =
+  const [scan, failed, timedOut, errored, skipped, lost, lostOpen, remarkable, slow, long, live, killed, ...late] =
     results.map(({ results: rows }) => rows);
+  const [broken, overdue] = late;
   const ends = [failed, timedOut, errored, skipped, lost, lostOpen].map((rows) => (rows ?? []) as EndRow[]);
   const { scanned, longRuns: longOfNewest } = readNewestRuns((scan ?? []) as ScanRow[]);
   const isFull = (rows: readonly unknown[] | undefined, most: number) => (rows?.length ?? 0) >= most;
@@ -115,13 +123,15 @@ export async function readReport(db: D1Database, scope: ReportScope): Promise<Re
     remarkable: [...(remarkable ?? []), ...(slow ?? [])] as RemarkableRow[],
     long: distinct([...longOfNewest, ...((long ?? []) as LongRun[]), ...((live ?? []) as LongRun[])]),
     killed: (killed ?? []) as KilledRow[],
-    expectations: ((broken ?? []) as { resource: string }[]).map(({ resource }) => readExpectation(resource)),
+    expectations: readResources(Expectation, broken),
+    overdueRuns: readResources(OverdueRun, overdue),
     scanned,
     isTruncated:
       ends.some((rows) => isFull(rows, MOST_ENDS)) ||
       isFull(remarkable, MOST_ENDS) ||
       isFull(killed, MOST_TARGETS) ||
-      isFull(broken, MOST_EXPECTATIONS),
+      isFull(broken, MOST_EXPECTATIONS) ||
+      isFull(overdue, MOST_OVERDUE_RUNS),
   };
 }
 
@@ -129,8 +139,11 @@ function distinct(runs: readonly LongRun[]): LongRun[] {
   return [...new Map(runs.map((run) => [`${run.job}/${run.id}`, run])).values()];
 }
 
-function readExpectation(resource: string): Expectation {
-  return v.parse(Expectation, JSON.parse(resource));
+function readResources<Resource extends v.GenericSchema>(
+  schema: Resource,
+  rows: readonly unknown[] = [],
+): v.InferOutput<Resource>[] {
+  return (rows as { resource: string }[]).map(({ resource }) => v.parse(schema, JSON.parse(resource)));
 }
 
 /** The condition that a job is visible to the caller, with the value to bind. */
@@ -301,6 +314,24 @@ function brokenExpectations(db: D1Database, scope: ReportScope): D1PreparedState
        WHERE state IN ('late', 'missed') AND since < ? AND ${isVisible} ORDER BY since DESC LIMIT ${MOST_EXPECTATIONS}`,
     )
     .bind(scope.until, glob);
+}
+
+/** What was late or missed at some time of the period, whenever that began and ended. */
+function overdueRuns(db: D1Database, scope: ReportScope): D1PreparedStatement {
+  const [isVisible, glob] = visible(scope);
+  const matches = isVisible.replace('?', '?3');
+  return db
+    .prepare(
+      `WITH ended AS (
+         SELECT * FROM (
+           SELECT job, machine, judged_at FROM overdue_runs INDEXED BY overdue_runs_by_end
+           WHERE ended_at >= ?1 AND ended_at < ?2 AND ${matches} ORDER BY ended_at DESC LIMIT ${MOST_OVERDUE_RUNS})
+         UNION ALL SELECT * FROM (
+           SELECT job, machine, judged_at FROM overdue_runs INDEXED BY overdue_runs_by_end
+           WHERE ended_at >= ?2 AND ${matches} ORDER BY ended_at LIMIT ${MOST_LASTING}))
+       SELECT resource FROM overdue_runs WHERE (job, machine, judged_at) IN ended AND judged_at < ?2`,
+    )
+    .bind(scope.since, scope.until, glob);
 }
 
 export interface JobOnMachine {

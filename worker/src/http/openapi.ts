@@ -21,7 +21,7 @@ import {
   Token,
 } from '#protocol/api';
 import { Brake, NewBrake } from '#protocol/brakes';
-import { Expectation, Habits, NewExpectation } from '#protocol/expectations';
+import { Expectation, Habits, NewExpectation, OverdueRun } from '#protocol/expectations';
 import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
 import { Machine, MachineJob } from '#protocol/machines';
 import { NewToken } from '#protocol/new-token';
@@ -48,6 +48,7 @@ const RESPONSE_SCHEMAS = {
   LastEnd,
   Machine,
   MachineJob,
+  OverdueRun,
   Problem,
   Report,
   ReportedJob,

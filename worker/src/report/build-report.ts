@@ -99,6 +99,7 @@ function findingOf(draft: FindingDraft, runs: ReadonlyMap<string, Run>): Finding
     run: first === undefined ? null : (runs.get(`${first.job}/${first.run}`) ?? null),
     usual_ms: first?.usualMs ?? null,
     expectation: first?.expectation ?? null,
+    overdue: first?.overdue ?? null,
     kill: first?.kill ?? null,
   };
 }

@@ -1,7 +1,7 @@
 /** What a report finds, by job, from what was read. Pure. */
 import { decodeTime } from 'ulid';
 import * as v from 'valibot';
-import type { Expectation } from '#protocol/expectations';
+import type { Expectation, OverdueRun } from '#protocol/expectations';
 import { FINDING_KINDS, type Finding, type FindingKind } from '#protocol/report';
 import { isBadEnd, RunState } from '#protocol/run-state';
 import type { JobOnMachine, KilledRow, LastEndRow, ReportData, RunRow } from '../../shared/d1/report.ts';
@@ -20,6 +20,7 @@ export interface Item extends JobOnMachine {
   /** How many times as long as usual it took. */
   readonly factor?: number;
   readonly expectation?: Expectation;
+  readonly overdue?: OverdueRun;
   readonly kill?: NonNullable<Finding['kill']>;
 }
 
@@ -44,6 +45,7 @@ export function itemsOf(data: ReportData, slow: readonly SlowRun[], until: numbe
     ...data.ends.map((end) => itemOf(v.parse(EndKind, end.state), end, null)),
     ...data.killed.flatMap(killItems),
     ...data.expectations.map(expectationItem),
+    ...data.overdueRuns.map(overdueItem),
     ...slowItems(data, slow, until),
     ...left.map((run) => itemOf('leftovers', run, false)),
   ];
@@ -65,6 +67,11 @@ function expectationItem(expectation: Expectation): Item {
   const { job, machine, state, since } = expectation;
   const kind = state === 'missed' ? 'missed' : 'late';
   return { kind, job, machine: machine ?? '', at: Date.parse(since), run: null, isOver: false, expectation };
+}
+
+function overdueItem(overdue: OverdueRun): Item {
+  const { job, machine, state, since, run } = overdue;
+  return { kind: state, job, machine: machine ?? '', at: Date.parse(since), run, isOver: true, overdue };
 }
 
 /** What took longer than expected, or twice as long as usual. */

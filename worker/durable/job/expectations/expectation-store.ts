@@ -1,6 +1,7 @@
 /** What is expected of this job's runs, and how far that holds. */
 import type { ExpectationState, Expected } from '#protocol/expectations';
 import { integer, json, nullable, type RecordOf, Table, text } from '../table.ts';
+import type { Overdue } from './overdue.ts';
 
 /** The table `expectations`. Times are milliseconds since 1970. */
 export const EXPECTATION_COLUMNS = {
@@ -20,6 +21,8 @@ export const EXPECTATION_COLUMNS = {
   checkAt: nullable(integer()),
   /** Why it can't be judged. */
   problem: nullable(text()),
+  /** The run that is late or missed. */
+  overdue: nullable(json<Overdue>()),
   seq: integer(),
   /** Up to which `seq` D1 has it. For Outbox. */
   sentSeq: integer(),

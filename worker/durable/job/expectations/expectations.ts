@@ -15,6 +15,8 @@ import type { RunRecord } from '../run-store.ts';
 import { expectationResource } from './expectation-resource.ts';
 import { ANY_MACHINE, type ExpectationRecord, ExpectationStore, expectedOf } from './expectation-store.ts';
 import { type Facts, type Judgement, judge, type Plan, planOf } from './judgement.ts';
+import { isBroken, type Overdue, overdueBy, overdueRunResource } from './overdue.ts';
+import { OverdueRunStore } from './overdue-run-store.ts';
 import { Witness } from './witness.ts';
 
 /** More than any job has machines. */
@@ -27,8 +29,12 @@ const RESUME_MS = 60_000;
 
 const SEVERITY: Readonly<Record<ExpectationState, number>> = { unknown: 0, ok: 0, late: 1, missed: 2 };
 
+/** What sets an expectation, and with it the run that does. */
+type Change = Partial<Pick<ExpectationRecord, 'fromRun' | 'fromOperator' | 'lastRun' | 'lastStartedAt'>>;
+
 export class Expectations {
   readonly store: ExpectationStore;
+  readonly overdueRuns: OverdueRunStore;
   readonly #job: JobContext;
   readonly #witness: Witness;
   /** By what is expected: to read a cron expression takes longer than all the rest. */
@@ -40,6 +46,7 @@ export class Expectations {
   constructor(job: JobContext) {
     this.#job = job;
     this.store = new ExpectationStore(job.sql);
+    this.overdueRuns = new OverdueRunStore(job.sql);
     this.#witness = new Witness(job.settings.disconnectMs);
   }
 
@@ -88,6 +95,7 @@ export class Expectations {
     this.#removedSeq = Math.max(seq, this.#removedSeq);
     this.#job.storage.transaction(() => {
       this.store.remove(machine);
+      if (known.overdue !== null) this.#addOverdueRun(machine, known.overdue, null);
       this.#job.outbox.addRemoved('expectation', machine, seq);
       this.#job.viewers.broadcast({
         type: 'expectation_removed',
@@ -103,43 +111,41 @@ export class Expectations {
 
   /** A run has started, or is reported only now. @param expected what its command line says */
   runStarted(run: RunRecord, expected: Expected | undefined): void {
-    if (expected !== undefined) this.#setByRun(run.machine, expected);
+    if (expected !== undefined) this.#setByRun(run, expected);
     if (this.store.isEmpty()) return;
     for (const machine of [run.machine, ANY_MACHINE]) {
       const known = this.store.get(machine);
-      if (known === null || run.startedAt <= (known.lastStartedAt ?? 0)) continue;
-      this.#judge({ ...known, lastRun: run.id, lastStartedAt: run.startedAt });
+      if (known !== null && isNewer(run, known)) this.#judge({ ...known, ...lastRunOf(run) }, { came: run });
     }
     this.#setDeadline(Date.now());
     this.#job.slowRuns.runChanged(run);
   }
 
-  #setByRun(machine: string, expected: Expected): void {
+  #setByRun(run: RunRecord, expected: Expected): void {
+    const { machine } = run;
     const known = this.store.get(machine);
     if (known !== null && JSON.stringify(known.fromRun) === JSON.stringify(expected)) return;
     if (known === null && this.#isFull) {
       log.warn('expectation_refused', { job: this.#job.name, machine, limit: MAX_EXPECTATIONS });
       return;
     }
-    this.#set(machine, known, { fromRun: expected });
+    // What was late has come, though it says that something else is expected from now on.
+    const came = known !== null && isNewer(run, known) ? run : null;
+    this.#set(machine, known, { fromRun: expected, ...(came !== null && lastRunOf(came)) }, came);
   }
 
   get #isFull(): boolean {
     return this.store.count() >= MAX_EXPECTATIONS;
   }
 
-  #set(
-    machine: string,
-    known: ExpectationRecord | null,
-    change: Partial<Pick<ExpectationRecord, 'fromRun' | 'fromOperator'>>,
-  ): void {
+  #set(machine: string, known: ExpectationRecord | null, change: Change, came: RunRecord | null = null): void {
     const now = Date.now();
     if (known === null) this.store.insert(this.#newRecord(machine, now));
     const before = known ?? this.#newRecord(machine, now);
     const isOverruled = before.fromOperator !== null && change.fromOperator === undefined;
     const changed = { ...before, ...change, setAt: isOverruled ? before.setAt : now };
     // What was late by the old schedule is not by the new one.
-    this.#judge(isOverruled ? changed : { ...changed, state: 'unknown' }, { isNew: true });
+    this.#judge(isOverruled ? changed : { ...changed, state: 'unknown' }, { isNew: true, came });
     this.#setDeadline(now);
     this.#job.slowRuns.setDeadlines();
   }
@@ -158,6 +164,7 @@ export class Expectations {
       dueAt: null,
       checkAt: null,
       problem: null,
+      overdue: null,
       // Higher than that of one that was removed.
       seq: Math.max(now, this.#removedSeq),
       sentSeq: 0,
@@ -214,20 +221,23 @@ export class Expectations {
     this.#witness.stayUntil(dueAt);
   }
 
-  /** Judges an expectation by what is known of it now, and stores that. */
-  #judge(record: ExpectationRecord, { isWitness = false, isNew = false } = {}): void {
+  /** Judges an expectation by what is known of it now, and stores that. @param came the run that is its last one now */
+  #judge(record: ExpectationRecord, { isWitness = false, isNew = false, came = null }: Occasion): void {
     const now = Date.now();
     const expected = expectedOf(record);
     const plan = this.#planOf(expected, now);
     const found = judge(plan, expected.late_after_ms, this.#factsOf(record, now), now);
     const verdict = isWitness || SEVERITY[found.state] <= SEVERITY[record.state] ? found : unjudged(found, record, now);
     const isChanged = isNew || verdict.state !== record.state;
+    const isOver = came !== null || !isBroken(found.state);
+    if (isOver && record.overdue !== null) this.#addOverdueRun(record.machine, record.overdue, came);
     const judged: ExpectationRecord = {
       ...record,
       state: verdict.state,
       dueAt: verdict.dueAt,
       checkAt: verdict.checkAt,
       problem: plan.kind === 'impossible' ? plan.problem : null,
+      overdue: overdueBy(verdict, isOver ? null : record.overdue, now),
       ...(isChanged && { since: verdict.since ?? now, seq: nextSeq(record) }),
     };
     this.store.patch(record.machine, judged);
@@ -238,6 +248,12 @@ export class Expectations {
     const last = lastRun === null ? null : this.#job.runs.get(lastRun);
     const lastRanUntil = last !== null && isLive(last.state) ? now : (last?.endedAt ?? null);
     return { setAt, lastStartedAt, lastRanUntil };
+  }
+
+  /** D1 alone keeps it. */
+  #addOverdueRun(machine: string, overdue: Overdue, came: RunRecord | null): void {
+    const ended = { job: this.#job.name, machine, endedAt: Date.now() };
+    this.#job.outbox.addOverdueRun(this.overdueRuns.add(overdueRunResource(ended, overdue, came)));
   }
 
   #announce(record: ExpectationRecord): void {
@@ -254,6 +270,21 @@ export class Expectations {
     this.#plans.set(key, plan);
     return plan;
   }
+}
+
+/** Why an expectation is judged. */
+interface Occasion {
+  readonly isWitness?: boolean;
+  readonly isNew?: boolean;
+  readonly came?: RunRecord | null;
+}
+
+function isNewer(run: RunRecord, { lastStartedAt }: ExpectationRecord): boolean {
+  return run.startedAt > (lastStartedAt ?? 0);
+}
+
+function lastRunOf({ id, startedAt }: RunRecord): Pick<ExpectationRecord, 'lastRun' | 'lastStartedAt'> {
+  return { lastRun: id, lastStartedAt: startedAt };
 }
 
 /** Only a witness may say that it got worse: one is asked at once. */

@@ -17,7 +17,7 @@ export const reportOperations = [
     path: '/report',
     summary: 'Report what failed, was late, slow, skipped or killed in a period',
     description:
-      'By job, the worst first. The period is at most 31 days long. What is late, slow or left running now is reported whenever it began. A run is slow if it takes longer than expected, or twice as long as the median of the job’s last 20 successful runs on that machine, and at least a minute longer; with fewer than 5 earlier runs it is not compared.',
+      'By job, the worst first. The period is at most 31 days long. What is late, slow or left running now is reported whenever it began, and what was late at some time of the period although it has come since. A run is slow if it takes longer than expected, or twice as long as the median of the job’s last 20 successful runs on that machine, and at least a minute longer; with fewer than 5 earlier runs it is not compared.',
     access: { kind: 'scope', scopes: ['read'] },
     query: {
       since: v.optional(
