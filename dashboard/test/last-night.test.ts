@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { OverdueRun } from '#protocol/expectations';
 import type { Finding, FindingKind, Report } from '#protocol/report';
 import {
+  arrivalText,
   checkedText,
   detailText,
   newerFindings,
@@ -112,6 +114,28 @@ describe('a finding says', () => {
     ],
   ])('%s', (_what, found, text) => {
     expect(detailText(found, NOW)).toBe(text);
+  });
+});
+
+describe('what was late', () => {
+  const overdue: OverdueRun = {
+    job: 'backup',
+    machine: 'web1',
+    due_at: '2026-11-01T02:00:00Z',
+    state: 'missed',
+    since: '2026-11-01T03:00:00Z',
+    judged_at: '2026-11-01T02:06:00Z',
+    ended_at: '2026-11-01T06:02:03Z',
+    run: '01KQ3XJ8V1B6D2T9P4M7Z5N0CA',
+    started_at: '2026-11-01T06:02:00Z',
+  };
+
+  test.each([
+    ['by how much', {}, 'came 4h 02m late at'],
+    ['that it was not', { started_at: '2026-11-01T02:02:00Z' }, 'only its report was late: it started at'],
+    ['that it never came', { run: null, started_at: null }, 'not expected any more since'],
+  ])('says %s', (_what, fields, text) => {
+    expect(arrivalText({ ...overdue, ...fields })).toBe(text);
   });
 });
 

@@ -1,8 +1,9 @@
 /** What was found, in words. Pure. */
+import type { OverdueRun } from '#protocol/expectations';
 import type { Finding, FindingKind, Report } from '#protocol/report';
 import type { EndReason } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
-import { countText } from '../../format/quantity.ts';
+import { countText, elapsedText } from '../../format/quantity.ts';
 
 export const KIND_LABELS: Readonly<Record<FindingKind, string>> = {
   failed: 'failed',
@@ -117,6 +118,13 @@ function wholeSeconds(ms: number): number {
 function killText({ kill }: Finding): string {
   if (kill === null) return '';
   return kill.reason === null ? `by ${kill.requested_by}` : `by ${kill.requested_by}: ${kill.reason}`;
+}
+
+/** What became of a run that was late or missed, to be followed by when. */
+export function arrivalText({ due_at, since, started_at }: OverdueRun): string {
+  if (started_at === null) return 'not expected any more since';
+  if (Date.parse(started_at) < Date.parse(since)) return 'only its report was late: it started at';
+  return `came ${elapsedText(Date.parse(started_at) - Date.parse(due_at))} late at`;
 }
 
 /** What was looked at, so that "nothing" can be believed. */

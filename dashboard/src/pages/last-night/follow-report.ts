@@ -1,10 +1,12 @@
 /** The report that is shown, and whether there is more to report by now: what is read stands still until it is asked to. */
 import { batch, effect, type ReadonlySignal, signal } from '@preact/signals';
 import type { Run } from '#protocol/api';
+import type { Expectation } from '#protocol/expectations';
 import type { Report } from '#protocol/report';
 import { isBadEnd } from '#protocol/run-state';
 import type { Failure } from '../../api/failure.ts';
 import { fetchReport } from '../../api/report.ts';
+import { isBroken } from '../../format/expectation-labels.ts';
 import { store } from '../../state/store.ts';
 import { newerFindings } from './finding-labels.ts';
 
@@ -35,7 +37,9 @@ export class ReportFollower {
   /** Follows what sockets report. @returns ends that */
   start(): () => void {
     const stop = effect(() => {
-      if (store.changed.value.some(mayBeReported)) this.#lookSoon();
+      const hasChanged = store.changed.value.some(mayBeReported);
+      const isLate = [...store.expectations.value.values()].some((expectation) => this.#isNewlyBroken(expectation));
+      if (hasChanged || isLate) this.#lookSoon();
     });
     return () => {
       this.#isStopped = true;
@@ -66,6 +70,11 @@ export class ReportFollower {
     await this.load();
     if (this.#latest !== null && !this.#isStopped) this.#show(this.#latest);
   };
+
+  #isNewlyBroken(expectation: Expectation): boolean {
+    const seenUntil = this.#latest === null ? Number.POSITIVE_INFINITY : Date.parse(this.#latest.until);
+    return isBroken(expectation) && Date.parse(expectation.since) >= seenUntil;
+  }
 
   #show(report: Report): void {
     batch(() => {

@@ -7,6 +7,7 @@ import { jobPath, killPath, Link, runPath } from '../../router.tsx';
 import { FindingBadge } from './finding-badge.tsx';
 import { detailText } from './finding-labels.ts';
 import { OutputTail } from './output-tail.tsx';
+import { OverdueDetail } from './overdue-detail.tsx';
 
 interface JobCardProps {
   readonly reported: ReportedJob;
@@ -65,17 +66,20 @@ interface FindingLineProps {
 }
 
 function FindingLine({ finding, until, isOpen, toggle }: FindingLineProps) {
-  const { run, kill, count, expectation } = finding;
-  const hasOutput = run !== null && finding.kind !== 'skipped';
+  const { run, kill, count, expectation, overdue } = finding;
+  const isSkipped = run?.state === 'skipped';
+  const hasOutput = run !== null && !isSkipped;
   return (
     <li class="finding" data-kind={finding.kind} data-over={finding.is_over}>
       <FindingBadge finding={finding} />
       <div class="finding-what">
         <Where finding={finding} />
-        {expectation === null ? (
-          <span class="finding-detail">{detailText(finding, Date.parse(until))}</span>
-        ) : (
+        {expectation !== null ? (
           <Due expectation={expectation} />
+        ) : overdue !== null ? (
+          <OverdueDetail overdue={overdue} isSkipped={isSkipped} />
+        ) : (
+          <span class="finding-detail">{detailText(finding, Date.parse(until))}</span>
         )}
       </div>
       <p class="finding-when">
@@ -139,7 +143,7 @@ function Due({ expectation: { due_at, last_started_at, problem } }: { readonly e
 function When({ finding }: { readonly finding: Finding }) {
   const { kind, count, first_at, last_at, is_over } = finding;
   if (kind === 'slow' && !is_over) return 'now';
-  if (kind === 'late' || kind === 'missed') {
+  if ((kind === 'late' || kind === 'missed') && !is_over) {
     return (
       <>
         since <Clock at={first_at} />
