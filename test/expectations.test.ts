@@ -8,11 +8,13 @@ import { useOwnTestEnvironment } from './support/use-test-environment.ts';
 const environment = useOwnTestEnvironment(SHORT_DEADLINES);
 const browser = useBrowser();
 
+const HOUR_MS = 60 * 60 * 1000;
 const JOB = 'expected-backup';
 
-test('an admin expects runs on the page, is told when none comes, and again when one does', async () => {
+test('an admin expects runs on the page, is told when none comes, and finds the next day that one came late', async () => {
   const { url, adminToken } = environment();
-  await environment().simulateEnded(JOB, 0, 'web1');
+  // The next is due at once.
+  await environment().simulateEnded(JOB, 0, 'web1', HOUR_MS);
   const { page } = browser;
   await signInAs(page, environment(), adminToken, `/jobs/${JOB}`);
   const section = page.getByRole('region', { name: 'Expected runs' });
@@ -23,12 +25,11 @@ test('an admin expects runs on the page, is told when none comes, and again when
   await dialog.getByLabel('Every').fill('soon');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await dialog.getByText('Enter a duration such as').waitFor();
-  await dialog.getByLabel('Every').fill('10s');
+  await dialog.getByLabel('Every').fill('1h');
   await dialog.getByLabel('Late after').fill('1s');
   await dialog.getByRole('button', { name: 'Save' }).click();
-  await section.getByText('any machine: every 10s, late after 1s').waitFor();
+  await section.getByText('any machine: every 1h, late after 1s').waitFor();
 
-  // Late, or missed by now on a slow machine.
   await section.locator('li').filter({ hasText: 'noticed' }).waitFor();
   await page.goto(url);
   const overdue = page.getByRole('region', { name: 'Runs that have not started' });
@@ -43,6 +44,12 @@ test('an admin expects runs on the page, is told when none comes, and again when
   await page.goto(`${url}/jobs/${JOB}`);
   await section.locator('summary').click();
   await section.getByText('web1: at 0 3 * * * (Asia/Tokyo), slow after 1s').waitFor();
-  await environment().runOf(JOB, ({ slow_since }) => slow_since !== null);
+  const run = await environment().runOf(JOB, ({ slow_since }) => slow_since !== null);
+
+  await page.goto(`${url}/last-night`);
+  const late = page.locator(`[data-job="${JOB}"] .finding[data-kind="late"]`);
+  await late.getByText(/was due .*; came .* late at/).waitFor();
+  await late.getByText('over').waitFor();
+  expect(await late.getByRole('link', { name: 'Run' }).getAttribute('href')).toContain(run.id);
   expect(await page.getByRole('alert').count()).toBe(0);
 });
