@@ -247,31 +247,36 @@ describe('what was late is remembered', () => {
     expect(await overdueRuns(who.job)).toMatchObject([changed, { ...changed, ended_at: new Date().toISOString() }]);
   });
 
-  test('once, though D1 is away when it comes, or its answer is lost', async () => {
+  test('once, though D1 is away when it comes, the object restarts, and D1’s answer is lost', async () => {
     const who = newIdentity('overdue-once');
     await endedRun(who);
     await live(who.job, 70 * MINUTE_MS);
     const came = again(who);
-    let lost = 0;
+    let d1: 'away' | 'loses its answer' | 'fine' = 'away';
+    let refused = 0;
     const isOfIt = (statements: readonly string[]) => statements.some((each) => each.includes('INTO overdue_runs'));
     await withD1(
       async (call, statements) => {
-        if (!isOfIt(statements) || lost === 2) return call();
-        lost += 1;
-        if (lost === 2) await call();
+        if (!isOfIt(statements) || d1 === 'fine') return call();
+        if (d1 === 'away') refused += 1;
+        else await call();
+        if (d1 === 'loses its answer') d1 = 'fine';
         return rejecting();
       },
       async () => {
         const wrapper = await TestWrapper.connect(came, { age_ms: 0, expected: HOURLY });
         await wrapper.completed(EXITED);
         wrapper.close();
+        await waitFor('D1 to have refused it', () => refused > 0);
+        await restart(who.job);
+        d1 = 'loses its answer';
         await waitFor('D1 to have everything', async () => {
           await pass(who.job, 10 * SECOND_MS);
           return isOutboxEmpty(who.job);
         });
       },
     );
-    expect(lost).toBe(2);
+    expect(d1).toBe('fine');
     expect(await overdueRuns(who.job)).toMatchObject([{ state: 'late', run: came.run }]);
     expect(await query(who.job, 'SELECT id FROM overdue_runs')).toEqual([]);
   });
