@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { OverdueRun } from '#protocol/expectations';
 import type { Finding, FindingKind, Report } from '#protocol/report';
-import {
-  arrivalText,
-  checkedText,
-  detailText,
-  newerFindings,
-  sectionOf,
-  summaryText,
-} from '../src/pages/last-night/finding-labels.ts';
+import { arrivalText, detailText } from '#shared/finding-text';
+import { checkedText, newerFindings, sectionOf, summaryText } from '../src/pages/last-night/finding-labels.ts';
 import { beginVisit, DAY_MS, HOUR_MS, type Visit } from '../src/pages/last-night/last-visit.ts';
 import { makeRun } from './make.ts';
 

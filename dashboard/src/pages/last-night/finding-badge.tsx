@@ -1,7 +1,7 @@
 import type { Finding, FindingKind } from '#protocol/report';
 import type { RunState } from '#protocol/run-state';
+import { KIND_LABELS } from '#shared/finding-text';
 import { StateShape } from '../../components/run-state.tsx';
-import { KIND_LABELS } from './finding-labels.ts';
 
 /** Those that are states of runs have their signs. */
 const STATES: Partial<Record<FindingKind, RunState>> = {

@@ -1,11 +1,11 @@
 /** What was found of one job. */
 import type { Expectation } from '#protocol/expectations';
 import type { Finding, ReportedJob } from '#protocol/report';
+import { detailText } from '#shared/finding-text';
 import { MachineLink } from '../../components/machine-link.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
 import { jobPath, killPath, Link, runPath } from '../../router.tsx';
 import { FindingBadge } from './finding-badge.tsx';
-import { detailText } from './finding-labels.ts';
 import { OutputTail } from './output-tail.tsx';
 import { OverdueDetail } from './overdue-detail.tsx';
 

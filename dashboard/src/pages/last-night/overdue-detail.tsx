@@ -1,7 +1,7 @@
 /** What became of a run that was late or missed. */
 import type { OverdueRun } from '#protocol/expectations';
+import { arrivalText } from '#shared/finding-text';
 import { Clock } from '../../components/time.tsx';
-import { arrivalText } from './finding-labels.ts';
 
 interface OverdueDetailProps {
   readonly overdue: OverdueRun;
