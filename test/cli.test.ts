@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
+import type { Report } from '#protocol/report';
 import { LEASH_PROGRAM } from '../scripts/local/paths.ts';
 import { useTestEnvironment } from './support/use-test-environment.ts';
 
@@ -70,6 +71,11 @@ test('an operator signs in and sees what runs, in a pipe, as JSON and in a termi
   expect(json).toMatchObject([{ id: running.id, job: 'cli-running', state: 'running' }]);
   const history = await leash(['history', 'cli-*']);
   expect(history.stdout).toMatch(/failed +3 +cli-ended +cli-two\.example\.com .* 1m 01s/);
+  const report = await leash(['report', '--since', '1h']);
+  expect(report.stdout).toMatch(/failed +cli-ended +cli-two\.example\.com .* exit code 3, after 1m 01s/);
+  expect(report.stderr).toMatch(/runs that started since .*: \d+, of \d+ jobs, on \d+ machines/i);
+  const { jobs }: Report = JSON.parse((await leash(['report', '--json'])).stdout);
+  expect(jobs.map(({ job }) => job)).toContain('cli-ended');
   const show = await leash(['show', running.id.slice(-8).toLowerCase()]);
   expect(show.stdout).toMatch(new RegExp(`^run +${running.id}\\n`));
   expect(show.stdout).toContain('started on cli-one.example.com');

@@ -75,6 +75,12 @@ export const SUBCOMMANDS: readonly RegisteredSubcommand[] = [
   ),
   register('drain', 'Operate', 'wait until nothing runs on a machine', () => import('./subcommands/drain.ts')),
   register('brakes', 'Operate', 'list and end brakes and maintenance', () => import('./subcommands/brakes.ts')),
+  register(
+    'report',
+    'Operate',
+    'report what needs a look, such as last night',
+    () => import('./subcommands/report.ts'),
+  ),
   register('history', 'Operate', 'list runs that have ended', () => import('./subcommands/history.ts')),
   register('show', 'Operate', 'show a run with its events, or a job', () => import('./subcommands/show.ts')),
   register('kills', 'Operate', 'list kills, and their progress', () => import('./subcommands/kills.ts')),

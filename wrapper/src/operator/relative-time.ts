@@ -6,6 +6,8 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 /** Beyond it a date says more than a number of days. */
 const MAX_AGO_MS = 30 * DAY;
+/** Beyond it a time of day could be of another day. */
+const MAX_CLOCK_MS = 20 * HOUR;
 /** What differs by less happens now: clocks are not exact. */
 const NOW_MS = 1_000;
 
@@ -30,6 +32,12 @@ export function exactTime(at: string, nowMs: number): string {
   const exact = `${at.slice(0, 10)} ${at.slice(11, 19)}Z`;
   const relative = relativeTime(at, nowMs);
   return exact.startsWith(relative) ? exact : `${exact} (${relative})`;
+}
+
+/** `02:00Z`, with the day if it isn't of the last hours. */
+export function clockTime(at: string, nowMs: number): string {
+  const time = `${at.slice(11, 16)}Z`;
+  return Math.abs(nowMs - Date.parse(at)) < MAX_CLOCK_MS ? time : `${at.slice(0, 10)} ${time}`;
 }
 
 /** From one time to another, in whole seconds where it is more than ten of them. */
