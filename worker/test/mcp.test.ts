@@ -61,7 +61,15 @@ describe('the MCP endpoint', () => {
       newToken({ name: 'mcp read', scopes: ['read'] }),
       newToken({ name: 'mcp kill', scopes: ['read', 'kill'] }),
     ]);
-    const readers = ['list_jobs', 'list_runs', 'explain_end', 'read_output', 'preview_kill', 'follow_kill'];
+    const readers = [
+      'list_jobs',
+      'list_runs',
+      'read_report',
+      'explain_end',
+      'read_output',
+      'preview_kill',
+      'follow_kill',
+    ];
     expect((await tools(reading.secret)).sort()).toEqual([...readers].sort());
     expect((await tools(killing.secret)).sort()).toEqual([...readers, 'kill_runs'].sort());
   });
@@ -119,6 +127,9 @@ describe('an assistant', () => {
     await wrapper.completed();
     expect(await textOf('follow_kill', { kill, wait_seconds: 60 })).toContain('all its processes have exited');
 
+    expect(await textOf('read_report', {})).toMatch(
+      new RegExp(`^job=mcp-story killed, over: .* run=${who.run} by admin: fills the disk$`, 'm'),
+    );
     const explained = await textOf('explain_end', who);
     expect(explained).toContain('A kill by admin ended it, with the reason: fills the disk');
     expect(explained).toContain('kill_requested');

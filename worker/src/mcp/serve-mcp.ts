@@ -23,12 +23,22 @@ import { listJobs } from './tools/list-jobs.ts';
 import { listRuns } from './tools/list-runs.ts';
 import { previewKill } from './tools/preview-kill.ts';
 import { readOutput } from './tools/read-output.ts';
+import { readReport } from './tools/read-report.ts';
 
 /** Newest first. For what is served here they are the same. */
 const PROTOCOL_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26'] as const;
 const [NEWEST_VERSION] = PROTOCOL_VERSIONS;
 
-const TOOLS: readonly Tool[] = [listJobs, listRuns, explainEnd, readOutput, previewKill, killRuns, followKill];
+const TOOLS: readonly Tool[] = [
+  listJobs,
+  listRuns,
+  readReport,
+  explainEnd,
+  readOutput,
+  previewKill,
+  killRuns,
+  followKill,
+];
 
 const INSTRUCTIONS = `Leash supervises the scheduled jobs of many machines. You can see what runs, read its output, find out why a run ended, and end runs. You can't start anything.
 
