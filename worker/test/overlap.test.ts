@@ -270,6 +270,13 @@ test('who starts without asking beside a run that wanted to be alone is recorded
   expect(await event(beside.identity, 'overlapped')).toEqual([]);
 });
 
+test('who is told to start, alone on its machine, is recorded where a run wanted to be alone in the job', async () => {
+  const alone = await startedRun('ask-scopes', 'skip', { machine: 'web1' });
+  const beside = await startedRun('ask-scopes', 'skip', { machine: 'web2', scope: 'machine' });
+  expect(await event(alone.identity, 'overlapped')).toMatchObject([{ runs: [{ run: beside.identity.run }] }]);
+  expect(await event(beside.identity, 'overlapped')).toEqual([]);
+});
+
 test('a run that could not ask in time and started says what it overlaps with', async () => {
   const alone = await TestWrapper.connect(newIdentity('ask-late'));
   const late = await TestWrapper.connect(newIdentity('ask-late'), { question: question('skip') });

@@ -69,9 +69,13 @@ export class Admission {
     this.#answer(judged);
   }
 
-  /** A run has started. If it was not told to, that may be against what others were promised, or itself. */
+  /**
+   * A run has started. That may be against what others were promised, or itself: unless it was told to, and to be alone in
+   * the whole job. On its machine alone, it may be beside one that is to be alone in the job.
+   */
   started(run: RunRecord): void {
-    if (run.fence === null || !isExclusive(run)) this.#recordOverlaps(run);
+    const isAlone = run.fence !== null && isExclusive(run) && run.question?.scope === 'job';
+    if (!isAlone) this.#recordOverlaps(run);
   }
 
   /** A run has returned that was lost, and in nobody's way since. */

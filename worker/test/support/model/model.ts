@@ -272,8 +272,8 @@ export class Model {
       this.#killOld(run, line);
       this.#answer(run);
     } else if (phase === 'running' && !before.isUnderway && isUnderway(run)) {
-      const wasAdmitted = run.fence !== null && isExclusive(run);
-      if (before.state === 'lost' || !wasAdmitted) this.#recordOverlaps(run);
+      const isAlone = run.fence !== null && isExclusive(run) && run.question?.scope === 'job';
+      if (before.state === 'lost' || !isAlone) this.#recordOverlaps(run);
     }
   }
 
