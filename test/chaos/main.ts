@@ -12,6 +12,7 @@ import { checkEnd, checkOwnExit } from './checks/end.ts';
 import { checkKills } from './checks/kills.ts';
 import { checkLeftBehind } from './checks/left-behind.ts';
 import { checkOutput } from './checks/output.ts';
+import { checkOverlap } from './checks/overlap.ts';
 import { buildClockLibrary } from './clock.ts';
 import { ownMemory } from './disk.ts';
 import { readChaosOptions } from './options.ts';
@@ -121,9 +122,10 @@ async function check(round: Round, reported: readonly ReportedRun[]): Promise<vo
   const kills = await round.kills();
   round.counts.kills = kills.length;
   checkKills(kills, operator, reported, log);
+  checkOverlap(reported, log);
   for (const each of reported) {
     checkOutput(each, log);
-    checkEnd(each, log);
+    checkEnd(each, round.brakes, log);
     await checkOwnExit(each, log);
   }
 }
@@ -150,7 +152,7 @@ async function reportFailure(round: Round, reported: readonly ReportedRun[], con
     `What became of the runs:`,
     ...reported.map(
       ({ run, now }) =>
-        `  ${run.name}: ${now.id} ${now.state} (${now.exit_code}, ${now.reason}); ${JSON.stringify(run.notes)}`,
+        `  ${run.name}: ${now.id} ${now.state} (${now.exit_code}, ${now.reason}), ${JSON.stringify(run.plan.asking)}; ${JSON.stringify(run.notes)}`,
     ),
     '',
     'What is wrong:',

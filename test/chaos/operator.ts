@@ -4,6 +4,7 @@ import { Kill } from '#protocol/api';
 import { Problem } from '#protocol/problem';
 import { waitFor } from '#testing/wait-for';
 import type { ApiClient } from '../../scripts/local/api-client.ts';
+import { listedRuns } from './reported-run.ts';
 import type { RoundLog } from './round-log.ts';
 import type { ChaosRun } from './run.ts';
 import type { Action, KillScope } from './schedule.ts';
@@ -135,9 +136,17 @@ export class Operator {
   async #idOf(index: number): Promise<string | null> {
     const run = this.#run(index);
     await run.started;
-    return waitFor(`the id of ${run.name}`, () => run.id ?? (run.wrapper.isRunning ? false : 'none')).then((id) =>
-      id === 'none' ? null : id,
-    );
+    return waitFor(`the id of ${run.name}`, async () => {
+      const id = run.id ?? (run.plan.asking === null ? null : await this.#listedId(run));
+      return id ?? (run.wrapper.isRunning ? false : 'none');
+    }).then((id) => (id === 'none' ? null : id));
+  }
+
+  /** Of a run that asks and may not have started its command. */
+  async #listedId({ job, instance }: ChaosRun): Promise<string | null> {
+    // The control plane may be away.
+    const listed = await listedRuns(this.#api, job).catch(() => []);
+    return listed.find((each) => each.instance === instance)?.id ?? null;
   }
 
   async #call(request: Request, key: string | null = null): Promise<void> {

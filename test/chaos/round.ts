@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../scripts/local/api-client.ts';
 import { signalGroup } from '../../scripts/local/process-group.ts';
 import type { TestEnvironment } from '../support/test-environment.ts';
+import { Brakes } from './brakes.ts';
 import { GoneCheck } from './checks/gone.ts';
 import { whyNot } from './disk.ts';
 import { Machine } from './machine.ts';
@@ -33,6 +34,7 @@ export class Round {
   readonly runs: readonly ChaosRun[];
   readonly api: ApiClient;
   readonly operator: Operator;
+  readonly brakes: Brakes;
   readonly gone: GoneCheck;
   /** Files of its runs, other than what their machines have. */
   readonly directory: string;
@@ -55,6 +57,7 @@ export class Round {
     this.directory = parts.directory;
     const machines = this.machines.map(({ name }) => name);
     this.operator = new Operator(this.api, this.log, { runs: this.runs, jobs: this.jobs, machines });
+    this.brakes = new Brakes(this.api, this.log, { jobs: this.jobs, machines });
     this.gone = new GoneCheck(this.runs, this.log);
   }
 
@@ -139,6 +142,8 @@ export class Round {
         return this.#moveClock(action);
       case 'kill':
         return this.operator.kill(action);
+      case 'brake':
+        return this.brakes.set(action);
       case 'kill_wrapper':
       case 'stop_wrapper':
       case 'signal_command':

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { waitFor } from '#testing/wait-for';
 import { isAlive, processesWith, processTree, signalGroup } from '../../scripts/local/process-group.ts';
 import type { WrapperProcess } from '../../scripts/local/wrapper-process.ts';
+import { FENCE_VARIABLE } from '../../wrapper/src/launch/command-environment.ts';
 import type { TestEnvironment } from '../support/test-environment.ts';
 import type { Machine } from './machine.ts';
-import type { RunPlan } from './schedule.ts';
+import type { Asking, RunPlan } from './schedule.ts';
 import { commandScript, type Notes, readNotes } from './workload.ts';
 
 export interface RunNames {
@@ -54,7 +55,7 @@ export class ChaosRun {
       machine: this.machine.name,
       instance: this.instance,
       url: this.machine.link.url,
-      flags: ['--grace', `${this.plan.graceMs}ms`, '--log', this.#log],
+      flags: ['--grace', `${this.plan.graceMs}ms`, '--log', this.#log, ...flagsOf(this.plan.asking)],
       command: ['sh', '-c', commandScript(this.plan.workload), 'job', this.#notes],
       env: this.machine.environment,
     });
@@ -72,13 +73,28 @@ export class ChaosRun {
 
   /** As the command knows it from its environment; null as long as it has not said so. */
   get id(): string | null {
-    this.#id ??= /LEASH_RUN_([0-9A-Z]{26})/.exec(read(`${this.#notes}.env`))?.[1] ?? null;
+    this.#id ??= /LEASH_RUN_([0-9A-Z]{26})/.exec(this.#commandEnvironment)?.[1] ?? null;
     return this.#id;
+  }
+
+  /** The number of its admission as its command has it; null: it was not started, or without an answer. */
+  get fence(): number | null {
+    const [, fence] = new RegExp(`${FENCE_VARIABLE}=\\D?(\\d+)`).exec(this.#commandEnvironment) ?? [];
+    return fence === undefined ? null : Number(fence);
+  }
+
+  get #commandEnvironment(): string {
+    return read(`${this.#notes}.env`);
   }
 
   /** Whether its wrapper has said on its machine that its end is lost: there was room for it neither on disk nor in memory. */
   get couldNotBeKept(): boolean {
     return /could not be kept(?! on disk)/.test(read(this.#log));
+  }
+
+  /** Whether its wrapper was killed before it had started anything. */
+  get diedAsking(): boolean {
+    return this.wrapperWasKilled && this.plan.asking !== null && this.notes.pid === null;
   }
 
   /** As somebody on the machine would. */
@@ -98,13 +114,32 @@ export class ChaosRun {
     return this.id === null ? [] : processesWith(`LEASH_RUN_${this.id}=1`);
   }
 
-  /** SIGKILL to the wrapper, once there is who can take its place. @returns whether it was there to be killed */
+  /**
+   * SIGKILL to the wrapper, once there is who can take its place, or as it asks, when there is nothing yet to take over.
+   *
+   * @returns whether it was there to be killed
+   */
   async killWrapper(): Promise<boolean> {
     await this.started;
     const { wrapper } = this;
-    await waitFor(`the guardian of ${this.name}`, () => !wrapper.isRunning || hasGuardian(wrapper.pid));
-    if (!wrapper.isRunning) return false;
-    this.wrapperWasKilled = true;
+    await waitFor(`the guardian of ${this.name}`, () => !wrapper.isRunning || this.#killIfCovered());
+    return this.wrapperWasKilled;
+  }
+
+  async #killIfCovered(): Promise<boolean> {
+    const { wrapper } = this;
+    const asks = this.plan.asking !== null && this.notes.pid === null;
+    if (!asks && !hasGuardian(wrapper.pid)) return false;
+    if (asks) {
+      // Stopped, it starts nothing between the look and the kill.
+      wrapper.signal('SIGSTOP');
+      await waitFor(`the wrapper of ${this.name} to stop`, () => !wrapper.isRunning || isStopped(wrapper.pid));
+      if (hasStartedCommand(wrapper.pid) && !hasGuardian(wrapper.pid)) {
+        wrapper.signal('SIGCONT');
+        return false;
+      }
+    }
+    this.wrapperWasKilled = wrapper.isRunning;
     wrapper.signal('SIGKILL');
     return true;
   }
@@ -120,12 +155,29 @@ export class ChaosRun {
   /** Somebody else's signal to the command. @returns whether it was there to get it */
   async signalCommand(signal: NodeJS.Signals): Promise<boolean> {
     await this.started;
-    const pid = await waitFor(`${this.name} to say its pid`, () => this.notes.pid ?? (!this.wrapper.isRunning && -1));
+    // One that asks may wait for the end of the round.
+    const mayComeLater = () => this.plan.asking === null && this.wrapper.isRunning;
+    const pid = await waitFor(`${this.name} to say its pid`, () => this.notes.pid ?? (!mayComeLater() && -1));
     if (pid === -1 || !isAlive(pid)) return false;
     this.strayTo = signal;
     signalGroup(pid, signal);
     return true;
   }
+}
+
+function flagsOf(asking: Asking | null): string[] {
+  if (asking === null) return [];
+  const { overlap, scope, ifUnreachable, waitTimeoutMs } = asking;
+  const wait = waitTimeoutMs === null ? [] : ['--wait-timeout', `${waitTimeoutMs}ms`];
+  return ['--ask', '--overlap', overlap, '--overlap-scope', scope, '--if-unreachable', ifUnreachable, ...wait];
+}
+
+function hasStartedCommand(wrapper: number): boolean {
+  return processTree(wrapper).length > 1;
+}
+
+function isStopped(pid: number): boolean {
+  return /\) T /.test(read(`/proc/${pid}/stat`));
 }
 
 function hasGuardian(wrapper: number): boolean {

@@ -19,12 +19,21 @@ test('in two hundred seeds there is every kind of trouble, and every kind of kil
   const kinds = new Set(actions.map(describeKind));
   const expected = [
     ...['crash', 'freeze', 'link cut', 'link stalled', 'link slow', 'disk full', 'disk read_only', 'clock'],
-    ...['kill_wrapper', 'stop_wrapper', 'signal_command'],
+    ...['kill_wrapper', 'stop_wrapper', 'signal_command', 'brake'],
     ...['run', 'instance', 'runs', 'job', 'job_on_machine', 'machine'].flatMap((by) =>
       ['once', 'twice', 'at_once', 'then_sigkill', 'same_key'].map((manner) => `kill ${by} ${manner}`),
     ),
   ];
   expect([...kinds].sort()).toEqual(expected.sort());
+});
+
+test('in two hundred seeds runs ask in every way, or don’t ask', () => {
+  const asked = SEEDS.flatMap((seed) => scheduleOf(seed).runs.map(({ asking }) => asking));
+  const ways = asked.map((one) => (one === null ? 'no' : `${one.overlap} ${one.scope} ${one.ifUnreachable}`));
+  const expected = ['allow', 'skip', 'wait', 'kill-old'].flatMap((overlap) =>
+    ['job', 'machine'].flatMap((scope) => ['run', 'skip'].map((otherwise) => `${overlap} ${scope} ${otherwise}`)),
+  );
+  expect([...new Set(ways)].sort()).toEqual(['no', ...expected].sort());
 });
 
 test('what happens is in the order of its times', () => {
@@ -57,6 +66,7 @@ test('a command prints what is expected of it, and writes down how far it has co
       stepsDone: 3,
       exit: 3,
       trapped: null,
+      alive: { first: expect.any(Number), last: expect.any(Number) },
       children: [],
     });
   } finally {

@@ -1,4 +1,5 @@
 /** What happens in one round of chaos, and when: all of it made from a seed, so that the same seed is the same round again. */
+import type { Overlap, OverlapScope } from '#protocol/admission';
 import { type Random, randomFrom } from '#testing/random';
 
 export type StreamName = 'stdout' | 'stderr';
@@ -27,6 +28,16 @@ export interface Workload {
   readonly end: OwnEnd;
 }
 
+/** What a run asks before it starts. */
+export interface Asking {
+  /** `allow`: it only asks. */
+  readonly overlap: Overlap;
+  readonly scope: OverlapScope;
+  readonly ifUnreachable: 'run' | 'skip';
+  /** Null: it waits until it may start; so does one that does not wait for others. */
+  readonly waitTimeoutMs: number | null;
+}
+
 /** What a command exits with that exits on SIGTERM. */
 export const TRAPPED_EXIT_CODE = 7;
 
@@ -37,6 +48,8 @@ export interface RunPlan {
   readonly machine: number;
   readonly atMs: number;
   readonly graceMs: number;
+  /** Null: it starts without asking. */
+  readonly asking: Asking | null;
   readonly workload: Workload;
 }
 
@@ -48,6 +61,12 @@ export type KillScope =
   | { readonly by: 'job_on_machine'; readonly job: number; readonly machine: number }
   /** Every job of the round on this machine. */
   | { readonly by: 'machine'; readonly machine: number };
+
+/** What a brake, or maintenance, is for; null: for every one of the round. */
+export interface BrakeScope {
+  readonly job: number | null;
+  readonly machine: number | null;
+}
 
 /**
  * - `once`
@@ -87,7 +106,9 @@ export type Action =
       /** Null: each run's own. */
       readonly signal: 'SIGTERM' | 'SIGHUP' | 'SIGKILL' | null;
       readonly graceMs: number | null;
-    };
+    }
+  /** It stands until all trouble is over, and is obeyed. */
+  | { readonly kind: 'brake'; readonly atMs: number; readonly scope: BrakeScope; readonly kills: boolean };
 
 export interface Schedule {
   readonly seed: number;
@@ -118,6 +139,7 @@ export function scheduleOf(seed: number): Schedule {
     ...some(random, [1, 2, 2], () => stopWrapper(random)),
     ...some(random, [0, 0, 1], () => signalCommand(random)),
     ...some(random, [4, 5, 6], () => kill(random)),
+    ...some(random, [0, 0, 1], () => brake(random)),
   ];
   return { seed, runs, actions: actions.sort((a, b) => a.atMs - b.atMs) };
 }
@@ -129,7 +151,19 @@ function runPlan(index: number, random: Random): RunPlan {
     machine: random.below(MACHINES),
     atMs: Math.floor((index * STARTS_MS) / RUNS) + random.below(200),
     graceMs: oneOf(random, [300, 600, 1_000]),
+    asking: random.percent(50) ? asking(random) : null,
     workload: workload(random),
+  };
+}
+
+function asking(random: Random): Asking {
+  const overlap = oneOf(random, ['wait', 'wait', 'kill-old', 'skip', 'allow']);
+  const waits = overlap === 'wait' || overlap === 'kill-old';
+  return {
+    overlap,
+    scope: oneOf(random, ['job', 'job', 'machine']),
+    ifUnreachable: oneOf(random, ['run', 'skip']),
+    waitTimeoutMs: waits && random.percent(20) ? 1_000 + random.below(2_000) : null,
   };
 }
 
@@ -224,6 +258,15 @@ function killScope(random: Random): KillScope {
     case 'machine':
       return { by: 'machine', machine: random.below(MACHINES) };
   }
+}
+
+function brake(random: Random): Action {
+  const machine = random.below(MACHINES);
+  const scope = oneOf(random, [
+    { job: null, machine },
+    { job: random.below(JOBS), machine: null },
+  ]);
+  return { kind: 'brake', atMs: moment(random), scope, kills: random.percent(60) };
 }
 
 function moment(random: Random): number {

@@ -26,7 +26,7 @@ export async function windDown(round: Round): Promise<boolean> {
   const looking = sweepAndFlush(round, over.signal);
   try {
     await waitForKills(round);
-    await killWaitingRuns(round);
+    await waitForBrakes(round);
     await waitForRuns(round);
     await killLeftRunning(round);
     await waitFor('the records of runs to go', () =>
@@ -87,32 +87,40 @@ async function waitForKills(round: Round): Promise<void> {
   );
 }
 
-/** Commands that wait until they are killed. */
-async function killWaitingRuns(round: Round): Promise<void> {
-  await Promise.all(
-    round.runs.map(async (run) => {
-      const { pid } = run.notes;
-      if (run.plan.workload.end.kind !== 'wait' || run.id === null || pid === null || !isAlive(pid)) return;
-      await killUntilThere(round, run, run.id);
-    }),
+/** They end what they are for, without anybody else's help, and then are ended themselves. */
+async function waitForBrakes(round: Round): Promise<void> {
+  await waitFor('the brakes to be obeyed', async () =>
+    (await allListed(round)).every((run) => round.brakes.allow(run)),
   );
-  await waitForKills(round);
+  await round.brakes.end();
 }
 
-/** A run whose job has never been heard of is there a moment later. */
-async function killUntilThere(round: Round, run: ChaosRun, id: string): Promise<void> {
-  await waitFor(`${run.name} to be in the index`, async () => (await allListed(round)).some((each) => each.id === id));
-  await round.operator.killRun(run, id);
-}
-
+/** Kills what only ends by a kill, one after the other: behind each of them, others may wait to be started. */
 async function waitForRuns(round: Round): Promise<void> {
   await waitFor('all runs to be over for good', async () => {
     const listed = await allListed(round);
+    await Promise.all(
+      round.runs.map(async (run) => {
+        // A run whose job has never been heard of is there a moment later.
+        if (run.id === null || !waitsForKill(run) || !listed.some(({ id }) => id === run.id)) return;
+        await round.operator.killRun(run, run.id);
+      }),
+    );
+    await waitForKills(round);
     return round.runs.every((run) => {
       const its = listed.find((each) => isOf(run, each));
-      return its === undefined ? isUnreported(run) : its.final;
+      return its === undefined ? isUnreported(run) : its.final || diedAsking(run, its);
     });
   });
+}
+
+function waitsForKill({ plan, notes: { pid } }: ChaosRun): boolean {
+  return plan.workload.end.kind === 'wait' && pid !== null && isAlive(pid);
+}
+
+/** Lost for good: of a wrapper that is killed before it has started anything nothing is left that could report its end. */
+function diedAsking(run: ChaosRun, { state }: Run): boolean {
+  return run.diedAsking && state === 'lost';
 }
 
 /**
@@ -185,9 +193,12 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** Whether it can never be reported, as its wrapper logged: there was no room to keep it from its start to its end. */
+/**
+ * Whether it can never be reported: there was no room to keep it from its start to its end, as its wrapper logged, or its
+ * wrapper was killed before it could ask.
+ */
 function isUnreported(run: ChaosRun): boolean {
-  return run.couldNotBeKept && !run.wrapper.isRunning;
+  return (run.couldNotBeKept || run.diedAsking) && !run.wrapper.isRunning;
 }
 
 async function allListed({ jobs, api }: Round): Promise<Run[]> {

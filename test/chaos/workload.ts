@@ -10,7 +10,8 @@ const CHILD_LIVES_SECONDS = 900;
 const PREFIX: Readonly<Record<StreamName, string>> = { stdout: 'out', stderr: 'err' };
 
 /**
- * Its one argument is the file for its notes: its pid, its cgroup, its children, each step that is done, how it will exit.
+ * Its one argument is the file for its notes: its pid, its cgroup, its children, each step that is done, how it will exit,
+ * and again and again that it is alive.
  * What the run is called stands beside it, in FILE.env.
  */
 export function commandScript(workload: Workload): string {
@@ -20,7 +21,9 @@ export function commandScript(workload: Workload): string {
     'export -p > "$notes.env"',
     'while read -r line; do case $line in 0::*) note "cgroup $line" ;; esac; done < /proc/self/cgroup',
     ...onTerm(workload.onTerm),
+    'alive() { read -r up rest < /proc/uptime; note "alive $up"; }',
     'note "pid $$"',
+    'alive',
     // What the shell has to say of its children is no output of the command.
     'exec 3>&2 2>/dev/null',
     ...child(workload.child),
@@ -58,7 +61,7 @@ function steps(all: readonly Step[]): string[] {
   return all.flatMap((step, index) => {
     const first = printed[step.stream] + 1;
     printed[step.stream] += step.lines;
-    return [...print(step, first), `note "step ${index + 1}"`, ...pause(step.pauseMs)];
+    return [...print(step, first), `note "step ${index + 1}"`, 'alive', ...pause(step.pauseMs)];
   });
 }
 
@@ -87,7 +90,7 @@ function end(own: OwnEnd): string[] {
     case 'signal':
       return [`note "signal SIG${own.signal}"`, `kill -s ${own.signal} $$`, 'sleep 60'];
     case 'wait':
-      return ['while :; do sleep 1; done'];
+      return ['while :; do alive; sleep 1; done'];
   }
 }
 
@@ -111,6 +114,8 @@ export interface Notes {
   readonly trapped: number | null;
   /** The signal it was about to send to itself. */
   readonly signal: string | null;
+  /** When it was certainly alive, for the first and the last time: seconds of the machine's uptime. Null: never. */
+  readonly alive: { readonly first: number; readonly last: number } | null;
 }
 
 export function readNotes(text: string): Notes {
@@ -120,6 +125,7 @@ export function readNotes(text: string): Notes {
     const value = all(word).at(-1);
     return value === undefined ? null : Number(value);
   };
+  const [first, ...later] = all('alive').map(Number);
   return {
     pid: number('pid'),
     cgroup: all('cgroup').at(-1) ?? null,
@@ -128,5 +134,6 @@ export function readNotes(text: string): Notes {
     exit: number('exit'),
     trapped: number('trapped'),
     signal: all('signal').at(-1) ?? null,
+    alive: first === undefined ? null : { first, last: later.at(-1) ?? first },
   };
 }

@@ -64,7 +64,7 @@ function checkKill(kill: Kill, reported: ReadonlyMap<string, ReportedRun>, log: 
 function whyUntrue(
   kill: Kill,
   { state, survivors, unnamed_survivors }: Target,
-  { now, events }: ReportedRun,
+  { run, now, events }: ReportedRun,
 ): string | null {
   const phases = events.flatMap((event) =>
     event.type === 'kill_progress' && event.kill === kill.id ? [event.phase] : [],
@@ -79,6 +79,7 @@ function whyUntrue(
     case 'refused':
       return wasSignalled ? 'it was sent a signal' : null;
     case 'lost':
+      if (run.diedAsking) return null;
       // Meant for what the run had left running, and expired before a wrapper connected for that.
       return now.ended_at !== null && now.ended_at <= kill.requested_at ? null : 'its run has reported its end';
     default:
