@@ -15,6 +15,12 @@ interface Order {
   readonly jobs: readonly string[];
   readonly machines: readonly string[];
   readonly kills: boolean;
+  /** By the clock of the control plane, as all times. */
+  readonly calledAt: number;
+  /** Answered by then; infinite: not yet. */
+  standsSince: number;
+  /** About to be ended. */
+  endsAt: number;
 }
 
 const LASTS_MS = 3_600_000;
@@ -44,6 +50,9 @@ export class Brakes {
       jobs: scope.job === null ? this.#jobs : this.#jobs.slice(scope.job, scope.job + 1),
       machines: scope.machine === null ? this.#machines : this.#machines.slice(scope.machine, scope.machine + 1),
       kills,
+      calledAt: Date.now(),
+      standsSince: Number.POSITIVE_INFINITY,
+      endsAt: Number.POSITIVE_INFINITY,
     };
     this.#orders.push(order);
     const key = `chaos-brake-${this.#jobs[0]}-${this.#orders.length}`;
@@ -55,6 +64,7 @@ export class Brakes {
     };
     this.#log.write(`${kills ? 'brake' : 'maintenance'} on ${order.jobs} on ${order.machines}`);
     const brake = await waitFor('an answer to a brake', () => this.#call(body, key));
+    order.standsSince = Date.now();
     this.#log.write(`${brake.id} stands`);
     this.#ids.push(brake.id);
   }
@@ -74,7 +84,13 @@ export class Brakes {
     return this.#of({ job, machine }).every(({ kills }) => (kills ? !isLive(state) : state !== 'waiting'));
   }
 
+  /** The orders that stood for a run at this time. */
+  standingAt(time: number, run: Pick<Run, 'job' | 'machine'>): readonly Order[] {
+    return this.#of(run).filter(({ standsSince, endsAt }) => standsSince < time && time < endsAt);
+  }
+
   async end(): Promise<void> {
+    for (const order of this.#orders) order.endsAt = Date.now();
     for (const id of this.#ids.splice(0)) {
       const { status } = await this.#api.request('DELETE', `/brakes/${id}`);
       if (status !== 204) this.#log.fail(`the end of the brake ${id} was answered by ${status}`);

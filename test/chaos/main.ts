@@ -8,6 +8,8 @@ import { withTimeout } from '#shared/with-timeout';
 import { TEST_LIMIT_MS } from '#testing/patience';
 import { onStopRequest } from '../../scripts/local/stop-request.ts';
 import { TestEnvironment } from '../support/test-environment.ts';
+import { checkAlerts } from './checks/alerts.ts';
+import { checkBrakes } from './checks/brakes.ts';
 import { checkEnd, checkOwnExit } from './checks/end.ts';
 import { checkKills } from './checks/kills.ts';
 import { checkLeftBehind } from './checks/left-behind.ts';
@@ -123,6 +125,8 @@ async function check(round: Round, reported: readonly ReportedRun[]): Promise<vo
   round.counts.kills = kills.length;
   checkKills(kills, operator, reported, log);
   checkOverlap(reported, log);
+  checkBrakes(reported, round.brakes, log);
+  await checkAlerts(round, reported);
   for (const each of reported) {
     checkOutput(each, log);
     checkEnd(each, round.brakes, log);

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../scripts/local/api-client.ts';
 import { signalGroup } from '../../scripts/local/process-group.ts';
 import type { TestEnvironment } from '../support/test-environment.ts';
+import { Alerts } from './alerts.ts';
 import { Brakes } from './brakes.ts';
 import { GoneCheck } from './checks/gone.ts';
 import { whyNot } from './disk.ts';
@@ -35,6 +36,7 @@ export class Round {
   readonly api: ApiClient;
   readonly operator: Operator;
   readonly brakes: Brakes;
+  readonly alerts: Alerts;
   readonly gone: GoneCheck;
   /** Files of its runs, other than what their machines have. */
   readonly directory: string;
@@ -46,7 +48,7 @@ export class Round {
   private constructor(
     environment: TestEnvironment,
     schedule: Schedule,
-    parts: Pick<Round, 'jobs' | 'machines' | 'runs' | 'api' | 'directory'>,
+    parts: Pick<Round, 'jobs' | 'machines' | 'runs' | 'api' | 'alerts' | 'directory'>,
   ) {
     this.environment = environment;
     this.schedule = schedule;
@@ -54,6 +56,7 @@ export class Round {
     this.machines = parts.machines;
     this.runs = parts.runs;
     this.api = parts.api;
+    this.alerts = parts.alerts;
     this.directory = parts.directory;
     const machines = this.machines.map(({ name }) => name);
     this.operator = new Operator(this.api, this.log, { runs: this.runs, jobs: this.jobs, machines });
@@ -72,7 +75,12 @@ export class Round {
     const runs = schedule.runs.map((plan) => {
       const [machine, job] = [machines[plan.machine], jobs[plan.job]];
       if (machine === undefined || job === undefined) throw new Error('a run has a machine and a job');
-      return new ChaosRun(plan, machine, { job, instance: `run-${plan.index}`, directory });
+      return new ChaosRun(plan, machine, {
+        job,
+        instance: `run-${plan.index}`,
+        tag: `chaos-${seed}-${plan.index}`,
+        directory,
+      });
     });
     // One of its own: kills are counted by token.
     const { secret } = await environment.admin.createToken({ name: `operator-${seed}`, scopes: ['read', 'kill'] });
@@ -81,6 +89,10 @@ export class Round {
       machines,
       runs,
       api: new ApiClient(environment.url, secret),
+      alerts: await Alerts.create(
+        environment.admin,
+        runs.map(({ tag }) => tag),
+      ),
       directory,
     });
   }
@@ -116,6 +128,7 @@ export class Round {
   }
 
   async end(): Promise<void> {
+    await this.alerts.end();
     await this.environment.clear();
     for (const { disk } of this.machines) await disk.remove();
   }
@@ -142,6 +155,8 @@ export class Round {
         return this.#moveClock(action);
       case 'kill':
         return this.operator.kill(action);
+      case 'receiver':
+        return this.#troubleReceiver(action);
       case 'brake':
         return this.brakes.set(action);
       case 'kill_wrapper':
@@ -198,6 +213,15 @@ export class Round {
     await sleep(forMs);
     await disk.mend();
     this.log.write(`the disk of ${name} is well again`);
+  }
+
+  async #troubleReceiver({ trouble, forMs }: Extract<Action, { kind: 'receiver' }>): Promise<void> {
+    const { receiver } = this.alerts;
+    receiver.begin(trouble);
+    this.log.write(`the receiver of alerts ${trouble}`);
+    await sleep(forMs);
+    receiver.mend();
+    this.log.write('the receiver of alerts is well again');
   }
 
   async #moveClock({ machine: index, byMs }: Extract<Action, { kind: 'clock' }>): Promise<void> {

@@ -13,6 +13,8 @@ import { commandScript, type Notes, readNotes } from './workload.ts';
 export interface RunNames {
   readonly job: string;
   readonly instance: string;
+  /** No other run has it. */
+  readonly tag: string;
   /** Where its files go that are not its machine's. */
   readonly directory: string;
 }
@@ -22,8 +24,11 @@ export class ChaosRun {
   readonly machine: Machine;
   readonly job: string;
   readonly instance: string;
+  readonly tag: string;
   /** Resolves once its wrapper is started. */
   readonly started: Promise<void>;
+  /** When its wrapper was started; before that 0. */
+  startedAt = 0;
   wrapperWasKilled = false;
   /** Sent to the command by somebody else. */
   strayTo: NodeJS.Signals | null = null;
@@ -33,11 +38,12 @@ export class ChaosRun {
   #resolveStarted: () => void = () => {};
   #id: string | null = null;
 
-  constructor(plan: RunPlan, machine: Machine, { job, instance, directory }: RunNames) {
+  constructor(plan: RunPlan, machine: Machine, { job, instance, tag, directory }: RunNames) {
     this.plan = plan;
     this.machine = machine;
     this.job = job;
     this.instance = instance;
+    this.tag = tag;
     this.#notes = join(directory, `${instance}.notes`);
     this.#log = join(directory, `${instance}.log`);
     this.started = new Promise((resolve) => {
@@ -50,12 +56,13 @@ export class ChaosRun {
   }
 
   start(environment: TestEnvironment): void {
+    this.startedAt = Date.now();
     this.#wrapper = environment.wrapper({
       job: this.job,
       machine: this.machine.name,
       instance: this.instance,
       url: this.machine.link.url,
-      flags: ['--grace', `${this.plan.graceMs}ms`, '--log', this.#log, ...flagsOf(this.plan.asking)],
+      flags: ['--grace', `${this.plan.graceMs}ms`, '--log', this.#log, '--tag', this.tag, ...flagsOf(this.plan.asking)],
       command: ['sh', '-c', commandScript(this.plan.workload), 'job', this.#notes],
       env: this.machine.environment,
     });

@@ -20,6 +20,7 @@ test('in two hundred seeds there is every kind of trouble, and every kind of kil
   const expected = [
     ...['crash', 'freeze', 'link cut', 'link stalled', 'link slow', 'disk full', 'disk read_only', 'clock'],
     ...['kill_wrapper', 'stop_wrapper', 'signal_command', 'brake'],
+    ...['receiver refuses', 'receiver hangs', 'receiver drops'],
     ...['run', 'instance', 'runs', 'job', 'job_on_machine', 'machine'].flatMap((by) =>
       ['once', 'twice', 'at_once', 'then_sigkill', 'same_key'].map((manner) => `kill ${by} ${manner}`),
     ),
@@ -80,6 +81,8 @@ function describeKind(action: Action): string {
       return `link ${action.condition}`;
     case 'disk':
       return `disk ${action.trouble}`;
+    case 'receiver':
+      return `receiver ${action.trouble}`;
     case 'kill':
       return `kill ${action.scope.by} ${action.manner}`;
     default:

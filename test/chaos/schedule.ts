@@ -1,6 +1,7 @@
 /** What happens in one round of chaos, and when: all of it made from a seed, so that the same seed is the same round again. */
 import type { Overlap, OverlapScope } from '#protocol/admission';
 import { type Random, randomFrom } from '#testing/random';
+import type { ReceiverTrouble } from './receiver.ts';
 
 export type StreamName = 'stdout' | 'stderr';
 
@@ -107,6 +108,7 @@ export type Action =
       readonly signal: 'SIGTERM' | 'SIGHUP' | 'SIGKILL' | null;
       readonly graceMs: number | null;
     }
+  | { readonly kind: 'receiver'; readonly atMs: number; readonly forMs: number; readonly trouble: ReceiverTrouble }
   /** It stands until all trouble is over, and is obeyed. */
   | { readonly kind: 'brake'; readonly atMs: number; readonly scope: BrakeScope; readonly kills: boolean };
 
@@ -140,6 +142,7 @@ export function scheduleOf(seed: number): Schedule {
     ...some(random, [0, 0, 1], () => signalCommand(random)),
     ...some(random, [4, 5, 6], () => kill(random)),
     ...some(random, [0, 0, 1], () => brake(random)),
+    ...some(random, [0, 1, 1, 2], () => receiverTrouble(random)),
   ];
   return { seed, runs, actions: actions.sort((a, b) => a.atMs - b.atMs) };
 }
@@ -267,6 +270,11 @@ function brake(random: Random): Action {
     { job: random.below(JOBS), machine: null },
   ]);
   return { kind: 'brake', atMs: moment(random), scope, kills: random.percent(60) };
+}
+
+function receiverTrouble(random: Random): Action {
+  const trouble = oneOf(random, ['refuses', 'hangs', 'drops']);
+  return { kind: 'receiver', atMs: moment(random), forMs: duration(random), trouble };
 }
 
 function moment(random: Random): number {

@@ -16,5 +16,8 @@ export const CHAOS = {
   KILL_TTL_MS: '4000',
   OUTPUT_INTERVAL_MS: '500',
   INDEX_DELAY_MS: '0',
+  ALERT_GROUP_MS: '200',
+  /** The receiver is on loopback. */
+  ALLOW_PRIVATE_ALERTS: 'true',
   RUN_OUTPUT_MAX_BYTES: String(KEPT_OUTPUT_BYTES),
 } as const;

@@ -1,0 +1,62 @@
+/** An alert for each run, by a tag of its own: so each end is a message by itself, and none waits for another. */
+import * as v from 'valibot';
+import { type Alert, AlertBody } from '#protocol/alerts';
+import { waitFor } from '#testing/wait-for';
+import type { ApiClient } from '../../scripts/local/api-client.ts';
+import { Receiver } from './receiver.ts';
+
+/** The ends that alerts report, of which a run has one at most. */
+export const REPORTED_ENDS = ['failed', 'timed_out', 'errored', 'killed', 'skipped'] as const;
+
+export class Alerts {
+  readonly receiver: Receiver;
+  readonly #api: ApiClient;
+  /** By the run's index: the alert's id. */
+  readonly #ids: readonly string[];
+
+  private constructor(receiver: Receiver, api: ApiClient, ids: readonly string[]) {
+    this.receiver = receiver;
+    this.#api = api;
+    this.#ids = ids;
+  }
+
+  /** @param tags of each run */
+  static async create(api: ApiClient, tags: readonly string[]): Promise<Alerts> {
+    const receiver = await Receiver.open();
+    const channel = channelTo(receiver);
+    const ids = tags.map(
+      async (tag) => (await call(api, 'POST', '/alerts', { name: tag, tags: [tag], on: REPORTED_ENDS, channel })).id,
+    );
+    return new Alerts(receiver, api, await Promise.all(ids));
+  }
+
+  /** What has reached the receiver of one run: several with the same id if it was sent again. */
+  messagesOf(run: number): Receiver['messages'] {
+    return this.receiver.messages.filter(({ alert }) => alert.id === this.#ids[run]);
+  }
+
+  /** Waits until nothing is left to be sent, having had what failed sent again: as an operator does who has mended a channel. */
+  async settle(): Promise<readonly Alert[]> {
+    const channel = channelTo(this.receiver);
+    for (const id of this.#ids) await call(this.#api, 'PATCH', `/alerts/${id}`, { channel });
+    return waitFor('all alerts to be sent', async () => {
+      const all = await Promise.all(this.#ids.map((id) => call(this.#api, 'GET', `/alerts/${id}`)));
+      return all.every(({ deliveries }) => deliveries.every(({ state }) => state !== 'waiting')) && all;
+    });
+  }
+
+  async end(): Promise<void> {
+    for (const id of this.#ids) await this.#api.request('DELETE', `/alerts/${id}`);
+    this.receiver.close();
+  }
+}
+
+function channelTo({ url }: Receiver) {
+  return { kind: 'webhook', url };
+}
+
+async function call(api: ApiClient, method: string, path: string, body?: unknown): Promise<Alert> {
+  const response = await api.request(method, path, body);
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  return v.parse(AlertBody, await response.json()).alert;
+}
