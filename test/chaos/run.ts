@@ -62,7 +62,7 @@ export class ChaosRun {
       machine: this.machine.name,
       instance: this.instance,
       url: this.machine.link.url,
-      flags: ['--grace', `${this.plan.graceMs}ms`, '--log', this.#log, '--tag', this.tag, ...flagsOf(this.plan.asking)],
+      flags: ['--grace', `${this.plan.graceMs}ms`, '--log', this.#log, '--tag', this.tag, ...flagsOf(this.plan)],
       command: ['sh', '-c', commandScript(this.plan.workload), 'job', this.#notes],
       env: this.machine.environment,
     });
@@ -172,7 +172,11 @@ export class ChaosRun {
   }
 }
 
-function flagsOf(asking: Asking | null): string[] {
+function flagsOf({ asking, endsLeftovers }: RunPlan): string[] {
+  return [...askingFlags(asking), '--leftovers', endsLeftovers ? 'kill' : 'tell'];
+}
+
+function askingFlags(asking: Asking | null): string[] {
   if (asking === null) return [];
   const { overlap, scope, ifUnreachable, waitTimeoutMs } = asking;
   const wait = waitTimeoutMs === null ? [] : ['--wait-timeout', `${waitTimeoutMs}ms`];

@@ -51,6 +51,8 @@ export interface RunPlan {
   readonly graceMs: number;
   /** Null: it starts without asking. */
   readonly asking: Asking | null;
+  /** Whether its wrapper ends what the command leaves running. */
+  readonly endsLeftovers: boolean;
   readonly workload: Workload;
 }
 
@@ -155,6 +157,7 @@ function runPlan(index: number, random: Random): RunPlan {
     atMs: Math.floor((index * STARTS_MS) / RUNS) + random.below(200),
     graceMs: oneOf(random, [300, 600, 1_000]),
     asking: random.percent(50) ? asking(random) : null,
+    endsLeftovers: random.percent(40),
     workload: workload(random),
   };
 }
@@ -269,7 +272,8 @@ function brake(random: Random): Action {
     { job: null, machine },
     { job: random.below(JOBS), machine: null },
   ]);
-  return { kind: 'brake', atMs: moment(random), scope, kills: random.percent(60) };
+  // Early: some wrappers have asked by then, most ask later.
+  return { kind: 'brake', atMs: random.below(1_000), scope, kills: random.percent(60) };
 }
 
 function receiverTrouble(random: Random): Action {

@@ -28,6 +28,7 @@ export async function windDown(round: Round): Promise<boolean> {
     await waitForKills(round);
     await waitForBrakes(round);
     await waitForRuns(round);
+    checkLeftovers(round);
     await killLeftRunning(round);
     await waitFor('the records of runs to go', () =>
       round.machines.every((machine) => machine.leftovers().length === 0),
@@ -121,6 +122,15 @@ function waitsForKill({ plan, notes: { pid } }: ChaosRun): boolean {
 /** Lost for good: of a wrapper that is killed before it has started anything nothing is left that could report its end. */
 function diedAsking(run: ChaosRun, { state }: Run): boolean {
   return run.diedAsking && state === 'lost';
+}
+
+/** A wrapper that is to end what its command has left has done so before it reports the end. */
+function checkLeftovers({ runs, log }: Round): void {
+  for (const run of runs) {
+    if (!run.plan.endsLeftovers || run.wrapperWasKilled || run.couldNotBeKept) continue;
+    const alive = run.processes();
+    if (alive.length > 0) log.fail(`${run.name} is over, and ${alive} (pids) run on that --leftovers kill is to end`);
+  }
 }
 
 /**
