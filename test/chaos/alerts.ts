@@ -1,6 +1,9 @@
-/** An alert for each run, by a tag of its own: so each end is a message by itself, and none waits for another. */
+/**
+ * The alerts of a round, each for what happens once: the end of a run, by a tag of its own, and that a job is late. So each
+ * message is about one thing, and none waits for another.
+ */
 import * as v from 'valibot';
-import { type Alert, AlertBody } from '#protocol/alerts';
+import { type Alert, AlertBody, type AlertKind } from '#protocol/alerts';
 import { waitFor } from '#testing/wait-for';
 import type { ApiClient } from '../../scripts/local/api-client.ts';
 import { Receiver } from './receiver.ts';
@@ -8,10 +11,17 @@ import { Receiver } from './receiver.ts';
 /** The ends that alerts report, of which a run has one at most. */
 export const REPORTED_ENDS = ['failed', 'timed_out', 'errored', 'killed', 'skipped'] as const;
 
+/** Messages are found by its name. */
+interface Rule {
+  readonly name: string;
+  readonly jobs?: string;
+  readonly tags?: readonly string[];
+  readonly on: readonly AlertKind[];
+}
+
 export class Alerts {
   readonly receiver: Receiver;
   readonly #api: ApiClient;
-  /** By the run's index: the alert's id. */
   readonly #ids: readonly string[];
 
   private constructor(receiver: Receiver, api: ApiClient, ids: readonly string[]) {
@@ -20,19 +30,24 @@ export class Alerts {
     this.#ids = ids;
   }
 
-  /** @param tags of each run */
-  static async create(api: ApiClient, tags: readonly string[]): Promise<Alerts> {
+  /**
+   * @param tags one of each run
+   * @param expected the job that will be late
+   */
+  static async create(api: ApiClient, tags: readonly string[], expected: string): Promise<Alerts> {
     const receiver = await Receiver.open();
     const channel = channelTo(receiver);
-    const ids = tags.map(
-      async (tag) => (await call(api, 'POST', '/alerts', { name: tag, tags: [tag], on: REPORTED_ENDS, channel })).id,
-    );
+    const rules: readonly Rule[] = [
+      ...tags.map((tag) => ({ name: tag, tags: [tag], on: REPORTED_ENDS })),
+      { name: expected, jobs: expected, on: ['late'] },
+    ];
+    const ids = rules.map(async (rule) => (await call(api, 'POST', '/alerts', { ...rule, channel })).id);
     return new Alerts(receiver, api, await Promise.all(ids));
   }
 
-  /** What has reached the receiver of one run: several with the same id if it was sent again. */
-  messagesOf(run: number): Receiver['messages'] {
-    return this.receiver.messages.filter(({ alert }) => alert.id === this.#ids[run]);
+  /** What has reached the receiver by an alert: several with the same id if it was sent again. */
+  messages(name: string): Receiver['messages'] {
+    return this.receiver.messages.filter(({ alert }) => alert.name === name);
   }
 
   /** Waits until nothing is left to be sent, having had what failed sent again: as an operator does who has mended a channel. */

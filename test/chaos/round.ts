@@ -37,6 +37,8 @@ export class Round {
   readonly operator: Operator;
   readonly brakes: Brakes;
   readonly alerts: Alerts;
+  /** A job that has run once, and does not come again when it is due. */
+  readonly expected: string;
   readonly gone: GoneCheck;
   /** Files of its runs, other than what their machines have. */
   readonly directory: string;
@@ -48,7 +50,7 @@ export class Round {
   private constructor(
     environment: TestEnvironment,
     schedule: Schedule,
-    parts: Pick<Round, 'jobs' | 'machines' | 'runs' | 'api' | 'alerts' | 'directory'>,
+    parts: Pick<Round, 'jobs' | 'machines' | 'runs' | 'api' | 'alerts' | 'expected' | 'directory'>,
   ) {
     this.environment = environment;
     this.schedule = schedule;
@@ -57,6 +59,7 @@ export class Round {
     this.runs = parts.runs;
     this.api = parts.api;
     this.alerts = parts.alerts;
+    this.expected = parts.expected;
     this.directory = parts.directory;
     const machines = this.machines.map(({ name }) => name);
     this.operator = new Operator(this.api, this.log, { runs: this.runs, jobs: this.jobs, machines });
@@ -72,6 +75,8 @@ export class Round {
     const machines: Machine[] = [];
     for (let index = 0; index < MACHINES; index += 1)
       machines.push(await Machine.create(environment, `m${index}-${seed}.example.com`, clockLibrary));
+    const expected = `chaos-${seed}-expected`;
+    await expectRuns(environment, expected, machines);
     const runs = schedule.runs.map((plan) => {
       const [machine, job] = [machines[plan.machine], jobs[plan.job]];
       if (machine === undefined || job === undefined) throw new Error('a run has a machine and a job');
@@ -92,7 +97,9 @@ export class Round {
       alerts: await Alerts.create(
         environment.admin,
         runs.map(({ tag }) => tag),
+        expected,
       ),
+      expected,
       directory,
     });
   }
@@ -253,4 +260,18 @@ export class Round {
     if (machine === undefined) throw new Error(`there is no machine ${index}`);
     return machine;
   }
+}
+
+/** Has a job run once, and again in ten seconds: what is to notice that it does not come lives through the troubles. */
+async function expectRuns(environment: TestEnvironment, job: string, [machine]: readonly Machine[]): Promise<void> {
+  if (machine === undefined) throw new Error('there are machines');
+  environment.wrapper({
+    job,
+    machine: machine.name,
+    url: machine.link.url,
+    flags: ['--every', '10s', '--late-after', '1s'],
+    command: ['true'],
+    env: machine.environment,
+  });
+  await environment.runOf(job, ({ final }) => final);
 }

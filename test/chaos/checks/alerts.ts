@@ -1,33 +1,59 @@
-/** Each end that is to be reported has reached the receiver, as one message, and nothing else has. */
+/** What is to be reported has reached the receiver, as one message, and nothing else has. */
+import type { WebhookBody } from '#protocol/alerts';
 import { waitFor } from '#testing/wait-for';
 import { REPORTED_ENDS } from '../alerts.ts';
 import type { ReportedRun } from '../reported-run.ts';
 import type { Round } from '../round.ts';
 
-export async function checkAlerts({ alerts, brakes, log }: Round, reported: readonly ReportedRun[]): Promise<void> {
-  const due = reported.filter(({ now }) => isReported(now) && !brakes.concern(now));
-  const missing = () => due.filter(({ run }) => alerts.messagesOf(run.plan.index).length === 0);
-  await alerts.settle();
-  await waitFor('the alerts to come', () => missing().length === 0).catch(() => {
-    for (const { run, now } of missing()) log.fail(`${run.name}: no alert has told that it is ${now.state}`);
-  });
-  for (const alert of await alerts.settle()) {
-    const failed = alert.deliveries.filter(({ state }) => state !== 'delivered');
-    if (failed.length > 0) log.fail(`of the alert ${alert.name} was given up: ${JSON.stringify(failed)}`);
-  }
-  for (const { run, now } of reported) {
-    const messages = alerts.messagesOf(run.plan.index);
-    // Sent again, it is the same message.
-    const ids = new Set(messages.map(({ id }) => id));
-    if (ids.size > 1) log.fail(`${run.name}: its end was told by ${ids.size} messages: ${JSON.stringify(messages)}`);
-    for (const message of messages) {
-      const { kind, exit_code: exitCode, count } = message;
-      if (message.run === now.id && kind === now.state && exitCode === now.exit_code && count === 1) continue;
-      log.fail(`${run.name}: an alert tells something else than its end: ${JSON.stringify(message)}`);
-    }
-  }
+/** What an alert of the round has to say. */
+interface Due {
+  readonly alert: string;
+  readonly what: string;
+  /** What a brake silences may come, and need not. */
+  readonly mustCome: boolean;
+  readonly message: Partial<WebhookBody>;
 }
 
-function isReported({ state, reason }: ReportedRun['now']): boolean {
-  return REPORTED_ENDS.some((end) => end === state) && reason !== 'brake' && reason !== 'maintenance';
+export async function checkAlerts({ alerts, brakes, expected, log }: Round, reported: readonly ReportedRun[]) {
+  const all: readonly Due[] = [
+    {
+      alert: expected,
+      what: `${expected} is late`,
+      mustCome: true,
+      message: { job: expected, kind: 'late', run: null },
+    },
+    ...reported.flatMap(({ run, now }) => dueOf(run.tag, now, brakes.concern(now))),
+  ];
+  const missing = () => all.filter(({ alert, mustCome }) => mustCome && alerts.messages(alert).length === 0);
+  await alerts.settle();
+  await waitFor('the alerts to come', () => missing().length === 0).catch(() => {
+    for (const { what } of missing()) log.fail(`no alert has told that ${what}`);
+  });
+  for (const { name, deliveries } of await alerts.settle()) {
+    const failed = deliveries.filter(({ state }) => state !== 'delivered');
+    if (failed.length > 0) log.fail(`of the alert ${name} was given up: ${JSON.stringify(failed)}`);
+  }
+  for (const { alert, what, message } of all) {
+    const told = alerts.messages(alert);
+    // Sent again, it is the same message.
+    if (new Set(told.map(({ id }) => id)).size > 1)
+      log.fail(`${what}, and that is told more than once: ${JSON.stringify(told)}`);
+    for (const each of told)
+      if (!saysOnly(each, message)) log.fail(`${what}, and an alert says ${JSON.stringify(each)}`);
+  }
+  const unknown = alerts.receiver.messages.filter(({ alert }) => !all.some((due) => due.alert === alert.name));
+  if (unknown.length > 0) log.fail(`nothing is to be told of these: ${JSON.stringify(unknown)}`);
+}
+
+function dueOf(alert: string, { id, state, reason, exit_code }: ReportedRun['now'], isBraked: boolean): Due[] {
+  const kind = REPORTED_ENDS.find((end) => end === state);
+  // Who gave the order wanted that it is not started.
+  if (kind === undefined || reason === 'brake' || reason === 'maintenance') return [];
+  return [{ alert, what: `${id} is ${state}`, mustCome: !isBraked, message: { run: id, kind, exit_code } }];
+}
+
+function saysOnly(message: WebhookBody, due: Partial<WebhookBody>): boolean {
+  return (
+    message.count === 1 && Object.entries(due).every(([name, value]) => message[name as keyof WebhookBody] === value)
+  );
 }
