@@ -1,6 +1,6 @@
 /**
- * The alerts of a round, each for what happens once: the end of a run, by a tag of its own, and that a job is late. So each
- * message is about one thing, and none waits for another.
+ * The alerts of a round, each for what happens once: the end of a run, by a tag of its own, and that a job is late, and then
+ * missed. So each message is about one thing, and none waits for another.
  */
 import * as v from 'valibot';
 import { type Alert, AlertBody, type AlertKind } from '#protocol/alerts';
@@ -10,6 +10,14 @@ import { Receiver } from './receiver.ts';
 
 /** The ends that alerts report, of which a run has one at most. */
 export const REPORTED_ENDS = ['failed', 'timed_out', 'errored', 'killed', 'skipped'] as const;
+
+/** What becomes of a job that does not come; after an outage it is missed without having been late. */
+export const LATE = ['late', 'missed'] as const;
+
+/** The name of an alert. */
+export function lateName(job: string, kind: (typeof LATE)[number]): string {
+  return `${job} ${kind}`;
+}
 
 /** Messages are found by its name. */
 interface Rule {
@@ -39,7 +47,7 @@ export class Alerts {
     const channel = channelTo(receiver);
     const rules: readonly Rule[] = [
       ...tags.map((tag) => ({ name: tag, tags: [tag], on: REPORTED_ENDS })),
-      { name: expected, jobs: expected, on: ['late'] },
+      ...LATE.map((kind) => ({ name: lateName(expected, kind), jobs: expected, on: [kind] })),
     ];
     const ids = rules.map(async (rule) => (await call(api, 'POST', '/alerts', { ...rule, channel })).id);
     return new Alerts(receiver, api, await Promise.all(ids));

@@ -16,9 +16,11 @@ export class Receiver {
   readonly url: string;
   /** All that has reached it, whatever it answered. */
   readonly messages: WebhookBody[] = [];
+  onMessage: (message: WebhookBody) => void = () => {};
   readonly #server: Server;
   readonly #hanging: ServerResponse[] = [];
   #trouble: ReceiverTrouble | null = null;
+  #onHeld: () => void = () => {};
 
   private constructor(server: Server) {
     this.#server = server;
@@ -36,6 +38,13 @@ export class Receiver {
     this.#trouble = trouble;
   }
 
+  /** Resolves when a message has come that it does not answer. */
+  heldOne(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onHeld = resolve;
+    });
+  }
+
   mend(): void {
     this.#trouble = null;
     for (const response of this.#hanging.splice(0)) response.writeHead(204).end();
@@ -50,7 +59,9 @@ export class Receiver {
     const body = await text(request).catch(() => null);
     // The control plane was killed as it sent.
     if (body === null) return;
-    this.messages.push(v.parse(WebhookBody, JSON.parse(body)));
+    const message = v.parse(WebhookBody, JSON.parse(body));
+    this.messages.push(message);
+    this.onMessage(message);
     switch (this.#trouble) {
       case null:
         response.writeHead(204).end();
@@ -60,6 +71,7 @@ export class Receiver {
         return;
       case 'hangs':
         this.#hanging.push(response);
+        this.#onHeld();
         return;
       case 'drops':
         response.destroy();

@@ -16,6 +16,9 @@ import { RoundLog } from './round-log.ts';
 import { ChaosRun } from './run.ts';
 import { type Action, JOBS, MACHINES, type Schedule } from './schedule.ts';
 
+/** How long a crash waits for an alert to be sent: there may be none. */
+const DELIVERY_MS = 4_000;
+
 /** How often it is looked whether a kill says `gone`. */
 const LOOK_EVERY_MS = 700;
 
@@ -60,6 +63,7 @@ export class Round {
     this.api = parts.api;
     this.alerts = parts.alerts;
     this.expected = parts.expected;
+    this.alerts.receiver.onMessage = ({ id, alert, kind }) => this.log.write(`alert ${id} of ${alert.name}: ${kind}`);
     this.directory = parts.directory;
     const machines = this.machines.map(({ name }) => name);
     this.operator = new Operator(this.api, this.log, { runs: this.runs, jobs: this.jobs, machines });
@@ -151,7 +155,7 @@ export class Round {
   async #act(action: Action): Promise<void> {
     switch (action.kind) {
       case 'crash':
-        return this.#crash(action.forMs);
+        return this.#crash(action);
       case 'freeze':
         return this.#freeze(action.forMs);
       case 'link':
@@ -174,9 +178,15 @@ export class Round {
   }
 
   /** One thing at a time happens to the control plane. */
-  #crash(forMs: number): Promise<void> {
+  #crash({ forMs, isInDelivery }: Extract<Action, { kind: 'crash' }>): Promise<void> {
+    const { receiver } = this.alerts;
     this.#controlPlane = this.#controlPlane.then(async () => {
+      if (isInDelivery) {
+        receiver.begin('hangs');
+        await Promise.race([receiver.heldOne(), sleep(DELIVERY_MS)]);
+      }
       await this.environment.crash();
+      if (isInDelivery) receiver.mend();
       this.log.write('the control plane has crashed');
       await sleep(forMs);
       await this.environment.restart();

@@ -81,7 +81,13 @@ export interface BrakeScope {
 export type KillManner = 'once' | 'twice' | 'at_once' | 'then_sigkill' | 'same_key';
 
 export type Action =
-  | { readonly kind: 'crash'; readonly atMs: number; readonly forMs: number }
+  | {
+      readonly kind: 'crash';
+      readonly atMs: number;
+      readonly forMs: number;
+      /** Whether it comes when an alert is sent and not yet answered. */
+      readonly isInDelivery: boolean;
+    }
   | { readonly kind: 'freeze'; readonly atMs: number; readonly forMs: number }
   | {
       readonly kind: 'link';
@@ -199,7 +205,12 @@ function ownEnd(random: Random): OwnEnd {
 }
 
 function crash(random: Random): Action {
-  return { kind: 'crash', atMs: moment(random), forMs: oneOf(random, [0, 500, 2_000]) };
+  return {
+    kind: 'crash',
+    atMs: moment(random),
+    forMs: oneOf(random, [0, 500, 2_000]),
+    isInDelivery: random.percent(50),
+  };
 }
 
 function freeze(random: Random): Action {

@@ -1,7 +1,7 @@
 /** What is to be reported has reached the receiver, as one message, and nothing else has. */
 import type { WebhookBody } from '#protocol/alerts';
 import { waitFor } from '#testing/wait-for';
-import { REPORTED_ENDS } from '../alerts.ts';
+import { LATE, lateName, REPORTED_ENDS } from '../alerts.ts';
 import type { ReportedRun } from '../reported-run.ts';
 import type { Round } from '../round.ts';
 
@@ -9,24 +9,26 @@ import type { Round } from '../round.ts';
 interface Due {
   readonly alert: string;
   readonly what: string;
-  /** What a brake silences may come, and need not. */
+  /** What a brake silences need not. */
   readonly mustCome: boolean;
   readonly message: Partial<WebhookBody>;
 }
 
 export async function checkAlerts({ alerts, brakes, expected, log }: Round, reported: readonly ReportedRun[]) {
   const all: readonly Due[] = [
-    {
-      alert: expected,
-      what: `${expected} is late`,
-      mustCome: true,
-      message: { job: expected, kind: 'late', run: null },
-    },
+    ...LATE.map((kind) => ({
+      alert: lateName(expected, kind),
+      what: `${expected} is ${kind}`,
+      mustCome: false,
+      message: { job: expected, kind, run: null },
+    })),
     ...reported.flatMap(({ run, now }) => dueOf(run.tag, now, brakes.concern(now))),
   ];
+  const isLateTold = () => LATE.some((kind) => alerts.messages(lateName(expected, kind)).length > 0);
   const missing = () => all.filter(({ alert, mustCome }) => mustCome && alerts.messages(alert).length === 0);
   await alerts.settle();
-  await waitFor('the alerts to come', () => missing().length === 0).catch(() => {
+  await waitFor('the alerts to come', () => isLateTold() && missing().length === 0).catch(() => {
+    if (!isLateTold()) log.fail(`no alert has told that ${expected} is late`);
     for (const { what } of missing()) log.fail(`no alert has told that ${what}`);
   });
   for (const { name, deliveries } of await alerts.settle()) {
