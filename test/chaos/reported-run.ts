@@ -23,6 +23,12 @@ export interface ReportedRun {
   readonly output: ReportedOutput;
 }
 
+/** When such an event happened for the first time. */
+export function timeOf(events: readonly RunEvent[], type: RunEvent['type']): number | null {
+  const event = events.find((each) => each.type === type);
+  return event === undefined ? null : Date.parse(event.at);
+}
+
 const LONGEST_PAGE = '100';
 
 /** All runs of a job, from the index. */

@@ -1,7 +1,6 @@
 /** What asks while a brake, or maintenance, stands is not started. */
-import type { RunEvent } from '#protocol/api';
 import type { Brakes } from '../brakes.ts';
-import type { ReportedRun } from '../reported-run.ts';
+import { type ReportedRun, timeOf } from '../reported-run.ts';
 import type { RoundLog } from '../round-log.ts';
 
 export function checkBrakes(reported: readonly ReportedRun[], brakes: Brakes, log: RoundLog): void {
@@ -17,10 +16,4 @@ export function checkBrakes(reported: readonly ReportedRun[], brakes: Brakes, lo
       if (isLater || isEarlier) log.fail(`${run.name} was admitted against ${JSON.stringify(order)}`);
     }
   }
-}
-
-/** For the first time. */
-function timeOf(events: readonly RunEvent[], wanted: RunEvent['type']): number | null {
-  const event = events.find(({ type }) => type === wanted);
-  return event === undefined ? null : Date.parse(event.at);
 }

@@ -1,6 +1,6 @@
 /** No two runs at once where one has asked for that, and a number for each admission. */
 import type { RunEvent } from '#protocol/api';
-import type { ReportedRun } from '../reported-run.ts';
+import { type ReportedRun, timeOf } from '../reported-run.ts';
 import type { RoundLog } from '../round-log.ts';
 import type { ChaosRun } from '../run.ts';
 
@@ -37,25 +37,24 @@ function wereAliveTogether({ notes: { alive: one } }: ChaosRun, { notes: { alive
 }
 
 /**
- * Whether its events tell of it, or it could not be known: one of them was lost; or the other started without an answer, and
- * was out of reach.
+ * Whether its events tell of it, or it could not be known: one of them was lost, or the other was free to start, and was not
+ * heard of while both ran.
  */
 function isExplained(one: ReportedRun, other: ReportedRun): boolean {
   if (tellsOf(one.events, other) || tellsOf(other.events, one)) return true;
   if (has(one.events, 'lost') || has(other.events, 'lost')) return true;
-  return other.run.fence === null && (other.run.plan.asking !== null || !wasConnectedBefore(other, one));
+  return !mustBeAlone(other.run, one.run) && !wasHeardOf(other, one);
 }
 
 function tellsOf(events: readonly RunEvent[], { now }: ReportedRun): boolean {
   return events.some((event) => event.type === 'overlapped' && event.runs.some(({ run }) => run === now.id));
 }
 
-/** Whether it was connected, and stayed so, when the other was admitted. */
-function wasConnectedBefore({ events }: ReportedRun, admitted: ReportedRun): boolean {
-  const connectedAt = events.find(({ type }) => type === 'connected')?.at;
-  const admittedAt = admitted.events.find(({ type }) => type === 'admitted')?.at;
-  if (connectedAt === undefined || admittedAt === undefined || has(events, 'disconnected')) return false;
-  return Date.parse(connectedAt) < Date.parse(admittedAt);
+/** Whether its wrapper was connected all along, and before either had ended. One that asks is connected before it starts. */
+function wasHeardOf({ run, events }: ReportedRun, beside: ReportedRun): boolean {
+  const connectedAt = timeOf(events, 'connected');
+  if (run.plan.asking !== null || connectedAt === null || has(events, 'disconnected')) return false;
+  return [events, beside.events].every((all) => connectedAt < (timeOf(all, 'ended') ?? Number.POSITIVE_INFINITY));
 }
 
 function has(events: readonly RunEvent[], type: RunEvent['type']): boolean {
