@@ -72,14 +72,24 @@ test('who may not kill sees what concerns its own jobs, and can end nothing', as
   expect(await bar().getByRole('button').count()).toBe(0);
 });
 
-test('it is there at once on a page with a socket of its own', async () => {
+test('on a page with a socket of its own it is there at once, and comes and goes as it is set and ended', async () => {
   const { page } = browser;
   const run = await environment().simulate('brake-cold');
   await call('POST', '/brakes', { jobs: 'brake-co*', until: inAnHour(), kill: false });
-  // It is also read now and then, which isn't waited for here.
+  // Without a socket it is read now and then, which isn't waited for here.
   await page.addInitScript(() => Object.assign(globalThis, { setInterval: () => 0 }));
   await signInAs(page, environment(), environment().operatorToken, `/runs/${run.id}`);
   await bar().getByText('Maintenance of brake-co*').waitFor();
   await page.goto(`${environment().url}/jobs/brake-cold`);
   await bar().getByText('Maintenance of brake-co*').waitFor();
+
+  for (const path of [`/runs/${run.id}`, '/jobs/brake-cold']) {
+    await page.goto(`${environment().url}${path}`);
+    await page.locator('[data-link="live"]').waitFor();
+    await call('POST', '/brakes', { jobs: 'brake-cold', until: inAnHour(), kill: false });
+    await bar().getByText('Maintenance of brake-cold').waitFor();
+    const set = (await active()).at(-1);
+    await call('DELETE', `/brakes/${set?.id}`);
+    await bar().getByText('Maintenance of brake-cold').waitFor({ state: 'detached' });
+  }
 });

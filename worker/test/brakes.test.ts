@@ -293,12 +293,13 @@ describe('setting a brake', () => {
   });
 
   test('is announced to dashboards', async () => {
-    const viewer = await TestViewer.watch('/watch');
+    const viewers = [await TestViewer.watch('/watch'), await TestViewer.watch('/watch?only=brakes')];
+    const areTold = (times: number) => viewers.every((viewer) => viewer.of('brakes').length === times);
     const { brake } = await setBrake({ jobs: 'brake-told' });
-    await waitFor('the first announcement', () => viewer.of('brakes').length === 1);
+    await waitFor('the first announcement', () => areTold(1));
     await end(brake.id);
-    await waitFor('the second announcement', () => viewer.of('brakes').length === 2);
-    viewer.close();
+    await waitFor('the second announcement', () => areTold(2));
+    for (const viewer of viewers) viewer.close();
   });
 });
 

@@ -372,7 +372,11 @@ describe('watching the fleet', () => {
 
   test('hears of every change after D1 has it, but only of jobs that the viewer may read', async () => {
     const { secret } = await newToken({ name: 'mine', scopes: ['read'], jobs: 'fleet-mine*' });
-    const [all, mine] = await Promise.all([TestViewer.watch('/watch'), TestViewer.watch('/watch', secret)]);
+    const [all, mine, none] = await Promise.all([
+      TestViewer.watch('/watch'),
+      TestViewer.watch('/watch', secret),
+      TestViewer.watch('/watch?only=brakes'),
+    ]);
     const [own, other] = [newIdentity('fleet-mine'), newIdentity('fleet-other')];
     await TestWrapper.connect(other);
     await all.next('run', ({ run }) => run.id === other.run);
@@ -381,6 +385,7 @@ describe('watching the fleet', () => {
     await TestWrapper.connect(own);
     await mine.next('run', ({ run }) => run.id === own.run);
     expect(mine.of('run').map(({ run }) => run.job)).not.toContain('fleet-other');
+    expect(none.messages).toEqual([]);
   });
 
   test('hears nothing of what D1 does not have yet', async () => {

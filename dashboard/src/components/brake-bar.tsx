@@ -15,7 +15,7 @@ import { Clock } from './time.tsx';
 const MOST_SHOWN = 3;
 
 export function BrakeBar({ who }: { readonly who: Session }) {
-  useBrakes();
+  useBrakes(mayRead(who));
   const isOpen = useSignal(false);
   const ending = useSignal<Brake | null>(null);
   const active = activeBrakes.value;

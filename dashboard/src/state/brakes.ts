@@ -4,12 +4,14 @@ import { useEffect } from 'preact/hooks';
 import type { Brake } from '#protocol/brakes';
 import { fetchBrakes } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
+import { openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { now } from './clock.ts';
-import { onBrakesChanged } from './fleet.ts';
+import { isFollowed, onBrakesChanged } from './fleet.ts';
+import { recheckSession } from './session.ts';
 import { useReload } from './use-reload.ts';
 
-/** Where no socket says that they have changed. */
-const RELOAD_MS = 30_000;
+/** While no socket is open that would say that they have changed. */
+const POLL_MS = 30_000;
 
 const known = signal<readonly Brake[]>([]);
 
@@ -31,21 +33,47 @@ export function clearBrakes(): void {
   known.value = [];
 }
 
-/** Keeps them up to date while the component is mounted. */
-export function useBrakes(): void {
+/**
+ * Keeps them up to date while the component is mounted.
+ *
+ * @param mayWatch whether the session may open a socket
+ */
+export function useBrakes(mayWatch: boolean): void {
   useReload(loadBrakes);
   useEffect(() => {
     // What fails is read again.
-    const load = () => void loadBrakes();
-    // The pages of a run and of a job have sockets of their own: there the fleet's never connects.
-    load();
-    const stop = onBrakesChanged(load);
-    const timer = setInterval(() => {
-      if (document.visibilityState === 'visible') load();
-    }, RELOAD_MS);
-    return () => {
-      stop();
-      clearInterval(timer);
-    };
+    void loadBrakes();
+    return onBrakesChanged(() => void loadBrakes());
   }, []);
+  const isAlone = !isFollowed.value;
+  useEffect(() => (isAlone ? followAlone(mayWatch) : undefined), [isAlone]);
+}
+
+/** Where the fleet, whose socket reports changed brakes, isn't followed. @returns ends it */
+function followAlone(mayWatch: boolean): () => void {
+  let socket: WatchSocket | null = null;
+  let isOpen = false;
+  const load = () => void loadBrakes();
+  // The page that is shown next may follow the fleet.
+  const opening = setTimeout(() => {
+    if (!mayWatch) return;
+    socket = openWatch('/watch?only=brakes', {
+      opened: load,
+      message: ({ type }) => {
+        if (type === 'brakes') load();
+      },
+      state: ({ kind }) => {
+        isOpen = kind === 'open';
+      },
+      refused: () => void recheckSession(),
+    });
+  });
+  const polling = setInterval(() => {
+    if (!isOpen && document.visibilityState === 'visible') load();
+  }, POLL_MS);
+  return () => {
+    clearTimeout(opening);
+    clearInterval(polling);
+    socket?.close();
+  };
 }

@@ -58,16 +58,22 @@ export function clearFleet(): void {
 
 let users = 0;
 
+/** Whether any component follows the fleet: the pages of a run and of a job have sockets of their own. */
+export const isFollowed = signal(false);
+
 /** Keeps the fleet up to date while the component is mounted. */
 export function useFleet(): void {
   useEffect(() => {
     users += 1;
+    isFollowed.value = true;
     sync.start();
     return () => {
       users -= 1;
       // Between two views there is a moment without any: the socket stays open.
       setTimeout(() => {
-        if (users === 0) sync.stop();
+        if (users > 0) return;
+        isFollowed.value = false;
+        sync.stop();
       });
     };
   }, []);

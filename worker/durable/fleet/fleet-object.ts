@@ -32,8 +32,8 @@ import {
 
 /** Stored with a viewer's socket. */
 interface Attachment {
-  /** A glob of the jobs that it may see. */
-  readonly jobs: string;
+  /** A glob of the jobs whose changes it is sent; null for none, only for what concerns all. */
+  readonly jobs: string | null;
   /** When it connected, or last sent anything but a heartbeat. */
   readonly heardAt: number;
   readonly backlog: Backlog;
@@ -65,14 +65,17 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
   override async fetch(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
     const credential = readCredential(searchParams);
+    const jobs = searchParams.get('only') === 'brakes' ? null : (searchParams.get('jobs') ?? '');
     const reason = exceededViewerLimit(this.ctx, credential.token);
     if (reason !== null) return tooManyViewers(reason);
     let viewer: WebSocket | undefined;
     // Accepted first: when the gateway asks whether anyone watches, this viewer counts.
     const response = upgrade(WATCH_SUBPROTOCOL, (socket) => {
       viewer = socket;
-      this.#accept(socket, credential, searchParams.get('jobs') ?? '');
+      this.#accept(socket, credential, jobs);
     });
+    // It needs no changes published.
+    if (jobs === null) return response;
     try {
       await reportViewer(this.env);
       return response;
@@ -83,8 +86,7 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     }
   }
 
-  /** @param jobs a glob of those that the viewer may see */
-  #accept(socket: WebSocket, credential: Credential, jobs: string): void {
+  #accept(socket: WebSocket, credential: Credential, jobs: Attachment['jobs']): void {
     this.ctx.acceptWebSocket(socket, [...viewerTags(credential.token), credentialTag(credential)]);
     this.#credentials.opened(credential);
     attach(socket, { jobs, heardAt: Date.now(), backlog: NO_BACKLOG });
@@ -104,7 +106,9 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
   }
 
   resync(): void {
-    for (const { socket } of this.#viewers()) socket.close(CLOSE_CODES.missed, 'changes were missed: fetch them');
+    for (const { socket, jobs } of this.#viewers()) {
+      if (jobs !== null) socket.close(CLOSE_CODES.missed, 'changes were missed: fetch them');
+    }
   }
 
   brakesChanged(): void {
@@ -142,11 +146,11 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     answerClose(socket, code);
   }
 
-  /** @returns whether any viewer is connected */
+  /** @returns whether any viewer of changes is connected */
   #broadcast(messages: readonly Addressed[]): boolean {
     const viewers = this.#viewers().map((viewer) => sendVisible(viewer, messages));
     closeViewers(tooFarBehind(viewers), VIEWER_BEHIND);
-    return viewers.length > 0;
+    return viewers.some(({ jobs }) => jobs !== null);
   }
 
   #viewers(): Viewer[] {
@@ -160,7 +164,8 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
 /** Sends a viewer the messages that it may see. */
 function sendVisible(viewer: Viewer, messages: readonly Addressed[]): Viewer {
   const { socket, ...attachment } = viewer;
-  const seen = messages.filter(({ job }) => job === null || matchesGlob(attachment.jobs, job));
+  const { jobs } = attachment;
+  const seen = messages.filter(({ job }) => job === null || (jobs !== null && matchesGlob(jobs, job)));
   if (seen.length === 0) return viewer;
   const backlog = seen.reduce((before, { text }) => sendCounted(socket, before, text), attachment.backlog);
   attach(socket, { ...attachment, backlog });

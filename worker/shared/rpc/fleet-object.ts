@@ -5,10 +5,10 @@ import { nearD1 } from './near-d1.ts';
 import { objectByName } from './objects.ts';
 
 export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
-  /** Takes the upgrade of a viewer that the Worker has authorised to see the jobs in `?jobs=`. */
+  /** Takes the upgrade of a viewer that the Worker has authorised to see the jobs in `?jobs=`; `?only=brakes`: none. */
   fetch(request: Request): Response | Promise<Response>;
 
-  /** Sends committed changes to the viewers that may see them. @returns whether any viewer is connected */
+  /** Sends committed changes to the viewers that may see them. @returns whether any viewer of them is connected */
   publish(news: PublishedChanges): boolean;
 
   /** Has the viewers fetch everything again: changes were committed that could not be published. */

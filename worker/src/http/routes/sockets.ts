@@ -1,5 +1,6 @@
 /** WebSocket upgrades: of wrappers to their job's object, of viewers to a job's object or to the fleet's. */
 
+import * as v from 'valibot';
 import { matchesGlob } from '#protocol/glob';
 import { MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN } from '#protocol/limits';
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
@@ -16,6 +17,13 @@ import { operation, socket } from '../operation.ts';
 
 /** By then silent viewers are disconnected. */
 const RETRY = { 'Retry-After': '60' };
+
+const only = v.optional(
+  v.pipe(
+    v.picklist(['brakes'], 'must be `brakes`'),
+    v.description('Only say when brakes or maintenance were set or ended: for who watches a job’s own socket besides.'),
+  ),
+);
 
 export const socketOperations = [
   operation({
@@ -57,10 +65,12 @@ export const socketOperations = [
     path: '/watch',
     summary: 'Watch the changes of all jobs that the token may read',
     access: { kind: 'scope', scopes: ['read'] },
+    query: { only },
     responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages for viewers, see docs/protocol.md.') },
     errors: ['too_many_viewers'],
-    handle: ({ c, caller }) => {
-      return asViewer(fleetObject(c.env), objectRequest('/watch', caller, { jobs: caller.token.jobs }));
+    handle: ({ c, caller, query }) => {
+      const wanted = { jobs: caller.token.jobs, ...(query.only !== undefined && { only: query.only }) };
+      return asViewer(fleetObject(c.env), objectRequest('/watch', caller, wanted));
     },
   }),
 ];
