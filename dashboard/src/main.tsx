@@ -1,6 +1,7 @@
 import './style/tokens.css';
 import './style/base.css';
 import './style/components.css';
+import './style/form.css';
 import { render } from 'preact';
 import { listenToCalls } from './api/http.ts';
 import { App } from './app.tsx';

@@ -13,28 +13,28 @@ describe('the form', () => {
   test('what is left alone narrows nothing', () => {
     expect(readForm(form({ name: ' web ' }), NOW)).toEqual({
       ok: true,
-      token: { name: 'web', scopes: ['run'], jobs: '*', machines: '*', expires_at: null },
+      value: { name: 'web', scopes: ['run'], jobs: '*', machines: '*', expires_at: null },
     });
-    expect(readForm(form({ jobs: ' ' }), NOW)).toMatchObject({ ok: true, token: { jobs: '*' } });
+    expect(readForm(form({ jobs: ' ' }), NOW)).toMatchObject({ ok: true, value: { jobs: '*' } });
   });
 
   test('machines only where they mean something', () => {
     expect(mayNameMachines(form({ scopes: ['run'] }))).toBe(true);
     expect(mayNameMachines(form({ scopes: [] }))).toBe(false);
-    expect(readForm(form({ machines: 'web-*' }), NOW)).toMatchObject({ ok: true, token: { machines: 'web-*' } });
+    expect(readForm(form({ machines: 'web-*' }), NOW)).toMatchObject({ ok: true, value: { machines: 'web-*' } });
     // They were filled in before another right was ticked, and can't be seen any more.
     expect(readForm(form({ scopes: ['run', 'read'], machines: 'web-*' }), NOW)).toMatchObject({
       ok: true,
-      token: { machines: '*' },
+      value: { machines: '*' },
     });
   });
 
   test('ends after days, or at the end of a day', () => {
     expect(readForm(form({ expiry: { kind: 'days', days: 7 } }), NOW)).toMatchObject({
-      token: { expires_at: new Date(NOW + 7 * 86_400_000).toISOString() },
+      value: { expires_at: new Date(NOW + 7 * 86_400_000).toISOString() },
     });
     const read = readForm(form({ expiry: { kind: 'date', date: '2099-03-05' } }), NOW);
-    expect(read.ok && Date.parse(read.token.expires_at ?? '')).toBe(Date.parse('2099-03-05T23:59:59'));
+    expect(read.ok && Date.parse(read.value.expires_at ?? '')).toBe(Date.parse('2099-03-05T23:59:59'));
   });
 
   test('says what has to be mended, each at its place', () => {

@@ -1,19 +1,19 @@
 /** Sets a brake, or begins maintenance. */
-import type { TargetedSubmitEvent } from 'preact';
-import { useRef, useState } from 'preact/hooks';
-import type { Run } from '#protocol/api';
+import { useRef } from 'preact/hooks';
 import type { NewBrake } from '#protocol/brakes';
 import { matchesGlob } from '#protocol/glob';
 import { isLive } from '#protocol/run-state';
 import { createBrake } from '../api/brake-calls.ts';
 import { newKey } from '../api/idempotency-key.ts';
 import { countText } from '../format/quantity.ts';
+import { useForm } from '../hooks/use-form.ts';
 import { loadBrakes } from '../state/brakes.ts';
 import { serverNow } from '../state/clock.ts';
 import { openRuns, useFleet } from '../state/fleet.ts';
 import { upsertKills } from '../state/kills.ts';
 import { Dialog } from './dialog.tsx';
-import { Refusal, useDialogRequest } from './dialog-request.tsx';
+import { RequestFooter } from './dialog-request.tsx';
+import { SelectField, TextField } from './form-fields.tsx';
 
 export interface BrakeDialogProps {
   /** Names or globs to begin with. */
@@ -21,8 +21,17 @@ export interface BrakeDialogProps {
   close(): void;
 }
 
+interface BrakeForm {
+  readonly kill: boolean;
+  /** Names or globs, separated by commas or spaces. */
+  readonly jobs: string;
+  readonly machines: string;
+  readonly forMs: number;
+  readonly reason: string;
+}
+
 interface Sent {
-  readonly content: string;
+  readonly form: BrakeForm;
   readonly brake: NewBrake;
   readonly key: string;
 }
@@ -40,115 +49,89 @@ const DURATIONS = [
   [30 * 24 * HOUR_MS, '30 days'],
 ] as const;
 
-export function BrakeDialog({ jobs: first, close }: BrakeDialogProps) {
+export function BrakeDialog({ jobs, close }: BrakeDialogProps) {
   // What it would kill is counted among the runs of all jobs.
   useFleet();
-  const request = useDialogRequest();
   const sent = useRef<Sent | null>(null);
-  const [kill, setKill] = useState(true);
-  const [jobs, setJobs] = useState(first.join(', '));
-  const [machines, setMachines] = useState('');
-  const [forMs, setForMs] = useState<number>(HOUR_MS);
-  const [reason, setReason] = useState('');
-  const globs = { jobs: globsOf(jobs), machines: globsOf(machines) };
-  const hit = kill ? [...openRuns.value.values()].filter((run) => isHit(run, globs)).length : 0;
-  const isBusy = request.isBusy.value;
-
-  const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const why = reason.trim() === '' ? null : reason.trim();
-    const content = JSON.stringify([globs, why, forMs, kill]);
-    // The same again if it had no answer: then it is one brake.
-    if (sent.current?.content !== content) {
-      const until = new Date(serverNow() + forMs).toISOString();
-      sent.current = { content, key: newKey(), brake: { ...globs, reason: why, until, kill } };
-    }
-    const { brake, key } = sent.current;
-    void request.send(
-      () => createBrake(brake, key),
-      ({ kills }) => {
-        upsertKills(kills);
-        void loadBrakes();
-        close();
-      },
-    );
-  };
+  const { element, form, request, change, submit } = useForm({
+    initial: { kill: true, jobs: jobs.join(', '), machines: '', forMs: HOUR_MS, reason: '' },
+    read: (filled: BrakeForm) => ({ ok: true, value: filled }),
+    send: (filled) => {
+      // The same again if it had no answer: then it is one brake.
+      if (sent.current?.form !== filled) sent.current = { form: filled, brake: brakeOf(filled), key: newKey() };
+      return createBrake(sent.current.brake, sent.current.key);
+    },
+    done: ({ kills }) => {
+      upsertKills(kills);
+      void loadBrakes();
+      close();
+    },
+  });
+  const { kill } = form.value;
+  const hit = kill ? countHit(form.value) : 0;
   return (
-    <Dialog title={kill ? 'Set a brake' : 'Begin maintenance'} class="brake-dialog" close={close}>
-      <form class="brake-form" onSubmit={submit}>
-        <fieldset class="whole-row">
-          <legend class="visually-hidden">Kind</legend>
-          <label>
-            <input type="radio" name="kind" checked={kill} onChange={() => setKill(true)} />
-            <span>
-              <strong>Brake</strong>: kill what runs now, and every later run as soon as it connects
-            </span>
-          </label>
-          <label>
-            <input type="radio" name="kind" checked={!kill} onChange={() => setKill(false)} />
-            <span>
-              <strong>Maintenance</strong>: runs that ask don’t start; others run without alerts
-            </span>
-          </label>
-        </fieldset>
-        <label>
-          Jobs
-          <input
-            value={jobs}
-            required
-            placeholder="sync-*, backup"
-            autocomplete="off"
-            onInput={(event) => setJobs(event.currentTarget.value)}
-          />
-        </label>
-        <label>
-          Machines
-          <input
-            value={machines}
-            placeholder="all"
-            autocomplete="off"
-            onInput={(event) => setMachines(event.currentTarget.value)}
-          />
-        </label>
-        <label>
-          Ends by itself after
-          <select
-            value={forMs}
-            onChange={({ currentTarget: { selectedIndex } }) => setForMs(DURATIONS[selectedIndex]?.[0] ?? HOUR_MS)}
-          >
-            {DURATIONS.map(([ms, label]) => (
-              <option key={ms} value={ms}>
-                {label}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Reason
-          <input
-            value={reason}
-            maxLength={500}
-            placeholder="optional"
-            autocomplete="off"
-            onInput={(event) => setReason(event.currentTarget.value)}
-          />
-        </label>
-        <p class="whole-row" aria-live="polite">
-          {killsText(kill, hit)} It can be ended earlier at any time.
-        </p>
-        <div class="whole-row">
-          <Refusal consequence={kill ? 'Couldn’t set the brake' : 'Couldn’t begin maintenance'} request={request} />
-        </div>
-        <div class="dialog-actions whole-row">
-          <button type="submit" class={kill ? 'button danger' : 'button primary'} aria-disabled={isBusy}>
-            {submitText(kill, hit)}
-          </button>
-          <button type="button" class="button" onClick={close}>
-            Cancel
-          </button>
-        </div>
+    <Dialog title={kill ? 'Set a brake' : 'Begin maintenance'} close={close}>
+      <form ref={element} class="form" onSubmit={submit}>
+        <KindChoice kill={kill} change={change} />
+        <ScopeFields form={form.value} change={change} />
+        <p aria-live="polite">{killsText(kill, hit)} It can be ended earlier at any time.</p>
+        <RequestFooter
+          request={request}
+          consequence={kill ? 'Couldn’t set the brake' : 'Couldn’t begin maintenance'}
+          label={submitText(kill, hit)}
+          busyLabel={kill ? 'Setting the brake…' : 'Beginning…'}
+          isDanger={kill}
+          close={close}
+        />
       </form>
     </Dialog>
+  );
+}
+
+interface PartProps {
+  change(changes: Partial<BrakeForm>): void;
+}
+
+function KindChoice({ kill, change }: PartProps & Pick<BrakeForm, 'kill'>) {
+  return (
+    <fieldset class="choices">
+      <legend class="visually-hidden">Kind</legend>
+      <label class="check">
+        <input type="radio" name="kind" checked={kill} onChange={() => change({ kill: true })} />
+        <span>
+          <strong>Brake</strong>: kill what runs now, and every later run as soon as it connects
+        </span>
+      </label>
+      <label class="check">
+        <input type="radio" name="kind" checked={!kill} onChange={() => change({ kill: false })} />
+        <span>
+          <strong>Maintenance</strong>: runs that ask don’t start; others run without alerts
+        </span>
+      </label>
+    </fieldset>
+  );
+}
+
+function ScopeFields({ form, change }: PartProps & { readonly form: BrakeForm }) {
+  const text = (name: 'jobs' | 'machines' | 'reason') => ({
+    id: `brake-${name}`,
+    name,
+    value: form[name],
+    change: (to: string) => change({ [name]: to }),
+  });
+  return (
+    <div class="field-columns">
+      <TextField {...text('jobs')} label="Jobs" placeholder="sync-*, backup" isRequired isGlob />
+      <TextField {...text('machines')} label="Machines" placeholder="all" isGlob />
+      <SelectField<number>
+        id="brake-ends"
+        label="Ends by itself after"
+        value={form.forMs}
+        options={DURATIONS}
+        change={(forMs) => change({ forMs })}
+      />
+      <TextField {...text('reason')} label="Reason" placeholder="optional" maxLength={500} />
+    </div>
   );
 }
 
@@ -162,19 +145,24 @@ function killsText(kill: boolean, hit: number): string {
   return hit === 0 ? 'Kills nothing now.' : `Kills ${countText(hit, 'run')} now.`;
 }
 
+function brakeOf({ kill, jobs, machines, forMs, reason }: BrakeForm): NewBrake {
+  const until = new Date(serverNow() + forMs).toISOString();
+  return { jobs: globsOf(jobs), machines: globsOf(machines), reason: reason.trim() || null, until, kill };
+}
+
 /** None: all. */
 function globsOf(text: string): string[] {
   const globs = text.split(/[\s,]+/).filter((glob) => glob !== '');
   return globs.length === 0 ? ['*'] : globs;
 }
 
-function isHit(
-  run: Run,
-  { jobs, machines }: { readonly jobs: readonly string[]; readonly machines: readonly string[] },
-) {
-  return (
-    isLive(run.state) &&
-    jobs.some((glob) => matchesGlob(glob, run.job)) &&
-    machines.some((glob) => matchesGlob(glob, run.machine))
-  );
+/** How many runs it would kill at once. */
+function countHit(form: BrakeForm): number {
+  const [jobs, machines] = [globsOf(form.jobs), globsOf(form.machines)];
+  return [...openRuns.value.values()].filter(
+    ({ state, job, machine }) =>
+      isLive(state) &&
+      jobs.some((glob) => matchesGlob(glob, job)) &&
+      machines.some((glob) => matchesGlob(glob, machine)),
+  ).length;
 }

@@ -1,6 +1,7 @@
 /** What a dialog asks of the control plane, one request at a time, and why it was refused. */
 import { type ReadonlySignal, useSignal } from '@preact/signals';
 import type { Result } from '../api/failure.ts';
+import { DialogActions } from './dialog.tsx';
 
 export interface DialogRequest {
   readonly isBusy: ReadonlySignal<boolean>;
@@ -40,5 +41,46 @@ export function Refusal({ consequence, request }: RefusalProps) {
     <p class="problem" role="alert">
       {consequence}: {request.refusal.value}
     </p>
+  );
+}
+
+interface SubmitButtonProps {
+  readonly request: DialogRequest;
+  readonly label: string;
+  readonly busyLabel: string;
+  readonly isDanger?: boolean;
+  /** In place of submitting the form that it is in. */
+  run?(): void;
+}
+
+export function SubmitButton({ request, label, busyLabel, isDanger = false, run }: SubmitButtonProps) {
+  const isBusy = request.isBusy.value;
+  return (
+    <button
+      type={run === undefined ? 'submit' : 'button'}
+      class={isDanger ? 'button danger' : 'button primary'}
+      aria-disabled={isBusy}
+      {...(run !== undefined && { onClick: run })}
+    >
+      {isBusy ? busyLabel : label}
+    </button>
+  );
+}
+
+interface RequestFooterProps extends SubmitButtonProps {
+  readonly consequence: string;
+  readonly isCareful?: boolean;
+  close(): void;
+}
+
+/** The end of a dialog that asks the control plane for something. */
+export function RequestFooter({ consequence, isCareful = false, close, ...submit }: RequestFooterProps) {
+  return (
+    <>
+      <Refusal consequence={consequence} request={submit.request} />
+      <DialogActions isCareful={isCareful} close={close}>
+        <SubmitButton {...submit} />
+      </DialogActions>
+    </>
   );
 }

@@ -21,6 +21,7 @@ export function Dialog({ title, class: className = '', close, children }: Dialog
     const element = dialog.current;
     if (element === null) return;
     element.showModal();
+    element.querySelector<HTMLElement>('[data-initial-focus=true]')?.focus();
     // The browser gives the focus back from a dialog that is closed, not from one that is taken away.
     return () => element.close();
   }, []);
@@ -42,16 +43,33 @@ export function Dialog({ title, class: className = '', close, children }: Dialog
   );
 }
 
+interface DialogActionsProps {
+  /** What the way out is called. */
+  readonly label?: string;
+  /** Whether the focus starts at the way out: what can't be undone is not what Enter does unread. */
+  readonly isCareful?: boolean;
+  close(): void;
+  /** What the dialog is for, before the way out. */
+  readonly children?: ComponentChildren;
+}
+
+export function DialogActions({ label = 'Cancel', isCareful = false, close, children }: DialogActionsProps) {
+  return (
+    <div class="dialog-actions">
+      {children}
+      <button type="button" data-initial-focus={isCareful} class="button" onClick={close}>
+        {label}
+      </button>
+    </div>
+  );
+}
+
 /** One that is read, and closed: it asks nothing. */
 export function ReadingDialog({ children, ...dialog }: DialogProps) {
   return (
     <Dialog {...dialog}>
       {children}
-      <div class="dialog-actions">
-        <button type="button" class="button" onClick={dialog.close}>
-          Close
-        </button>
-      </div>
+      <DialogActions label="Close" close={dialog.close} />
     </Dialog>
   );
 }

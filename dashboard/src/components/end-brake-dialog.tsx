@@ -4,7 +4,7 @@ import { endBrake } from '../api/brake-calls.ts';
 import { type Result, success } from '../api/failure.ts';
 import { loadBrakes } from '../state/brakes.ts';
 import { Dialog } from './dialog.tsx';
-import { Refusal, useDialogRequest } from './dialog-request.tsx';
+import { RequestFooter, useDialogRequest } from './dialog-request.tsx';
 
 export interface EndBrakeDialogProps {
   readonly brake: Brake;
@@ -13,33 +13,26 @@ export interface EndBrakeDialogProps {
 
 export function EndBrakeDialog({ brake, close }: EndBrakeDialogProps) {
   const request = useDialogRequest();
-  const isBusy = request.isBusy.value;
   const what = brake.kill ? 'brake' : 'maintenance';
   const ended = () => {
     void loadBrakes();
     close();
   };
   return (
-    <Dialog title={`End the ${what}?`} class="brake-dialog" close={close}>
+    <Dialog title={`End the ${what}?`} close={close}>
       <p>
         {brake.kill ? 'Runs of ' : 'Runs that ask, of '}
         <strong>{scopeText(brake)}</strong>
         {brake.kill ? ' are no longer killed, and start as usual.' : ', start again, and alerts are sent again.'}
       </p>
-      <Refusal consequence={`Couldn’t end the ${what}`} request={request} />
-      <div class="dialog-actions">
-        <button
-          type="button"
-          class="button primary"
-          aria-disabled={isBusy}
-          onClick={() => void request.send(() => endIfActive(brake), ended)}
-        >
-          {isBusy ? 'Ending…' : `End ${what}`}
-        </button>
-        <button type="button" class="button" onClick={close}>
-          Cancel
-        </button>
-      </div>
+      <RequestFooter
+        request={request}
+        consequence={`Couldn’t end the ${what}`}
+        label={`End ${what}`}
+        busyLabel="Ending…"
+        run={() => void request.send(() => endIfActive(brake), ended)}
+        close={close}
+      />
     </Dialog>
   );
 }

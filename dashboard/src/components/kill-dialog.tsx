@@ -17,9 +17,9 @@ import {
 import { countText } from '../format/quantity.ts';
 import { type KillScope, requestKill } from '../state/pending-kills.ts';
 import { relatedTexts, sortLeft } from '../state/related.ts';
-import { Dialog } from './dialog.tsx';
+import { Dialog, DialogActions } from './dialog.tsx';
 
-interface KillDialogProps {
+export interface KillDialogProps {
   readonly scope: KillScope;
   /** @param isConfirmed whether the kill was requested */
   close(isConfirmed: boolean): void;
@@ -49,15 +49,15 @@ export function KillDialog({ scope, close }: KillDialogProps) {
 
   return (
     <Dialog title={titleOf(scope)} class="kill-dialog" close={() => close(false)}>
-      <form class="kill-confirm" onSubmit={submit} onKeyDown={onKey}>
+      <form class="form" onSubmit={submit} onKeyDown={onKey}>
         <What scope={scope} />
         <UnderWay runs={scope.runs} />
-        <div class="kill-options">
+        <div class="field-columns">
           <KillOptionFields own={ownOptions(scope)} choice={choice} choose={setChoice} />
           <IncludeRelated runs={scope.runs} choice={choice} choose={setChoice} />
           <FixedOptions runs={scope.runs} />
-          <label class="whole-row">
-            Reason (shown in the audit log)
+          <label class="field whole-row">
+            <span class="label">Reason (shown in the audit log)</span>
             <input
               value={reason}
               maxLength={500}
@@ -67,14 +67,11 @@ export function KillDialog({ scope, close }: KillDialogProps) {
             />
           </label>
         </div>
-        <div class="dialog-actions">
+        <DialogActions close={() => close(false)}>
           <button ref={yes} type="submit" class="button danger">
             {scope.runs.length > 1 ? `Kill ${scope.runs.length} runs now` : 'Kill now'}
           </button>
-          <button type="button" class="button" onClick={() => close(false)}>
-            Cancel
-          </button>
-        </div>
+        </DialogActions>
       </form>
     </Dialog>
   );
@@ -102,8 +99,8 @@ function KillOptionFields({ own, choice, choose }: KillOptionProps) {
   const graces = graceOptions(own);
   return (
     <>
-      <label>
-        First signal
+      <label class="field">
+        <span class="label">First signal</span>
         <select
           value={choice.signal}
           onChange={({ currentTarget: { selectedIndex } }) =>
@@ -117,8 +114,8 @@ function KillOptionFields({ own, choice, choose }: KillOptionProps) {
           ))}
         </select>
       </label>
-      <label>
-        Grace period before SIGKILL
+      <label class="field">
+        <span class="label">Grace period before SIGKILL</span>
         <select
           value={choice.graceSeconds}
           disabled={isSigkill(choice, own)}
@@ -148,7 +145,7 @@ interface IncludeRelatedProps extends Omit<KillOptionProps, 'own'> {
 function IncludeRelated({ runs, choice, choose }: IncludeRelatedProps) {
   const related = runs.flatMap(({ left_running }) => sortLeft(left_running).related);
   return (
-    <label class="whole-row kill-include">
+    <label class="whole-row check">
       <input
         type="checkbox"
         checked={choice.includeRelated}

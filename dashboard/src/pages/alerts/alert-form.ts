@@ -1,6 +1,7 @@
 /** What is filled in for an alert, and what becomes of it. Pure. */
 import * as v from 'valibot';
 import { ALERT_KINDS, type Alert, AlertChanges, type AlertKind, type ChannelKind, NewAlert } from '#protocol/alerts';
+import type { Problems, ReadForm } from '../../hooks/use-form.ts';
 import { CHANNEL_LABELS } from './alert-labels.ts';
 
 export interface AlertForm {
@@ -47,14 +48,8 @@ export function formOf(alert: Alert): AlertForm {
 }
 
 export type FormField = 'name' | 'on' | 'jobs' | 'machines' | 'tags' | 'url' | 'secret';
-export type Problems = Partial<Record<FormField, string>>;
 
-export type ReadForm<Value> =
-  | { readonly ok: true; readonly value: Value }
-  /** What has to be mended, by field. */
-  | { readonly ok: false; readonly problems: Problems };
-
-export function readNew(form: AlertForm): ReadForm<v.InferInput<typeof NewAlert>> {
+export function readNew(form: AlertForm): ReadForm<v.InferInput<typeof NewAlert>, FormField> {
   return read(
     NewAlert,
     { ...fieldsOf(form), channel: channelOf(form.channel ?? { kind: 'webhook', url: '', secret: '' }) },
@@ -62,7 +57,7 @@ export function readNew(form: AlertForm): ReadForm<v.InferInput<typeof NewAlert>
   );
 }
 
-export function readChanges(form: AlertForm): ReadForm<v.InferInput<typeof AlertChanges>> {
+export function readChanges(form: AlertForm): ReadForm<v.InferInput<typeof AlertChanges>, FormField> {
   const channel = form.channel === null ? {} : { channel: channelOf(form.channel) };
   return read(AlertChanges, { ...fieldsOf(form), ...channel }, form);
 }
@@ -91,8 +86,12 @@ function channelOf({ kind, url, secret }: ChannelForm) {
   };
 }
 
-function read<Value>(schema: v.GenericSchema<Value, unknown>, value: Value, form: AlertForm): ReadForm<Value> {
-  const problems: Problems = {};
+function read<Value>(
+  schema: v.GenericSchema<Value, unknown>,
+  value: Value,
+  form: AlertForm,
+): ReadForm<Value, FormField> {
+  const problems: Problems<FormField> = {};
   if (form.name.trim() === '') problems.name = 'Enter a name, e.g. “night shift”.';
   if (form.on.length === 0) problems.on = 'Select at least one.';
   const urlProblem = form.channel === null ? null : problemOfUrl(form.channel);

@@ -4,9 +4,9 @@ import { useSignal } from '@preact/signals';
 import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Alert } from '#protocol/alerts';
 import { changeAlert, deleteAlert, fetchAlerts, testAlert } from '../../api/alert-calls.ts';
-import type { Failure } from '../../api/failure.ts';
-import { Dialog } from '../../components/dialog.tsx';
-import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
+import type { Failure, Result } from '../../api/failure.ts';
+import { Dialog, DialogActions, ReadingDialog } from '../../components/dialog.tsx';
+import { Refusal, RequestFooter, useDialogRequest } from '../../components/dialog-request.tsx';
 import { LinkBanner } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { Rows } from '../../components/rows.tsx';
@@ -130,31 +130,31 @@ function AlertRow({ alert, act }: AlertRowProps) {
   );
   return (
     <article class="row text alert-row" data-alert={alert.id}>
-      <div class="alert-name">
+      <div class="cell-lines">
         <strong>{alert.name}</strong>
         {isMuted && (
-          <span class="muted">
+          <span class="badge">
             muted until <Clock at={alert.muted_until ?? ''} />
           </span>
         )}
         {alert.broken_since !== null && (
-          <span class="broken">
+          <span class="badge bad">
             channel broken since <Clock at={alert.broken_since} />
           </span>
         )}
       </div>
-      <div class="alert-what">
+      <div class="alert-what cell-lines">
         <span>{alert.on.map((kind) => KIND_LABELS[kind]).join(', ')}</span>
         <span class="aside">{placeText(alert)}</span>
       </div>
-      <div class="alert-where">
+      <div class="alert-where cell-lines">
         <span>
           {CHANNEL_LABELS[alert.channel.kind].name} <code>{alert.channel.url}</code>
           {alert.kill_link && <span class="aside"> with a kill link</span>}
         </span>
         <LastDelivery alert={alert} />
       </div>
-      <div class="alert-actions">
+      <div class="row-actions">
         {button('test', 'Test')}
         {button('mute', isMuted ? 'Unmute' : 'Mute')}
         {button('edit', 'Edit')}
@@ -179,24 +179,27 @@ function LastDelivery({ alert }: { readonly alert: Alert }) {
         'No message sent yet.'
       ) : (
         <>
-          {DELIVERY_TEXTS[last.state]} <Ago at={last.at} />
+          {last.state === 'waiting' ? (
+            <>
+              Message waiting since <Clock at={last.at} />
+            </>
+          ) : (
+            <>
+              {last.state === 'delivered' ? 'Last message delivered ' : 'Last message not delivered '}
+              <Ago at={last.at} />
+            </>
+          )}
           {last.occurrences > 1 && `, ${last.occurrences} occurrences`}
         </>
       )}
       {alert.broken_since !== null && failure !== null && (
-        <span class="broken-why">
+        <span class="broken-why problem">
           Failed <Ago at={failure.at} />: {failure.error}
         </span>
       )}
     </span>
   );
 }
-
-const DELIVERY_TEXTS = {
-  waiting: 'Message waiting since',
-  delivered: 'Last message delivered',
-  failed: 'Last message not delivered',
-} as const;
 
 interface AlertProps {
   readonly alert: Alert;
@@ -218,7 +221,7 @@ function MuteDialog({ alert, close, done }: AlertProps) {
   const mute = (until: string | null) => void request.send(() => changeAlert(alert.id, { muted_until: until }), done);
   const isMuted = alert.muted_until !== null && Date.parse(alert.muted_until) > serverNow();
   return (
-    <Dialog title={isMuted ? `“${alert.name}” is muted` : `Mute “${alert.name}”`} class="alert-dialog" close={close}>
+    <Dialog title={isMuted ? `“${alert.name}” is muted` : `Mute “${alert.name}”`} close={close}>
       <p>
         {isMuted ? 'Mute it for another time, or not at all. ' : ''}While it is muted it sends no messages, and what
         happens then isn’t sent later. A mute ends by itself.
@@ -236,62 +239,60 @@ function MuteDialog({ alert, close, done }: AlertProps) {
         ))}
       </div>
       <Refusal consequence="Couldn’t mute the alert" request={request} />
-      <div class="dialog-actions">
+      <DialogActions close={close}>
         {isMuted && (
           <button type="button" class="button primary" onClick={() => mute(null)}>
             Unmute now
           </button>
         )}
-        <button type="button" class="button" onClick={close}>
-          Cancel
-        </button>
-      </div>
+      </DialogActions>
     </Dialog>
   );
 }
 
 function DeleteDialog({ alert, close, done }: AlertProps) {
   const request = useDialogRequest();
-  const no = useRef<HTMLButtonElement | null>(null);
-  useLayoutEffect(() => no.current?.focus(), []);
-  const isBusy = request.isBusy.value;
   return (
-    <Dialog title={`Delete “${alert.name}”?`} class="alert-dialog" close={close}>
+    <Dialog title={`Delete “${alert.name}”?`} close={close}>
       <p>Messages that wait to be sent are dropped, and its kill links stop working. This can’t be undone.</p>
-      <Refusal consequence="Couldn’t delete the alert" request={request} />
-      <div class="dialog-actions">
-        <button
-          type="button"
-          class="button danger"
-          aria-disabled={isBusy}
-          onClick={() => void request.send(() => deleteAlert(alert.id), done)}
-        >
-          {isBusy ? 'Deleting…' : 'Delete alert'}
-        </button>
-        <button ref={no} type="button" class="button" onClick={close}>
-          Cancel
-        </button>
-      </div>
+      <RequestFooter
+        request={request}
+        consequence="Couldn’t delete the alert"
+        label="Delete alert"
+        busyLabel="Deleting…"
+        isDanger
+        isCareful
+        run={() => void request.send(() => deleteAlert(alert.id), done)}
+        close={close}
+      />
     </Dialog>
   );
 }
 
 function TestDialog({ alert, close }: { readonly alert: Alert; close(): void }) {
-  const result = useSignal<string | null>(null);
+  const result = useSignal<Result<{ readonly error: string | null }> | null>(null);
   useLayoutEffect(() => {
     void testAlert(alert.id).then((answer) => {
-      if (!answer.ok) result.value = `Couldn’t send the test: ${answer.failure.detail}`;
-      else result.value = answer.value.error ?? 'Delivered. The receiver has taken the test message.';
+      result.value = answer;
     });
   }, [alert.id]);
   return (
-    <Dialog title={`Test “${alert.name}”`} class="alert-dialog" close={close}>
-      <p role="status">{result.value ?? 'Sending a test message…'}</p>
-      <div class="dialog-actions">
-        <button type="button" class="button" onClick={close}>
-          Close
-        </button>
+    <ReadingDialog title={`Test “${alert.name}”`} close={close}>
+      <div role="status">
+        <TestResult result={result.value} />
       </div>
-    </Dialog>
+    </ReadingDialog>
+  );
+}
+
+function TestResult({ result }: { readonly result: Result<{ readonly error: string | null }> | null }) {
+  if (result === null) return <p>Sending a test message…</p>;
+  if (!result.ok) return <p class="problem">Couldn’t send the test: {result.failure.detail}</p>;
+  const { error } = result.value;
+  if (error !== null) return <p class="problem">Not delivered: {error}</p>;
+  return (
+    <p>
+      <strong class="delivered">Delivered.</strong> The receiver has taken the test message.
+    </p>
   );
 }

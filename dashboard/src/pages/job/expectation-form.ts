@@ -2,6 +2,7 @@
 import type { Expected } from '#protocol/expectations';
 import { formatDuration } from '#shared/format-duration';
 import { parseDuration } from '#shared/parse-duration';
+import type { Problems, ReadForm } from '../../hooks/use-form.ts';
 
 export interface ExpectationForm {
   /** Empty: any machine. */
@@ -14,7 +15,7 @@ export interface ExpectationForm {
   readonly slowAfter: string;
 }
 
-export type Problems = Partial<Record<keyof ExpectationForm, string>>;
+export type FormField = keyof ExpectationForm;
 
 export function formOf(machine: string | null, expected: Expected | null, localZone: string): ExpectationForm {
   const text = (ms: number | null | undefined) => (ms == null ? '' : formatDuration(ms).replace(' ', ''));
@@ -30,8 +31,8 @@ export function formOf(machine: string | null, expected: Expected | null, localZ
   };
 }
 
-export function readForm(form: ExpectationForm): { readonly problems: Problems; readonly expected: Expected } {
-  const problems: { -readonly [Field in keyof Problems]: Problems[Field] } = {};
+export function readForm(form: ExpectationForm): ReadForm<Expected, FormField> {
+  const problems: Problems<FormField> = {};
   const duration = (field: 'every' | 'lateAfter' | 'slowAfter', leastMs: number, isRequired = false) => {
     const text = form[field].trim();
     if (text === '' && !isRequired) return null;
@@ -43,14 +44,14 @@ export function readForm(form: ExpectationForm): { readonly problems: Problems; 
   const isScheduled = form.kind === 'schedule';
   const schedule = form.schedule.trim();
   if (isScheduled && schedule === '') problems.schedule = 'Enter a cron expression such as 0 3 * * *.';
-  const expected = {
+  const value = {
     every_ms: form.kind === 'every' ? duration('every', 10_000, true) : null,
     schedule: isScheduled ? schedule : null,
     time_zone: isScheduled ? form.zone.trim() || 'UTC' : null,
     late_after_ms: form.kind === 'none' ? null : duration('lateAfter', 1_000),
     slow_after_ms: duration('slowAfter', 1_000),
   };
-  return { problems, expected };
+  return Object.keys(problems).length === 0 ? { ok: true, value } : { ok: false, problems };
 }
 
 /** Also with two units, such as 1h30m. */

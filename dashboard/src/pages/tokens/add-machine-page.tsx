@@ -6,7 +6,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import type { TokenWithSecret } from '../../api/calls.ts';
 import { CopyButton } from '../../components/copy-button.tsx';
-import { Refusal } from '../../components/dialog-request.tsx';
+import { Refusal, SubmitButton } from '../../components/dialog-request.tsx';
 import { LinkBanner } from '../../components/link-status.tsx';
 import {
   crontabLine,
@@ -63,13 +63,11 @@ export function AddMachinePage() {
 }
 
 function CreateToken({ made }: { made(token: TokenWithSecret): void }) {
-  const element = useRef<HTMLFormElement | null>(null);
   const first = useRef<HTMLInputElement | null>(null);
   useLayoutEffect(() => first.current?.focus(), []);
-  const { form, problems, change, submit, request } = useTokenForm(element, made, RUN_ONLY);
+  const { element, form, problems, change, submit, request } = useTokenForm(made, RUN_ONLY);
   const { name, jobs, machines, expiry } = form.value;
   const problem = problems.value;
-  const isBusy = request.isBusy.value;
   return (
     <section class="card step" aria-labelledby="step-token">
       <h2 id="step-token">1. Create its token</h2>
@@ -77,7 +75,7 @@ function CreateToken({ made }: { made(token: TokenWithSecret): void }) {
         With this token a machine can report its own runs, and nothing else. One token may serve many machines; a token
         for each is easier to revoke.
       </p>
-      <form ref={element} class="token-form" noValidate onSubmit={submit}>
+      <form ref={element} class="form" noValidate onSubmit={submit}>
         <NameField input={first} value={name} problem={problem.name} change={(to) => change({ name: to })} />
         <GlobField
           name="machines"
@@ -98,9 +96,7 @@ function CreateToken({ made }: { made(token: TokenWithSecret): void }) {
         <ExpiryField value={expiry} problem={problem.expiry} change={(to) => change({ expiry: to })} />
         <Refusal consequence="Couldn’t create the token" request={request} />
         <div class="dialog-actions">
-          <button type="submit" class="button primary" aria-disabled={isBusy}>
-            {isBusy ? 'Creating…' : 'Create token'}
-          </button>
+          <SubmitButton request={request} label="Create token" busyLabel="Creating…" />
         </div>
       </form>
     </section>
@@ -158,10 +154,10 @@ function Install({ token, secret, again }: TokenWithSecret & { again(): void }) 
 
 function AsChoice({ as }: { readonly as: Signal<InstallAs> }) {
   return (
-    <fieldset class="scopes">
+    <fieldset class="choices">
       <legend>You paste it as</legend>
       {INSTALL_AS.map((each) => (
-        <label key={each} class="scope">
+        <label key={each} class="check">
           <input
             type="radio"
             name="install-as"

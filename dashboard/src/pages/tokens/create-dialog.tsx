@@ -2,7 +2,7 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TokenWithSecret } from '../../api/calls.ts';
 import { Dialog } from '../../components/dialog.tsx';
-import { Refusal } from '../../components/dialog-request.tsx';
+import { RequestFooter } from '../../components/dialog-request.tsx';
 import { ExpiryField, GlobField, NameField, ScopesField } from './token-fields.tsx';
 import { mayNameMachines } from './token-form.ts';
 import { useTokenForm } from './use-token-form.ts';
@@ -13,17 +13,14 @@ interface CreateDialogProps {
 }
 
 export function CreateDialog({ close, made }: CreateDialogProps) {
-  const element = useRef<HTMLFormElement | null>(null);
   const first = useRef<HTMLInputElement | null>(null);
   useLayoutEffect(() => first.current?.focus(), []);
-  const { form, problems, change, submit, request } = useTokenForm(element, made);
+  const { element, form, problems, change, submit, request } = useTokenForm(made);
   const { name, scopes, jobs, machines, expiry } = form.value;
   const problem = problems.value;
-  const isBusy = request.isBusy.value;
-
   return (
-    <Dialog title="Create token" class="token-dialog" close={close}>
-      <form ref={element} class="token-form" noValidate onSubmit={submit}>
+    <Dialog title="Create token" class="wide" close={close}>
+      <form ref={element} class="form" noValidate onSubmit={submit}>
         <NameField input={first} value={name} problem={problem.name} change={(to) => change({ name: to })} />
         <ScopesField value={scopes} problem={problem.scopes} change={(to) => change({ scopes: to })} />
         <GlobField
@@ -47,15 +44,13 @@ export function CreateDialog({ close, made }: CreateDialogProps) {
           <p class="help">Only run-only tokens can be limited to machines.</p>
         )}
         <ExpiryField value={expiry} problem={problem.expiry} change={(to) => change({ expiry: to })} />
-        <Refusal consequence="Couldn’t create the token" request={request} />
-        <div class="dialog-actions">
-          <button type="submit" class="button primary" aria-disabled={isBusy}>
-            {isBusy ? 'Creating…' : 'Create token'}
-          </button>
-          <button type="button" class="button" onClick={close}>
-            Cancel
-          </button>
-        </div>
+        <RequestFooter
+          request={request}
+          consequence="Couldn’t create the token"
+          label="Create token"
+          busyLabel="Creating…"
+          close={close}
+        />
       </form>
     </Dialog>
   );

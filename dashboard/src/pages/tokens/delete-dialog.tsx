@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { Token } from '#protocol/api';
 import { deleteToken, fetchTokens } from '../../api/calls.ts';
 import { type Result, success } from '../../api/failure.ts';
 import { Dialog } from '../../components/dialog.tsx';
-import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
+import { RequestFooter, useDialogRequest } from '../../components/dialog-request.tsx';
 import { RoughlyAgo } from '../../components/time.tsx';
 import { serverNow } from '../../state/clock.ts';
 import { isExpired } from './expiry.ts';
@@ -20,10 +20,6 @@ interface DeleteDialogProps {
 
 export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) {
   const request = useDialogRequest();
-  const no = useRef<HTMLButtonElement | null>(null);
-  // What can't be undone is not what Enter does visually-hidden.
-  useLayoutEffect(() => no.current?.focus(), []);
-  const isBusy = request.isBusy.value;
   return (
     <Dialog title={`Delete “${token.name}”?`} class="token-dialog" close={close}>
       {isExpired(token, serverNow()) ? (
@@ -37,20 +33,16 @@ export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) 
           <OwnWarning own={own} ends="now" />
         </>
       )}
-      <Refusal consequence="Couldn’t delete the token" request={request} />
-      <div class="dialog-actions">
-        <button
-          type="button"
-          class="button danger"
-          aria-disabled={isBusy}
-          onClick={() => void request.send(() => deleteIfThere(token), deleted)}
-        >
-          {isBusy ? 'Deleting…' : 'Delete token'}
-        </button>
-        <button ref={no} type="button" class="button" onClick={close}>
-          Cancel
-        </button>
-      </div>
+      <RequestFooter
+        request={request}
+        consequence="Couldn’t delete the token"
+        label="Delete token"
+        busyLabel="Deleting…"
+        isDanger
+        isCareful
+        run={() => void request.send(() => deleteIfThere(token), deleted)}
+        close={close}
+      />
     </Dialog>
   );
 }

@@ -4,7 +4,7 @@ import type { TargetedSubmitEvent } from 'preact';
 import type { Token } from '#protocol/api';
 import { rotateToken, type TokenWithSecret } from '../../api/calls.ts';
 import { Dialog } from '../../components/dialog.tsx';
-import { Refusal, useDialogRequest } from '../../components/dialog-request.tsx';
+import { RequestFooter, useDialogRequest } from '../../components/dialog-request.tsx';
 import type { Own } from './own-token.ts';
 import { Ends, OwnWarning } from './secret-end.tsx';
 
@@ -31,25 +31,20 @@ export function RotateDialog({ token, own, close, rotated }: RotateDialogProps) 
     void request.send(() => rotateToken(token.id, leaked.value ? 0 : seconds.value), rotated);
   };
   return (
-    <Dialog title={`Rotate “${token.name}”?`} class="token-dialog" close={close}>
-      <form class="token-form" onSubmit={submit}>
+    <Dialog title={`Rotate “${token.name}”?`} class="wide" close={close}>
+      <form class="form" onSubmit={submit}>
         <p>You get a new secret, shown once. Name and scopes stay the same.</p>
         <OldSecretChoice leaked={leaked} seconds={seconds} />
         {leaked.value && <Ends token={token} />}
         <OwnWarning own={own} ends={leaked.value ? 'now' : 'later'} />
-        <Refusal consequence="Couldn’t rotate the token" request={request} />
-        <div class="dialog-actions">
-          <button
-            type="submit"
-            class={leaked.value ? 'button danger' : 'button primary'}
-            aria-disabled={request.isBusy.value}
-          >
-            {request.isBusy.value ? 'Rotating…' : leaked.value ? 'Revoke and rotate now' : 'Rotate secret'}
-          </button>
-          <button type="button" class="button" onClick={close}>
-            Cancel
-          </button>
-        </div>
+        <RequestFooter
+          request={request}
+          consequence="Couldn’t rotate the token"
+          label={leaked.value ? 'Revoke and rotate now' : 'Rotate secret'}
+          busyLabel="Rotating…"
+          isDanger={leaked.value}
+          close={close}
+        />
       </form>
     </Dialog>
   );
@@ -63,9 +58,9 @@ interface OldSecretChoiceProps {
 
 function OldSecretChoice({ leaked, seconds }: OldSecretChoiceProps) {
   return (
-    <fieldset class="scopes">
+    <fieldset class="choices">
       <legend>Old secret</legend>
-      <label class="scope">
+      <label class="check">
         <input
           type="radio"
           name="old"
@@ -77,7 +72,7 @@ function OldSecretChoice({ leaked, seconds }: OldSecretChoiceProps) {
         <span>Keep it valid for a while, then revoke it</span>
       </label>
       {!leaked.value && <OldValidChoice seconds={seconds} />}
-      <label class="scope">
+      <label class="check">
         <input
           type="radio"
           name="old"

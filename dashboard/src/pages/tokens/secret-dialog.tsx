@@ -40,7 +40,7 @@ function SecretDialog({ made: { token, secret }, occasion, close }: SecretDialog
   return (
     <Dialog
       title={occasion === 'made' ? `Token “${token.name}”` : `New secret for “${token.name}”`}
-      class="token-dialog secret-dialog"
+      class="wide secret-dialog"
       close={leave}
     >
       <p>
@@ -57,7 +57,7 @@ function SecretDialog({ made: { token, secret }, occasion, close }: SecretDialog
         <p class="help">To use this dashboard with it, paste it on the sign-in page.</p>
       )}
       <div class="secret-end">
-        <label class="stored">
+        <label class="check stored">
           <input
             type="checkbox"
             checked={isStored.value}

@@ -1,35 +1,9 @@
 /** The fields of a new token's form. Each says below itself what has to be mended. */
-import type { ComponentChildren, RefObject } from 'preact';
+import type { RefObject } from 'preact';
 import { SCOPES, type Scope } from '#protocol/api';
+import { Field, Problem, TextField } from '../../components/form-fields.tsx';
 import { SCOPE_MEANINGS } from './scope-labels.ts';
-import type { Expiry, FormField, TokenForm } from './token-form.ts';
-
-interface FieldProps {
-  readonly name: FormField;
-  readonly label: string;
-  readonly help?: string;
-  readonly problem: string | undefined;
-  readonly children: ComponentChildren;
-}
-
-function Field({ name, label, help, problem, children }: FieldProps) {
-  return (
-    <div class="field">
-      <label for={`token-${name}`}>{label}</label>
-      {children}
-      {help !== undefined && <p class="help">{help}</p>}
-      <Problem field={name} problem={problem} />
-    </div>
-  );
-}
-
-function Problem({ field, problem }: { readonly field: FormField; readonly problem: string | undefined }) {
-  return (
-    <p id={`token-${field}-problem`} class="problem" role="alert">
-      {problem}
-    </p>
-  );
-}
+import type { Expiry, TokenForm } from './token-form.ts';
 
 interface InputProps<Value> {
   readonly value: Value;
@@ -37,37 +11,26 @@ interface InputProps<Value> {
   change(to: Value): void;
 }
 
-export function NameField({
-  value,
-  problem,
-  change,
-  input,
-}: InputProps<string> & { readonly input: RefObject<HTMLInputElement | null> }) {
+export function NameField(props: InputProps<string> & { readonly input: RefObject<HTMLInputElement | null> }) {
   return (
-    <Field name="name" label="Name" problem={problem}>
-      <input
-        ref={input}
-        id="token-name"
-        data-field="name"
-        value={value}
-        maxLength={100}
-        placeholder="web machines, night shift, …"
-        autocomplete="off"
-        aria-describedby="token-name-problem"
-        aria-invalid={problem !== undefined}
-        onInput={(event) => change(event.currentTarget.value)}
-      />
-    </Field>
+    <TextField
+      {...props}
+      id="token-name"
+      name="name"
+      label="Name"
+      maxLength={100}
+      placeholder="web machines, night shift, …"
+    />
   );
 }
 
 export function ScopesField({ value, problem, change }: InputProps<TokenForm['scopes']>) {
   const toggle = (scope: Scope) => change(SCOPES.filter((known) => value.includes(known) !== (known === scope)));
   return (
-    <fieldset class="scopes" aria-describedby="token-scopes-problem">
+    <fieldset class="choices" aria-describedby="token-scopes-problem">
       <legend>Scopes</legend>
       {SCOPES.map((scope, index) => (
-        <label key={scope} class="scope">
+        <label key={scope} class="check">
           <input
             type="checkbox"
             data-field={index === 0 ? 'scopes' : undefined}
@@ -80,7 +43,7 @@ export function ScopesField({ value, problem, change }: InputProps<TokenForm['sc
           </span>
         </label>
       ))}
-      <Problem field="scopes" problem={problem} />
+      <Problem id="token-scopes" problem={problem} />
     </fieldset>
   );
 }
@@ -92,28 +55,13 @@ interface GlobFieldProps extends InputProps<string> {
 }
 
 /** Names, with `*` for anything. */
-export function GlobField({ name, label, help, value, problem, change }: GlobFieldProps) {
-  return (
-    <Field name={name} label={label} help={help} problem={problem}>
-      <input
-        id={`token-${name}`}
-        data-field={name}
-        class="glob"
-        value={value}
-        autocomplete="off"
-        autocapitalize="off"
-        spellcheck={false}
-        aria-describedby={`token-${name}-problem`}
-        aria-invalid={problem !== undefined}
-        onInput={(event) => change(event.currentTarget.value)}
-      />
-    </Field>
-  );
+export function GlobField(props: GlobFieldProps) {
+  return <TextField {...props} id={`token-${props.name}`} isGlob />;
 }
 
 export function ExpiryField({ value, problem, change }: InputProps<Expiry>) {
   return (
-    <Field name="expiry" label="Expires" problem={problem}>
+    <Field id="token-expiry" label="Expires" problem={problem}>
       <ExpiryChoice expiry={value} change={change} />
     </Field>
   );
@@ -134,7 +82,7 @@ function ExpiryChoice({ expiry, change }: { readonly expiry: Expiry; change(to: 
     else change({ kind: 'days', days: Number(value) });
   };
   return (
-    <div class="expiry">
+    <div class="field-columns">
       <select
         id="token-expiry"
         data-field="expiry"

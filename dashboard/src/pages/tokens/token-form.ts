@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { isForWrappersOnly, type Scope } from '#protocol/api';
 import { NewToken } from '#protocol/new-token';
+import type { Problems, ReadForm } from '../../hooks/use-form.ts';
 
 export type Expiry =
   | { readonly kind: 'never' }
@@ -27,19 +28,14 @@ export const EMPTY_FORM: TokenForm = {
 
 export type FormField = 'name' | 'scopes' | 'jobs' | 'machines' | 'expiry';
 
-export type ReadForm =
-  | { readonly ok: true; readonly token: NewToken }
-  /** What has to be mended, by field. */
-  | { readonly ok: false; readonly problems: Partial<Record<FormField, string>> };
-
 /** Machines limit where runs are started from: of no meaning to a token that may do anything else. */
 export function mayNameMachines({ scopes }: Pick<TokenForm, 'scopes'>): boolean {
   return isForWrappersOnly(scopes);
 }
 
-export function readForm(form: TokenForm, now: number): ReadForm {
+export function readForm(form: TokenForm, now: number): ReadForm<NewToken, FormField> {
   const expiresAt = expiryTime(form.expiry, now);
-  const problems: Partial<Record<FormField, string>> = {};
+  const problems: Problems<FormField> = {};
   if (form.name.trim() === '') problems.name = 'Enter a name, e.g. “web machines”.';
   if (form.scopes.length === 0) problems.scopes = 'Select at least one scope.';
   if (Number.isNaN(expiresAt)) problems.expiry = 'Choose a date.';
@@ -55,7 +51,7 @@ export function readForm(form: TokenForm, now: number): ReadForm {
     problems[fieldOf(issue.path?.[0]?.key)] ??= sentence(issue.message);
   }
   return parsed.success && Object.keys(problems).length === 0
-    ? { ok: true, token: parsed.output }
+    ? { ok: true, value: parsed.output }
     : { ok: false, problems };
 }
 

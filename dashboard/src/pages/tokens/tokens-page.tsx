@@ -237,12 +237,12 @@ function TokenRow({ token, isOwn, act }: TokenRowProps) {
   const isOver = isExpired(token, now.value);
   return (
     <article class="row text token" data-token={token.id} data-expired={isOver}>
-      <div class="token-name">
+      <div class="token-name cell-lines">
         <strong>{token.name}</strong>
         {isOwn && <span class="aside">current session</span>}
-        {isOver && <span class="expired">expired</span>}
+        {isOver && <span class="badge">expired</span>}
       </div>
-      <div class="token-scopes">
+      <div class="token-scopes cell-lines">
         <span class="scope-list">
           {token.scopes.map((scope) => (
             <code key={scope} title={SCOPE_MEANINGS[scope]}>
@@ -271,7 +271,7 @@ function TokenRow({ token, isOwn, act }: TokenRowProps) {
           <dd>{token.expires_at === null ? 'never' : <Clock at={token.expires_at} />}</dd>
         </div>
       </dl>
-      <div class="token-actions">
+      <div class="row-actions">
         <Link to={`/audit?actor=${token.id}`} label={`Activity of ${token.name}`} cursor>
           Activity
         </Link>
