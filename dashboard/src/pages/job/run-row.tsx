@@ -3,49 +3,24 @@
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
-import { KillButton, Picker } from '../../components/pick-and-kill.tsx';
+import { OpenRunRow, type RowActions } from '../../components/open-run-row.tsx';
+import { KillButton } from '../../components/pick-and-kill.tsx';
 import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
 import { Ago, Clock, Duration } from '../../components/time.tsx';
 import { Link, runPath, setFilter } from '../../router.tsx';
-import type { KillScope } from '../../state/pending-kills.ts';
-import type { Selection } from '../../state/selection.ts';
 import { durationMs } from './durations.ts';
 
-interface RowProps {
+interface RowProps extends RowActions {
   readonly run: Run;
-  readonly selection: Selection;
-  ask(scope: KillScope): void;
 }
 
 export function OpenRow({ run, selection, ask }: RowProps) {
-  const what = `${run.job} on ${run.machine}`;
   return (
-    <article class="row open-run" data-run={run.id} data-state={run.state}>
-      <Picker runs={[run]} selection={selection} label={`Select ${what}`} />
-      <div class="cell-state">
-        <RunStateBadge run={run} />
-      </div>
-      <div class="cell-name">
-        <Link to={runPath(run)} class="row-link" label={what} cursor>
-          {run.machine}
-        </Link>
-        <span class="command-line" title={run.command_line}>
-          {run.command_line}
-        </span>
-      </div>
+    <OpenRunRow run={run} name={run.machine} class="open-run" hasStart selection={selection} ask={ask}>
       <div class="cell-instance">
         <InstanceButton instance={run.instance} />
       </div>
-      <div class="cell-time">
-        <Duration from={run.started_at} to={run.ended_at} />
-        <span class="since">
-          since <Clock at={run.started_at} />
-        </span>
-      </div>
-      <div class="cell-kill">
-        <KillButton runs={[run]} selection={selection} ask={ask} label={`Kill ${what}`} />
-      </div>
-    </article>
+    </OpenRunRow>
   );
 }
 

@@ -11,10 +11,10 @@ import { fetchMachine } from '../../api/report.ts';
 import { EndsStrip } from '../../components/ends-strip.tsx';
 import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
-import { KillButton, Picker } from '../../components/pick-and-kill.tsx';
-import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
+import { OpenRunRow } from '../../components/open-run-row.tsx';
+import { StateBadge } from '../../components/run-state.tsx';
 import { SelectionBar } from '../../components/selection-bar.tsx';
-import { Ago, Clock, Duration } from '../../components/time.tsx';
+import { Ago, Clock } from '../../components/time.tsx';
 import { isBroken } from '../../format/expectation-labels.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useScrollAnchor } from '../../hooks/scroll-anchor.ts';
@@ -23,9 +23,8 @@ import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
 import { jobPath, Link, runPath } from '../../router.tsx';
 import { loaded, openRuns, syncStatus, useFleet } from '../../state/fleet.ts';
-import type { KillScope } from '../../state/pending-kills.ts';
 import { refOf } from '../../state/run-ref.ts';
-import { type Selection, useSelection } from '../../state/selection.ts';
+import { useSelection } from '../../state/selection.ts';
 import { store } from '../../state/store.ts';
 import { useReload } from '../../state/use-reload.ts';
 import { Seen } from './seen.tsx';
@@ -154,7 +153,7 @@ function Loaded({ body: { machine, jobs }, running, who }: LoadedProps) {
           <ul class="plain-rows">
             {running.map((run) => (
               <li key={refOf(run)} data-row-key={`run ${refOf(run)}`}>
-                <OpenRow run={run} selection={selection} ask={ask} />
+                <OpenRunRow run={run} name={run.job} class="machine-run" selection={selection} ask={ask} />
               </li>
             ))}
           </ul>
@@ -180,38 +179,6 @@ function Loaded({ body: { machine, jobs }, running, who }: LoadedProps) {
 
 function isConnected(running: readonly Run[]): boolean {
   return running.some(({ state, connected }) => isLive(state) && connected);
-}
-
-interface OpenRowProps {
-  readonly run: Run;
-  readonly selection: Selection;
-  ask(scope: KillScope): void;
-}
-
-function OpenRow({ run, selection, ask }: OpenRowProps) {
-  const what = `${run.job} on ${run.machine}`;
-  return (
-    <article class="row machine-run" data-run={run.id} data-state={run.state}>
-      <Picker runs={[run]} selection={selection} label={`Select ${what}`} />
-      <div class="cell-state">
-        <RunStateBadge run={run} />
-      </div>
-      <div class="cell-name">
-        <Link to={runPath(run)} class="row-link" label={what} cursor>
-          {run.job}
-        </Link>
-        <span class="command-line" title={run.command_line}>
-          {run.command_line}
-        </span>
-      </div>
-      <div class="cell-time">
-        <Duration from={run.started_at} to={run.ended_at} />
-      </div>
-      <div class="cell-kill">
-        <KillButton runs={[run]} selection={selection} ask={ask} label={`Kill ${what}`} />
-      </div>
-    </article>
-  );
 }
 
 function JobRow({ job: { job, last_end: last, recent_ends, expectation } }: { readonly job: MachineJob }) {

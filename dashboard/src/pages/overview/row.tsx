@@ -1,51 +1,32 @@
 import type { LastEnd } from '#protocol/api';
 import { EndsStrip } from '../../components/ends-strip.tsx';
 import { MachineLink } from '../../components/machine-link.tsx';
+import { OpenRunRow, type RowActions } from '../../components/open-run-row.tsx';
 import { KillButton, Picker, Unpickable } from '../../components/pick-and-kill.tsx';
-import { isSlow, RunStateBadge, StateBadge } from '../../components/run-state.tsx';
-import { Ago, Duration } from '../../components/time.tsx';
+import { isSlow, StateBadge } from '../../components/run-state.tsx';
+import { Ago } from '../../components/time.tsx';
 import { countText } from '../../format/quantity.ts';
 import { jobPath, Link, runPath } from '../../router.tsx';
 import { machineCount } from '../../state/last-ends.ts';
-import type { KillScope } from '../../state/pending-kills.ts';
-import type { Selection } from '../../state/selection.ts';
 import type { Row } from './rows.ts';
 
 type RowOfKind<Kind extends Row['kind']> = Omit<Extract<Row, { kind: Kind }>, 'kind'>;
 
-interface RowActions {
-  readonly selection: Selection;
-  ask(scope: KillScope): void;
-}
-
 /** @property job for the only run of its job: otherwise the job has a row of its own above */
 export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & RowActions) {
-  const what = `${run.job} on ${run.machine}`;
   return (
-    <article class={job === null ? 'row inner' : 'row'} data-run={run.id} data-state={run.state}>
-      <Picker runs={[run]} selection={selection} label={`Select ${what}`} />
-      <div class="cell-state">
-        <RunStateBadge run={run} />
-      </div>
-      <div class="cell-name">
-        <Link to={runPath(run)} class="row-link" label={what} cursor>
-          {job === null ? run.machine : run.job}
-        </Link>
-        <span class="command-line" title={run.command_line}>
-          {run.command_line}
-        </span>
-      </div>
+    <OpenRunRow
+      run={run}
+      name={job === null ? run.machine : run.job}
+      class={job === null ? 'inner' : ''}
+      selection={selection}
+      ask={ask}
+      afterTime={<div class="cell-ends">{job !== null && <EndsStrip ends={job.ends} />}</div>}
+    >
       <div class="cell-machine" title={run.machine}>
         {job !== null && <MachineLink name={run.machine} />}
       </div>
-      <div class="cell-time">
-        <Duration from={run.started_at} to={run.ended_at} />
-      </div>
-      <div class="cell-ends">{job !== null && <EndsStrip ends={job.ends} />}</div>
-      <div class="cell-kill">
-        <KillButton runs={[run]} selection={selection} ask={ask} label={`Kill ${what}`} />
-      </div>
-    </article>
+    </OpenRunRow>
   );
 }
 
