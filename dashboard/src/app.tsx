@@ -4,8 +4,8 @@ import { useEffect } from 'preact/hooks';
 import type { Session } from '#protocol/api';
 import { BrakeBar } from './components/brake-bar.tsx';
 import { Dock } from './components/dock.tsx';
-import { KillBar } from './components/kill-bar.tsx';
-import { lazyPage, loadPagesWhenIdle } from './components/lazy-page.tsx';
+import { KillBar } from './components/lazy-kill-parts.tsx';
+import { lazyPage, loadCodeWhenIdle } from './components/lazy-page.tsx';
 import { NotAllowed } from './components/not-allowed.tsx';
 import { Notice } from './components/notice.tsx';
 import { Overlay } from './components/overlay.tsx';
@@ -77,7 +77,7 @@ function Shown() {
 
 function SignedIn({ session: who }: { readonly session: Session }) {
   const helping = useSignal(false);
-  useEffect(loadPagesWhenIdle, []);
+  useEffect(loadCodeWhenIdle, []);
   useEffect(() => restorePendingKills(who), []);
   useShortcuts([
     {

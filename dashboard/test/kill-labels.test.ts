@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Target } from '#protocol/api';
 import { KILL_STATES, TARGET_STATES } from '#protocol/kill';
-import { progressText } from '../src/components/kill-bar.tsx';
+import { progressText } from '../src/format/batch-labels.ts';
 import {
   hitText,
   killText,

@@ -23,22 +23,26 @@ const ANSWER_MS = 5_000;
 /** So long after the page was opened it goes without saying that the control plane answers. */
 const FRESH_MS = 5_000;
 
-/** What loads the code of each page that may be opened next. */
-const loaders: (() => Promise<void>)[] = [];
+/** What loads the code of each page that may be opened next, and of each part. */
+const pageLoaders: (() => Promise<void>)[] = [];
+const partLoaders: (() => Promise<void>)[] = [];
 
 /** What the page was opened for comes first, with all that it asks for. */
 const FIRST_VIEW_MS = 5_000;
 
-/** Loads the pages' code when the browser has nothing better to do, so that an outage finds it there. */
-export function loadPagesWhenIdle(): void {
+/** Loads code when the browser has nothing better to do, so that an outage finds it there: first what may be clicked now. */
+export function loadCodeWhenIdle(): void {
+  whenIdle(partLoaders);
+  setTimeout(() => whenIdle(pageLoaders), FIRST_VIEW_MS);
+}
+
+function whenIdle(loaders: typeof pageLoaders): void {
   const loadAll = async () => {
     for (const load of loaders) await load();
   };
-  setTimeout(() => {
-    // Safari has no such call.
-    if (typeof requestIdleCallback === 'function') requestIdleCallback(() => void loadAll());
-    else void loadAll();
-  }, FIRST_VIEW_MS);
+  // Safari has no such call.
+  if (typeof requestIdleCallback === 'function') requestIdleCallback(() => void loadAll());
+  else setTimeout(() => void loadAll());
 }
 
 /** @param load brings the page's code; asked again when it failed, never after it has succeeded */
@@ -51,7 +55,7 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
     loading.value = await attempt(load, loading.peek().kind !== 'loading' || performance.now() > FRESH_MS);
     isAsking = false;
   };
-  loaders.push(ask);
+  pageLoaders.push(ask);
   return function LazyPage(props: Props) {
     useEffect(() => void ask(), []);
     const state = loading.value;
@@ -79,25 +83,34 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
   };
 }
 
+export interface WaitingProps {
+  readonly state: Exclude<Loading<object>['kind'], 'ready'>;
+}
+
 /**
- * A part of a page that is opened by a click, and whose code is loaded apart.
+ * A part of a page that isn't there at first, and whose code is loaded apart.
  *
- * @param Waiting stands in its place until its code is there; `isCutOff`: it can't be had at the moment
+ * @param Waiting stands in its place until its code is there
  */
 export function lazyPart<Props extends object>(
   load: () => Promise<ComponentType<Props>>,
-  Waiting: ComponentType<Props & { readonly isCutOff: boolean }>,
+  Waiting: ComponentType<Props & WaitingProps> = () => null,
 ): ComponentType<Props> {
   const loading: Signal<Loading<Props>> = signal({ kind: 'loading' });
   const ask = async () => {
     if (loading.peek().kind !== 'ready') loading.value = await attempt(load, performance.now() > FRESH_MS);
   };
-  loaders.push(ask);
+  partLoaders.push(ask);
   return function LazyPart(props: Props) {
     useEffect(() => void ask(), []);
     const state = loading.value;
     if (state.kind === 'ready') return <state.Page {...props} />;
-    return <Waiting {...props} isCutOff={state.kind !== 'loading'} />;
+    return (
+      <>
+        <Waiting {...props} state={state.kind} />
+        {state.kind === 'cut_off' && <Retry ask={ask} />}
+      </>
+    );
   };
 }
 
@@ -126,14 +139,12 @@ async function answers(): Promise<boolean> {
   }
 }
 
+interface RetryProps {
+  ask(): Promise<void>;
+}
+
 /** Asks again and again, and at once when there is reason to hope. */
-function CutOff({ ask }: { ask(): Promise<void> }) {
-  const isBusy = useSignal(false);
-  const again = async () => {
-    isBusy.value = true;
-    await ask();
-    isBusy.value = false;
-  };
+function Retry({ ask }: RetryProps) {
   useEffect(() => {
     let failures = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -156,6 +167,16 @@ function CutOff({ ask }: { ask(): Promise<void> }) {
       document.removeEventListener('visibilitychange', now);
     };
   }, []);
+  return null;
+}
+
+function CutOff({ ask }: RetryProps) {
+  const isBusy = useSignal(false);
+  const again = async () => {
+    isBusy.value = true;
+    await ask();
+    isBusy.value = false;
+  };
   return (
     <main class="page">
       <Notice
@@ -166,6 +187,7 @@ function CutOff({ ask }: { ask(): Promise<void> }) {
       >
         Leash isn’t answering. Retrying every few seconds; pages you already opened still work.
       </Notice>
+      <Retry ask={ask} />
       <Followed />
     </main>
   );

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { KillDialog } from '../components/kill-dialog.tsx';
+import { KillDialog } from '../components/lazy-kill-parts.tsx';
 import type { KillScope } from '../state/pending-kills.ts';
 import type { Selection } from '../state/selection.ts';
 

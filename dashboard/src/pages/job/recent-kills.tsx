@@ -1,8 +1,8 @@
 /** The job's most recent kills: who requested them, when, and their progress. */
 import { useComputed } from '@preact/signals';
 import type { Kill } from '#protocol/api';
-import { progressText } from '../../components/kill-bar.tsx';
 import { Ago } from '../../components/time.tsx';
+import { progressText } from '../../format/batch-labels.ts';
 import { batchText, hitText } from '../../format/kill-labels.ts';
 import { batchPath, killPath, Link } from '../../router.tsx';
 import { batchProgress } from '../../state/batch-progress.ts';

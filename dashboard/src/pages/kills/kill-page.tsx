@@ -9,11 +9,11 @@ import { fetchKill } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
 import { Announcer } from '../../components/announcer.tsx';
 import { CopyButton } from '../../components/copy-button.tsx';
-import { forceText, progressText } from '../../components/kill-bar.tsx';
 import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { Rows } from '../../components/rows.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
+import { forceText, progressText } from '../../format/batch-labels.ts';
 import {
   killText,
   matchText,

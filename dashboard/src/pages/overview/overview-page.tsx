@@ -7,6 +7,7 @@ import { isLive } from '#protocol/run-state';
 import { Announcer } from '../../components/announcer.tsx';
 import { DensityToggle } from '../../components/density.tsx';
 import { FilterField } from '../../components/filter-field.tsx';
+import { lazyPart } from '../../components/lazy-page.tsx';
 import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { SelectionBar } from '../../components/selection-bar.tsx';
@@ -23,11 +24,13 @@ import { useSelection } from '../../state/selection.ts';
 import { store } from '../../state/store.ts';
 import { parseFilter } from '../../state/text-filter.ts';
 import { useAttentionFold } from './attention-fold.ts';
-import { FirstJob } from './first-job.tsx';
-import { IndexNotice } from './index-notice.tsx';
 import { Overdue } from './overdue.tsx';
 import { type Overview, overviewOf, runsOf, SECTION_NAMES, SECTIONS, type Section } from './rows.ts';
 import { RunList } from './run-list.tsx';
+
+/** Few readers see them. */
+const FirstJob = lazyPart(async () => (await import('./first-job.tsx')).FirstJob);
+const IndexNotice = lazyPart(async () => (await import('./index-notice.tsx')).IndexNotice);
 
 export function OverviewPage({ who }: { readonly who: Session }) {
   useFleet();
