@@ -104,12 +104,15 @@ describe('the grace', () => {
     expect(end(...first, ...again(60_000, 13))).toBe(Date.parse(at(17)));
   });
 
-  test('is the run’s own when the wrapper ends it by itself', () => {
-    const own = { ...phase('term', 12), kill: null, reason: 'timeout' } as const;
-    const progress = killProgress(makeRun({ state: 'killing', grace_ms: 9000 }), story(own), []);
-    expect(progress).toMatchObject({ ownReason: 'timeout', graceEndsAt: Date.parse(at(21)) });
-    expect(states(progress)).toEqual({ term: 'done', kill: 'next', gone: 'open' });
-  });
+  test.each(['timeout', 'memory_limit', 'cpu_limit'] as const)(
+    'is the run’s own when the wrapper ends it: %s',
+    (reason) => {
+      const own = { ...phase('term', 12), kill: null, reason } as const;
+      const progress = killProgress(makeRun({ state: 'killing', grace_ms: 9000 }), story(own), []);
+      expect(progress).toMatchObject({ ownReason: reason, graceEndsAt: Date.parse(at(21)) });
+      expect(states(progress)).toEqual({ term: 'done', kill: 'next', gone: 'open' });
+    },
+  );
 });
 
 describe('ends', () => {

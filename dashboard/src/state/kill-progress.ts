@@ -5,7 +5,7 @@
  * never before.
  */
 import type { Kill, Run, RunEvent, Target } from '#protocol/api';
-import { isLive } from '#protocol/run-state';
+import { type EndReason, isLive } from '#protocol/run-state';
 import type { Related } from './related.ts';
 import { hasSurvivors, NO_SURVIVORS, type Survivors } from './survivors.ts';
 
@@ -30,10 +30,21 @@ export interface RequestedKill {
   readonly requestedAt: string;
 }
 
+/** For which a wrapper ends a run that nobody has ordered to be killed. */
+const OWN_REASONS = [
+  'timeout',
+  'idle_timeout',
+  'memory_limit',
+  'cpu_limit',
+  'offline_limit',
+  'local_signal',
+] as const satisfies readonly EndReason[];
+export type OwnReason = (typeof OWN_REASONS)[number];
+
 export interface KillProgress {
   /** The first one first; none when the wrapper ends the run for a reason of its own. */
   readonly kills: readonly RequestedKill[];
-  readonly ownReason: 'timeout' | 'idle_timeout' | 'offline_limit' | 'local_signal' | null;
+  readonly ownReason: OwnReason | null;
   readonly steps: readonly Step[];
   readonly firstSignal: string;
   /** When SIGKILL follows; null when no grace runs. */
@@ -227,11 +238,7 @@ function graceEnd(
   return ends.length === 0 ? null : Math.min(...ends);
 }
 
-function ownReason(progress: readonly Progress[]): KillProgress['ownReason'] {
-  for (const { reason } of progress) {
-    if (reason === 'timeout' || reason === 'idle_timeout' || reason === 'offline_limit' || reason === 'local_signal') {
-      return reason;
-    }
-  }
-  return null;
+function ownReason(progress: readonly Progress[]): OwnReason | null {
+  const reasons = progress.map(({ reason }) => reason);
+  return OWN_REASONS.find((own) => reasons.includes(own)) ?? null;
 }

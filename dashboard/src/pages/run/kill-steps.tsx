@@ -1,6 +1,6 @@
 import type { Run } from '#protocol/api';
 import { Clock } from '../../components/time.tsx';
-import type { KillProgress, Step } from '../../state/kill-progress.ts';
+import type { KillProgress, OwnReason, Step } from '../../state/kill-progress.ts';
 import { relatedTexts } from '../../state/related.ts';
 import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';
 import { Countdown } from './countdown.tsx';
@@ -127,9 +127,11 @@ function tooLateText({ ended_at }: Run, { kills, isAfterEnd }: KillProgress): st
   return isLate ? ` ${last.by} requested another kill later: nothing was running any more.` : '';
 }
 
-const OWN_REASONS = {
+const OWN_REASONS: Readonly<Record<OwnReason, string>> = {
   timeout: 'Timeout reached',
   idle_timeout: 'No output for too long',
+  memory_limit: 'Memory limit reached',
+  cpu_limit: 'CPU time limit reached',
   offline_limit: 'Offline for too long',
   local_signal: 'The wrapper received a signal on its machine',
-} as const;
+};
