@@ -2,12 +2,12 @@
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { Run, RunEvent } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import type { Usage } from '#protocol/usage';
 import type { WatchMessage } from '#protocol/watch-link';
 import { fetchEvents, fetchRun } from '../api/calls.ts';
 import { type Failure, type Result, success } from '../api/failure.ts';
 import { OutputFeed } from '../output/output-feed.ts';
 import { upsertKills } from './kills.ts';
+import { type LiveUsage, nextUsage } from './live-usage.ts';
 import type { IsOutdated } from './resync.ts';
 import { type RunRef, refOf } from './run-ref.ts';
 import { store } from './store.ts';
@@ -27,9 +27,9 @@ export class RunFollower {
   /** Whether some are missing in the middle, because there are too many. */
   readonly areEventsTruncated = signal(false);
   readonly feed = signal<OutputFeed | null>(null);
-  /** What the run's processes take now; null when that isn't known, and after its end. */
-  readonly usage: ReadonlySignal<Usage | null>;
-  readonly #liveUsage = signal<Usage | null>(null);
+  /** What the run's processes took when they were last heard of; null when that isn't known, and after its end. */
+  readonly usage: ReadonlySignal<LiveUsage | null>;
+  readonly #liveUsage = signal<LiveUsage | null>(null);
   /** Goes up whenever the feed has something new to draw. */
   readonly outputVersion = signal(0);
   readonly run: ReadonlySignal<Run | null>;
@@ -61,7 +61,7 @@ export class RunFollower {
     });
     this.usage = computed(() => {
       const run = this.run.value;
-      return run !== null && isLive(run.state) && run.connected ? this.#liveUsage.value : null;
+      return run !== null && isLive(run.state) ? this.#liveUsage.value : null;
     });
     this.syncStatus = this.#sync.status;
     this.failure = this.#sync.failure;
@@ -111,7 +111,7 @@ export class RunFollower {
         this.#addEvents([message.event]);
         return;
       case 'usage':
-        this.#liveUsage.value = message.usage;
+        this.#liveUsage.value = nextUsage(this.#liveUsage.peek(), message.usage, performance.now());
         return;
       case 'gap':
         this.feed.value?.gap(message.from, message.to, message.begin);

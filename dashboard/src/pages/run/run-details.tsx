@@ -4,13 +4,13 @@ import { type ComponentChildren, Fragment } from 'preact';
 import type { About } from '#protocol/about';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import type { Usage } from '#protocol/usage';
 import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
 import { MachineLink } from '../../components/machine-link.tsx';
 import { RunbookLink } from '../../components/runbook-link.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
+import type { LiveUsage } from '../../state/live-usage.ts';
 import type { SyncStatus } from '../../state/sync.ts';
 import { LeftRunning } from './left-running.tsx';
 import { RunCommand } from './run-command.tsx';
@@ -22,7 +22,7 @@ interface RunDetailsProps {
   readonly syncStatus: SyncStatus['kind'];
 }
 
-export function RunDetails({ run, syncStatus, usage }: RunDetailsProps & Pick<UsageFactsProps, 'usage'>) {
+export function RunDetails({ run, syncStatus, live }: RunDetailsProps & Pick<UsageFactsProps, 'live'>) {
   return (
     <section class="run-details" aria-labelledby="details">
       <h2 id="details">Details</h2>
@@ -65,7 +65,7 @@ export function RunDetails({ run, syncStatus, usage }: RunDetailsProps & Pick<Us
           <Wrapper run={run} />
         </Fact>
         {run.fence !== null && <Fact name="Fence">{run.fence}</Fact>}
-        <UsageFacts usage={usage ?? run.usage} />
+        <UsageFacts run={run} live={live} />
         {run.about !== null && <AboutFacts about={run.about} />}
         {run.timeout_ms !== null && <Fact name="Timeout">{formatDuration(run.timeout_ms)}</Fact>}
         {run.exit_code !== null && (
@@ -89,25 +89,60 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
 }
 
 interface UsageFactsProps {
-  /** Null: nothing is known. */
-  readonly usage: Usage | null;
+  readonly run: Run;
+  /** Null: nothing was reported yet, or it is over. */
+  readonly live: LiveUsage | null;
 }
 
 /** What its processes take now, or took. */
-function UsageFacts({ usage }: UsageFactsProps) {
-  if (usage === null) return null;
+function UsageFacts({ run, live }: UsageFactsProps) {
+  const usage = live?.usage ?? run.usage;
+  // Their places are kept: what is measured comes after the rest, and would move all that is below.
+  if (usage === null) return isMeasured(run) ? <UsageToCome /> : null;
   const { cpu_ms, peak_memory_bytes, memory_bytes, read_bytes, written_bytes } = usage;
+  const isNow = live !== null && run.connected;
   return (
     <>
-      {cpu_ms !== null && <Fact name="CPU time">{formatDuration(cpu_ms)}</Fact>}
+      {cpu_ms !== null && (
+        <Fact name="CPU time">
+          {formatDuration(cpu_ms)}
+          {isNow && live.cores !== null && <Now>{Math.round(100 * live.cores)} % of a core</Now>}
+        </Fact>
+      )}
       {peak_memory_bytes !== null && (
         <Fact name="Peak memory">
           {formatBytes(peak_memory_bytes)}
-          {memory_bytes !== null && <span class="aside"> (now {formatBytes(memory_bytes)})</span>}
+          {isNow && memory_bytes !== null && <Now>{formatBytes(memory_bytes)}</Now>}
         </Fact>
       )}
-      {read_bytes !== null && <Fact name="Read from disk">{formatBytes(read_bytes)}</Fact>}
-      {written_bytes !== null && <Fact name="Written to disk">{formatBytes(written_bytes)}</Fact>}
+      {read_bytes !== null && <Fact name="Disk read">{formatBytes(read_bytes)}</Fact>}
+      {written_bytes !== null && <Fact name="Disk written">{formatBytes(written_bytes)}</Fact>}
+    </>
+  );
+}
+
+function Now({ children }: { readonly children: ComponentChildren }) {
+  return (
+    <>
+      {' '}
+      <span class="aside unbroken">(now {children})</span>
+    </>
+  );
+}
+
+/** Whether the wrapper is about to report what its processes take. */
+function isMeasured({ state, connected, wrapper }: Run): boolean {
+  return isLive(state) && state !== 'waiting' && connected && wrapper !== 'saltpeter';
+}
+
+function UsageToCome() {
+  return (
+    <>
+      {['CPU time', 'Peak memory', 'Disk read', 'Disk written'].map((name) => (
+        <Fact key={name} name={name}>
+          –
+        </Fact>
+      ))}
     </>
   );
 }

@@ -78,7 +78,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
         </div>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
         <aside class="run-side" aria-label="Details and events" tabIndex={0}>
-          <RunDetails run={run} syncStatus={follower.syncStatus.value.kind} usage={follower.usage.value} />
+          <RunDetails run={run} syncStatus={follower.syncStatus.value.kind} live={follower.usage.value} />
           <EventTimeline events={events} isCut={follower.areEventsTruncated.value} progress={progress} />
         </aside>
       </div>
