@@ -18,7 +18,7 @@ test('an admin expects runs on the page, is told when none comes, and finds the 
   const { page } = browser;
   await signInAs(page, environment(), adminToken, `/jobs/${JOB}`);
   const section = page.getByRole('region', { name: 'Expected runs' });
-  await section.getByText('at no certain times').waitFor();
+  await section.getByText('no times set').waitFor();
   await section.locator('summary').click();
   await section.getByRole('button', { name: 'Expect runs…' }).click();
   const dialog = page.getByRole('dialog', { name: 'Expect runs' });

@@ -72,8 +72,10 @@ function BrakeRow({ brake, who, end }: BrakeRowProps) {
         </strong>
         {reason !== null && <>: {reason}</>}{' '}
         <span class="brake-facts">
-          {kill ? 'Runs are killed as soon as they connect.' : 'Runs that ask don’t start; no alerts.'} By {by}, until{' '}
-          <Clock at={until} /> <TimeLeft until={until} />
+          <span class="brake-effect">
+            {kill ? 'Runs are killed as soon as they connect. ' : 'Runs that ask don’t start; no alerts. '}
+          </span>
+          By {by}, until <Clock at={until} /> <TimeLeft until={until} />
         </span>
       </p>
       <span class="brake-actions">

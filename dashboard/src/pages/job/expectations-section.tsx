@@ -52,7 +52,7 @@ export function ExpectationsSection({ job, who, machines, lastStarted }: Expecta
     <section aria-label="Expected runs">
       <details class="job-expected">
         <summary>
-          <strong>Expected</strong> <Summary expectations={listed.value} />
+          <strong>Expected</strong> <Summary expectations={listed.value} usual={usualText(usual.value)} />
         </summary>
         <ul>
           {listed.value?.map((expectation) => (
@@ -95,11 +95,17 @@ export function ExpectationsSection({ job, who, machines, lastStarted }: Expecta
   );
 }
 
-function Summary({ expectations }: { readonly expectations: readonly Expectation[] | null }) {
+interface SummaryProps {
+  readonly expectations: readonly Expectation[] | null;
+  readonly usual: string | null;
+}
+
+function Summary({ expectations, usual }: SummaryProps) {
   if (expectations === null) return <span class="aside">loading…</span>;
   const broken = expectations.filter(isBroken);
   const [first] = broken.length > 0 ? broken : expectations;
-  if (first === undefined) return <span class="aside">at no certain times</span>;
+  if (first === undefined)
+    return <span class="aside">{usual === null ? 'no times set' : `no times set; ${usual}`}</span>;
   const more = expectations.length - 1;
   return (
     <>

@@ -38,15 +38,22 @@ export function JobHead({ name, firstSeenAt, job, children }: JobHeadProps) {
 function JobAbout({ about: { tags, owner, runbook, note } }: { readonly about: About }) {
   return (
     <div class="job-about">
-      {tags.map((tag) => (
-        <Link key={tag} to={`/?q=${encodeURIComponent(`tag:${tag}`)}`} class="tag" title="Show runs with this tag">
-          {tag}
-        </Link>
-      ))}
+      {tags.length > 0 && (
+        <ul class="job-tags" aria-label="Tags">
+          {tags.map((tag) => (
+            <li key={tag}>
+              <Link to={`/?q=${encodeURIComponent(`tag:${tag}`)}`} title="Show runs with this tag">
+                {tag}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      )}
       {owner !== null && <span>Owner: {owner}</span>}
       {runbook !== null && (
         <span>
-          Runbook: <RunbookLink url={runbook} />
+          Runbook:
+          <RunbookLink url={runbook} />
         </span>
       )}
       {note !== null && <p>{note}</p>}

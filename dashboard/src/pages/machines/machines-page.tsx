@@ -146,7 +146,9 @@ function MachineRow({ machine }: { readonly machine: LiveMachine }) {
         <Link to={machinePath(name)} class="row-link" cursor>
           {name}
         </Link>
-        <span class="aside">{os ?? ''}</span>
+        <span class="aside machine-os" title={os ?? undefined}>
+          {os ?? ''}
+        </span>
       </div>
       <div class="cell-seen">
         <Seen machine={machine} />

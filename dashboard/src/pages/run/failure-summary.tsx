@@ -37,7 +37,7 @@ function Summary({ run }: { readonly run: Run }) {
       </section>
       <p class="last-good">
         {good === 'asking' && 'Looking for the last good run…'}
-        {good === 'none' && `No earlier run on ${run.machine} succeeded.`}
+        {good === 'none' && 'No earlier run on this machine succeeded.'}
         {good === 'failed' && 'Couldn’t look up the last good run.'}
         {typeof good === 'object' && (
           <>
