@@ -22,15 +22,27 @@ while :; do n=$((n + 1)); printf 'table \\033[36morders_%03d\\033[0m  \\033[32mo
 const ENDED = [
   { job: 'rotate-logs', machine: 'web-1.example.com', command: sh('echo rotated 14 files') },
   { job: 'rotate-logs', machine: 'web-2.example.com', command: sh('echo rotated 9 files') },
-  { job: 'sync-mirror', machine: 'edge-7.example.com', command: sh('echo "rsync: connection refused" >&2; exit 12') },
+  {
+    job: 'sync-mirror',
+    machine: 'edge-7.example.com',
+    command: sh('echo "rsync: connection refused" >&2; exit 12'),
+    flags: ['--owner', 'Storage team', '--runbook', 'https://wiki.example.com/sync-mirror'],
+  },
+  {
+    job: 'thumbnails',
+    machine: 'web-2.example.com',
+    command: sh('sleep 600 > /dev/null 2>&1 & echo 312 thumbnails made'),
+  },
   { job: 'report', machine: 'db-2.example.com', command: sh('sleep 30'), flags: ['--timeout', '2s'] },
 ];
 const RUNNING = [
   { job: 'sync-mirror', machine: 'edge-7.example.com', command: sh('while :; do date; sleep 1; done') },
-  { job: 'etl', machine: 'web-1.example.com', command: sh('sleep 600') },
+  { job: 'etl', machine: 'web-1.example.com', command: sh('sleep 600'), flags: ['--slow-after', '1s'] },
   { job: 'etl', machine: 'web-2.example.com', command: sh('sleep 600') },
   { job: 'sync-edge', machine: 'edge-1.example.com', command: sh('sleep 600') },
 ];
+
+const SKIPPED = { job: 'sync-edge', machine: 'edge-2.example.com', command: sh('true') };
 
 /** How a job went before, so that there is something to see of it: seconds it took, and now and then a bad end. */
 const HISTORY = Array.from({ length: 24 }, (_, nth) => ({
@@ -55,11 +67,14 @@ try {
     environment.wrapper(settings);
     await environment.runOf(settings.job, (run) => run.state === 'running', settings.machine);
   }
+  // One is running already.
+  await environment.wrapper({ ...SKIPPED, flags: ['--overlap', 'skip'] }).exit;
   environment.wrapper({ job: 'db-backup', machine: 'db-2.example.com', command: BACKUP });
   const backup = await environment.runOf('db-backup');
   await environment.output(backup.id, 'orders_030');
   await picture(browser, 'overview', (page) => page.locator('.row[data-run]').nth(3).waitFor());
   await picture(browser, 'job', openJob);
+  await picture(browser, 'last-night', openLastNight);
   await environment.operator.kill('db-backup', { grace_seconds: 300, reason: 'holds a lock on orders' });
   await picture(browser, 'kill', (page) => openKill(page, backup));
   await picture(browser, 'kill-phone', (page) => openKill(page, backup), PHONE);
@@ -99,6 +114,13 @@ async function openJob(page: Page): Promise<void> {
   await page.goto(`${environment.url}/jobs/sync-edge`);
   await page.locator('.job canvas').first().waitFor();
   await page.locator('.row').nth(5).waitFor();
+}
+
+async function openLastNight(page: Page): Promise<void> {
+  await page.goto(`${environment.url}/last-night`);
+  const failed = page.locator('[data-job="sync-mirror"]');
+  await failed.getByRole('button', { name: 'Output' }).click();
+  await failed.getByText('connection refused').waitFor();
 }
 
 async function openKill(page: Page, run: Run): Promise<void> {

@@ -79,7 +79,7 @@ export function ExpectationDialog({ job, machines, edited, close, saved }: Expec
           <TextField
             {...text('lateAfter')}
             label="Late after"
-            help="How much later one may start. Empty: a tenth of the interval, from 1m to 1h."
+            help="How much later a run may start. Empty: a tenth of the interval, from 1m to 1h."
           />
         )}
         <TextField {...text('slowAfter')} label="Slow after" help="A run that takes longer is slow. Empty: none is." />
