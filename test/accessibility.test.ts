@@ -129,7 +129,10 @@ const VIEWS: Readonly<Record<string, View>> = {
     arrange: () => see().getByText('axe-is-killed').first().waitFor(),
   },
   kill: { path: () => `/kills/${kill}`, arrange: () => see().getByText('axe-is-killed').first().waitFor() },
-  tokens: { path: () => '/tokens', arrange: () => see().locator('[data-token]').getByText('machines').first().waitFor() },
+  tokens: {
+    path: () => '/tokens',
+    arrange: () => see().locator('[data-token]').getByText('machines').first().waitFor(),
+  },
   audit: { path: () => '/audit', arrange: () => see().locator('[data-entry]').first().waitFor() },
   'no such page': { path: () => '/nowhere', arrange: () => see().getByText('Page not found').waitFor() },
   'no such job': { path: () => '/jobs/nothing', arrange: () => see().getByText('Job not found').waitFor() },
