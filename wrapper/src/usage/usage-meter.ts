@@ -4,7 +4,6 @@
  * process lived; of memory, each process tells its own peak, as long as it lives.
  */
 import os from 'node:os';
-import { performance } from 'node:perf_hooks';
 import type { Usage } from '#protocol/usage';
 import { describeError, type Log } from '../logging/log.ts';
 import type { KnownProcess, ProcessTree } from '../processes/process-tree.ts';
@@ -34,6 +33,8 @@ export interface UsageReader extends MemoryReader {
   figures(pid: number): ProcessFigures | null;
   /** What the children that this process has waited for have used; null where that can't be told. */
   waitedFor(): Amounts | null;
+  /** The CPU time that this process itself has used, on all of its threads. */
+  ownCpuMs(): number;
 }
 
 export interface UsageMeterContext {
@@ -67,6 +68,10 @@ const CHEAP_LOOK_MS = 3;
 const THIS_MACHINE: UsageReader = {
   figures: readFigures,
   waitedFor: readWaitedFor,
+  ownCpuMs: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
   peakBytes: readPeakBytes,
   proportionalBytes: readProportionalBytes,
 };
@@ -133,14 +138,15 @@ export class UsageMeter {
   async #lookNow(): Promise<void> {
     // One that was asked for meanwhile is the one under way.
     if (this.#look !== null) return;
-    const before = performance.now();
+    // Not by the clock: on a busy machine a look takes long, and there most of all a limit has to be kept.
+    const before = this.#reader.ownCpuMs();
     this.#look = this.#tryToLook();
     await this.#look;
     this.#look = null;
     if (this.#isOver) return;
     if (this.#isWatched) this.#context.onMeasured(this.#usage());
     this.#judge();
-    this.#lookAfter(this.#pauseMs(performance.now() - before));
+    this.#lookAfter(this.#pauseMs(this.#reader.ownCpuMs() - before));
   }
 
   async #tryToLook(): Promise<void> {
@@ -204,7 +210,7 @@ export class UsageMeter {
     }
   }
 
-  #pauseMs(lookMs: number): number {
+  #pauseMs(lookCpuMs: number): number {
     const { age, limits } = this.#context;
     const pauses = [LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, age() * PAUSE_SHARE)];
     if (this.#isWatched) pauses.push(WATCHED_PAUSE_MS);
@@ -212,7 +218,7 @@ export class UsageMeter {
     if (limits.maxCpuMs !== null) pauses.push(this.#soonestCpuLimitMs(limits.maxCpuMs));
     const isLimited = limits.maxMemoryBytes !== null || limits.maxCpuMs !== null;
     const share = isLimited ? LIMITED_LOOK_SHARE : LOOK_SHARE;
-    return Math.max(Math.min(...pauses), (lookMs - CHEAP_LOOK_MS) / share);
+    return Math.max(Math.min(...pauses), (lookCpuMs - CHEAP_LOOK_MS) / share);
   }
 
   /** When the limit would be reached if all processors worked for the run. */

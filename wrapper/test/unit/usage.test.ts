@@ -259,15 +259,17 @@ function meter(some: Partial<Omit<UsageMeterContext, 'tree'>> = {}) {
   machine.start(10, process.pid, 50 * MIB);
   const known: KnownProcess[] = [{ pid: 10, startTime: '10' }];
   const waited = { for: { ...NOTHING_USED, cpuMs: 40 } as Amounts };
-  const state = { cgroupCpuMs: null as number | null, looks: 0 };
+  const state = { cgroupCpuMs: null as number | null, looks: 0, costMs: 0, ownCpuMs: 0 };
   const measured: Usage[] = [];
   const reached: UsageLimit[] = [];
   const reader: UsageReader = {
     figures: (pid) => {
       state.looks += 1;
+      state.ownCpuMs += state.costMs;
       return machine.of(pid);
     },
     waitedFor: () => waited.for,
+    ownCpuMs: () => state.ownCpuMs,
     peakBytes: (pid) => machine.of(pid)?.residentBytes ?? null,
     proportionalBytes: async (pid) => machine.of(pid)?.residentBytes ?? null,
   };
@@ -332,6 +334,15 @@ test('looks are frequent at first and rare later: a run of an hour is looked at 
   expect(state.looks).toBeGreaterThan(5);
   await pass(3_600_000);
   expect(state.looks).toBeLessThan(3_600 / 5 + 60);
+});
+
+test('looks that cost much are rare; where a limit has to be kept, less so', async () => {
+  const { state } = meter();
+  const limited = meter({ limits: { maxMemoryBytes: 1_000 * MIB, maxCpuMs: null } });
+  for (const each of [state, limited.state]) each.costMs = 103;
+  await pass(100_000);
+  expect(state.looks).toBeLessThan(100 / 20 + 3);
+  expect(limited.state.looks).toBeGreaterThan(100 / 5 - 3);
 });
 
 test('each look is told while somebody looks, the first one at once', async () => {
