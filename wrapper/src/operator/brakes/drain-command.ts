@@ -9,6 +9,7 @@ import { requestKills } from '../kill/request-kill.ts';
 import { callsForRuns } from '../kill/selection.ts';
 import { listRuns, openRuns, take } from '../list-runs.ts';
 import type { OperatorContext } from '../operator-context.ts';
+import { ApiError } from '../operator-error.ts';
 import { untilInterrupted } from '../screen/interruption.ts';
 import { brakeLine } from './brake-text.ts';
 import { endHint, setBrake } from './set-brake.ts';
@@ -53,6 +54,8 @@ class Drain {
   readonly #say: (line: string) => void;
   readonly #startedMs: number;
   #isKilled = false;
+  #isOutOfReach = false;
+  #said = '';
   /** What was on the machines when it last looked. */
   runs: readonly Run[] = [];
 
@@ -65,23 +68,46 @@ class Drain {
   }
 
   async run(): Promise<ExitCode> {
-    let said = '';
     for (;;) {
-      this.runs = await this.#open();
-      const live = this.runs.filter(({ state }) => isLive(state));
-      if (live.length === 0) return this.#empty();
-      const line = runningLine(live);
-      if (line !== said) this.#say(line);
-      said = line;
-      if (!this.#args.isWaiting) return EXIT.done;
-      const now = this.#context.api.now();
-      if (now >= this.#untilMs) {
-        this.#context.output.note('The maintenance has ended, and they still run.');
-        return EXIT.timedOut;
-      }
-      await this.#killIfDue(live, now);
+      const end = await this.#lookPatiently();
+      if (end !== null) return end;
       await sleep(POLL_MS);
     }
+  }
+
+  /** A wait of hours outlasts a deploy of the control plane. @returns null: to be looked at again */
+  async #lookPatiently(): Promise<ExitCode | null> {
+    try {
+      const end = await this.#look();
+      this.#isOutOfReach = false;
+      return end;
+    } catch (error) {
+      const isOutOfReach = error instanceof ApiError && error.exitCode === EXIT.outOfReach;
+      if (!isOutOfReach || !this.#args.isWaiting || this.#isOver()) throw error;
+      if (!this.#isOutOfReach) this.#context.output.note(`${error.message} Trying again until the maintenance ends.`);
+      this.#isOutOfReach = true;
+      return null;
+    }
+  }
+
+  async #look(): Promise<ExitCode | null> {
+    this.runs = await this.#open();
+    const live = this.runs.filter(({ state }) => isLive(state));
+    if (live.length === 0) return this.#empty();
+    const line = runningLine(live);
+    if (line !== this.#said) this.#say(line);
+    this.#said = line;
+    if (!this.#args.isWaiting) return EXIT.done;
+    if (this.#isOver()) {
+      this.#context.output.note('The maintenance has ended, and they still run.');
+      return EXIT.timedOut;
+    }
+    await this.#killIfDue(live);
+    return null;
+  }
+
+  #isOver(): boolean {
+    return this.#context.api.now() >= this.#untilMs;
   }
 
   /** Nothing runs, as far as is known. */
@@ -103,15 +129,15 @@ class Drain {
     return EXIT.failed;
   }
 
-  async #killIfDue(live: readonly Run[], now: number): Promise<void> {
+  async #killIfDue(live: readonly Run[]): Promise<void> {
     const { killAfterMs, reason } = this.#args;
-    if (killAfterMs === null || this.#isKilled || now < this.#startedMs + killAfterMs) return;
-    this.#isKilled = true;
+    const { api, output } = this.#context;
+    if (killAfterMs === null || this.#isKilled || api.now() < this.#startedMs + killAfterMs) return;
     this.#say(`Killing ${runsText(live)}, after ${formatDuration(killAfterMs)}.`);
     const calls = callsForRuns(live, { reason: reason === null ? 'drain' : `drain: ${reason}` });
-    const { api, output } = this.#context;
     const onRetry = (why: string) => output.note(`${why} Trying again: it stays one kill.`);
     await requestKills(api, calls, onRetry, () => {});
+    this.#isKilled = true;
   }
 
   /** Whether anything has ever run there. A glob would have to be looked for among all runs. */

@@ -13,6 +13,8 @@ import { aKill, aRun, aTarget } from '../../support/api-resources.ts';
 import { OperatorPlane, type Refused } from '../../support/operator-plane.ts';
 
 const FORBIDDEN: Refused = { status: 403, code: 'forbidden', detail: 'Reading runs requires the scope `read`.' };
+/** It says nothing about when to try again, so a list is not waited for. */
+const UNAVAILABLE: Refused = { status: 502, code: 'unavailable', detail: 'The control plane is being deployed.' };
 const HOUR_MS = 3_600_000;
 
 function aBrake(fields: Partial<Brake> = {}): Brake {
@@ -121,6 +123,28 @@ test('a drain without --wait says what runs, and one whose maintenance is over g
   expect(told.printed).toContain('Still running: backup on m1');
   plane.onBrake = () => ({ brake: aBrake(until(0)), kills: [] });
   expect(await drain(plane, 'm1', '--for', '1h', '--wait')).toMatchObject({ exitCode: EXIT.timedOut });
+});
+
+test('a drain that waits outlasts an outage of the control plane, and then kills what still runs', async () => {
+  const plane = await OperatorPlane.start();
+  const run = aRun({ machine: 'm1' });
+  plane.setRuns(run);
+  plane.onBrake = () => ({ brake: aBrake({ machines: ['m1'], kill: false }), kills: [] });
+  let outages = 2;
+  plane.refuse = (request) => {
+    if (!request.startsWith('GET /runs') || outages === 0) return null;
+    outages -= 1;
+    return UNAVAILABLE;
+  };
+  plane.onKill = () => {
+    plane.setRuns({ ...run, state: 'killed', final: true });
+    return [aKill()];
+  };
+  const { exitCode, printed } = await drain(plane, 'm1', '--for', '1h', '--wait', '--kill-after', '0');
+  expect(exitCode).toBe(EXIT.done);
+  expect(printed.match(/Trying again until the maintenance ends\./g)).toHaveLength(1);
+  expect(printed).toContain('Killing 1 run of backup');
+  expect(printed).toContain('Nothing runs on m1.');
 });
 
 test('a brake is ended by the end of its id, if only one has it', async () => {
