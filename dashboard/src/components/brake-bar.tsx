@@ -67,10 +67,12 @@ function BrakeRow({ brake, who, end }: BrakeRowProps) {
   return (
     <div class="brake-row" data-kind={kill ? 'brake' : 'maintenance'}>
       <p>
-        <strong>
-          {kill ? 'Brake on' : 'Maintenance of'} {scopeText(brake)}
-        </strong>
-        {reason !== null && <>: {reason}</>}{' '}
+        <span class="brake-what" title={reason ?? undefined}>
+          <strong>
+            {kill ? 'Brake on' : 'Maintenance of'} {scopeText(brake)}
+          </strong>
+          {reason !== null && <>: {reason}</>}
+        </span>{' '}
         <span class="brake-facts">
           <span class="brake-effect">
             {kill ? 'Runs are killed as soon as they connect. ' : 'Runs that ask don’t start; no alerts. '}

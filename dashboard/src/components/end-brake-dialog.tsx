@@ -25,6 +25,7 @@ export function EndBrakeDialog({ brake, close }: EndBrakeDialogProps) {
         <strong>{scopeText(brake)}</strong>
         {brake.kill ? ' are no longer killed, and start as usual.' : ', start again, and alerts are sent again.'}
       </p>
+      {brake.reason !== null && <p>Reason: {brake.reason}</p>}
       <RequestFooter
         request={request}
         consequence={`Couldn’t end the ${what}`}
