@@ -5,7 +5,7 @@
  * never before.
  */
 import type { Kill, Run, RunEvent, Target } from '#protocol/api';
-import { type EndReason, isLive } from '#protocol/run-state';
+import { isLive, OWN_END_REASONS } from '#protocol/run-state';
 import type { Related } from './related.ts';
 import { hasSurvivors, NO_SURVIVORS, type Survivors } from './survivors.ts';
 
@@ -30,16 +30,8 @@ export interface RequestedKill {
   readonly requestedAt: string;
 }
 
-/** For which a wrapper ends a run that nobody has ordered to be killed. */
-const OWN_REASONS = [
-  'timeout',
-  'idle_timeout',
-  'memory_limit',
-  'cpu_limit',
-  'offline_limit',
-  'local_signal',
-] as const satisfies readonly EndReason[];
-export type OwnReason = (typeof OWN_REASONS)[number];
+/** Why a wrapper ends a run by itself. */
+export type OwnReason = (typeof OWN_END_REASONS)[number];
 
 export interface KillProgress {
   /** The first one first; none when the wrapper ends the run for a reason of its own. */
@@ -240,5 +232,5 @@ function graceEnd(
 
 function ownReason(progress: readonly Progress[]): OwnReason | null {
   const reasons = progress.map(({ reason }) => reason);
-  return OWN_REASONS.find((own) => reasons.includes(own)) ?? null;
+  return OWN_END_REASONS.find((own) => reasons.includes(own)) ?? null;
 }

@@ -95,7 +95,8 @@ function stepName(step: Step, progress: KillProgress): string {
 
 function summaryOf(run: Run, progress: KillProgress): string {
   const first = progress.kills[0];
-  const who = first === undefined ? OWN_REASONS[progress.ownReason ?? 'timeout'] : `Kill requested by ${first.by}`;
+  const own = progress.ownReason === null ? 'Killed' : OWN_REASONS[progress.ownReason];
+  const who = first === undefined ? own : `Kill requested by ${first.by}`;
   switch (progress.outcome) {
     case 'under_way':
       return progress.waitingForMachine ? `${who}. Queued until the machine reconnects.` : `${who}.`;
