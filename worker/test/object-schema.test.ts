@@ -1,7 +1,11 @@
+import { runInDurableObject } from 'cloudflare:test';
 import { expect, test } from 'vitest';
+import { MESSAGE_COLUMNS } from '../durable/alerts/message-store.ts';
+import { RULE_COLUMNS } from '../durable/alerts/rule-store.ts';
 import { KILL_COLUMNS } from '../durable/job/kill-store.ts';
 import { RUN_COLUMNS } from '../durable/job/run-store.ts';
-import { columnName } from '../durable/job/table.ts';
+import { type Columns, columnName } from '../durable/storage/table.ts';
+import { alertsObject } from './support/alerts.ts';
 import { query } from './support/storage.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -21,18 +25,29 @@ test('the runs that make way first, and those that left something running, are f
   expect(await plan('SELECT * FROM kills WHERE settled = 0 AND sent_seq < seq')).toContain('kills_unsettled');
 });
 
+const TABLE_INFO = `SELECT name, type, "notnull" = 0 AND pk = 0 AS nullable FROM pragma_table_info(?) ORDER BY name`;
+
+function defined(columns: Columns) {
+  return Object.entries(columns)
+    .map(([field, { type, isNullable }]) => ({ name: columnName(field), type, nullable: Number(isNullable) }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
 test.each([
   ['runs', RUN_COLUMNS],
   ['kills', KILL_COLUMNS],
 ])('the table %s has the columns of its definition', async (table, columns) => {
   const who = newIdentity(`schema-${table}`);
   await TestWrapper.connect(who);
-  const stored = await query(
-    who.job,
-    `SELECT name, type, "notnull" = 0 AND pk = 0 AS nullable FROM pragma_table_info('${table}') ORDER BY name`,
+  expect(await query(who.job, TABLE_INFO, table)).toEqual(defined(columns));
+});
+
+test.each([
+  ['rules', RULE_COLUMNS],
+  ['messages', MESSAGE_COLUMNS],
+])('the table %s of the alerts object has the columns of its definition', async (table, columns) => {
+  const stored = await runInDurableObject(alertsObject(), (_object, { storage: { sql } }) =>
+    sql.exec(TABLE_INFO, table).toArray(),
   );
-  const defined = Object.entries(columns)
-    .map(([field, { type, isNullable }]) => ({ name: columnName(field), type, nullable: Number(isNullable) }))
-    .sort((one, other) => (one.name < other.name ? -1 : 1));
-  expect(stored).toEqual(defined);
+  expect(stored).toEqual(defined(columns));
 });

@@ -1,6 +1,6 @@
 /** The messages of all rules, and the occurrences that they report. */
 import type { Occurrence } from '#protocol/alerts';
-import { boolean, integer, nullable, type RecordOf, Table, text } from '../job/table.ts';
+import { boolean, integer, nullable, type RecordOf, Table, text } from '../storage/table.ts';
 
 /**
  * - `open`: it collects occurrences

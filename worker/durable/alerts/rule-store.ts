@@ -1,6 +1,6 @@
 /** The rules: what is reported, and where to. */
 import type { AlertKind, Channel, NewChannel, Occurrence } from '#protocol/alerts';
-import { boolean, integer, json, nullable, type RecordOf, Table, text } from '../job/table.ts';
+import { boolean, integer, json, nullable, type RecordOf, Table, text } from '../storage/table.ts';
 import { shownUrl } from './channels/channel.ts';
 import type { RuleHistory } from './group-timing.ts';
 import { matchesRule } from './matching.ts';

@@ -1,3 +1,5 @@
+import { applyMigrations } from '../storage/migrations.ts';
+
 /** The SQLite schema of the alerts object, as migrations. Append new ones; never change one that has shipped. */
 const MIGRATIONS = [
   `
@@ -106,12 +108,5 @@ const MIGRATIONS = [
 
 /** Brings the storage of this object up to date. */
 export function migrate(storage: DurableObjectStorage): void {
-  storage.transactionSync(() => {
-    storage.sql.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY) STRICT');
-    const { applied } = storage.sql.exec<{ applied: number }>('SELECT count(*) AS applied FROM migrations').one();
-    MIGRATIONS.slice(applied).forEach((migration, index) => {
-      storage.sql.exec(migration);
-      storage.sql.exec('INSERT INTO migrations (version) VALUES (?)', applied + index + 1);
-    });
-  });
+  applyMigrations(storage, MIGRATIONS);
 }

@@ -17,8 +17,8 @@ import type { IdempotencyKey } from '../../shared/d1/idempotency.ts';
 import type { QueuedKill } from '../../shared/d1/kill-queue.ts';
 import { quoted } from '../../shared/d1/quoted.ts';
 import type { TakenKill } from '../../shared/job-changes.ts';
+import { boolean, integer, json, nullable, type RecordOf, Table, text } from '../storage/table.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
-import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
 
 /** The table `kills`. Times are milliseconds since 1970. */
 export const KILL_COLUMNS = {

@@ -5,8 +5,8 @@ import type { Host, LeftProcess } from '#protocol/machine-facts';
 import type { EndReason, RunState, SkipReason } from '#protocol/run-state';
 import type { Usage } from '#protocol/usage';
 import type { WrapperKind } from '#protocol/wrapper-kind';
+import { boolean, integer, json, nullable, type RecordOf, Table, text } from '../storage/table.ts';
 import { OutputProgressCache } from './output-progress.ts';
-import { boolean, integer, json, nullable, type RecordOf, Table, text } from './table.ts';
 
 /** Why a run that asked is not to start. */
 export interface Refusal {

@@ -1,4 +1,5 @@
 import { CREDENTIALS_TABLE } from '../sockets/credentials.ts';
+import { applyMigrations } from '../storage/migrations.ts';
 
 /** The SQLite schema of a job object, as migrations. Append new ones; never change one that has shipped. */
 const MIGRATIONS = [
@@ -229,14 +230,7 @@ export function isUninitialized(storage: DurableObjectStorage): boolean {
 
 /** Brings the storage of this object up to date. */
 export function migrate(storage: DurableObjectStorage): void {
-  storage.transactionSync(() => {
-    storage.sql.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY) STRICT');
-    const { applied } = storage.sql.exec<{ applied: number }>('SELECT count(*) AS applied FROM migrations').one();
-    MIGRATIONS.slice(applied).forEach((migration, index) => {
-      storage.sql.exec(migration);
-      storage.sql.exec('INSERT INTO migrations (version) VALUES (?)', applied + index + 1);
-    });
-  });
+  applyMigrations(storage, MIGRATIONS);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What is expected of this job's runs, and how far that holds. */
 import type { ExpectationState, Expected } from '#protocol/expectations';
-import { integer, json, nullable, type RecordOf, Table, text } from '../table.ts';
+import { integer, json, nullable, type RecordOf, Table, text } from '../../storage/table.ts';
 import type { Overdue } from './overdue.ts';
 
 /** The table `expectations`. Times are milliseconds since 1970. */

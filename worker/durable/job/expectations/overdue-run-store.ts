@@ -1,5 +1,5 @@
 import type { OverdueRun } from '#protocol/expectations';
-import { json, Table, text } from '../table.ts';
+import { json, Table, text } from '../../storage/table.ts';
 
 /** The table `overdue_runs`: those that were late or missed, and are not any more, until D1 has them. */
 export const OVERDUE_RUN_COLUMNS = {
