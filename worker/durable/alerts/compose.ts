@@ -3,6 +3,7 @@ import type { Occurrence } from '#protocol/alerts';
 import { mapConcurrent } from '#shared/map-concurrent';
 import { withTimeout } from '#shared/with-timeout';
 import { log } from '../../shared/log.ts';
+import { readOutputTail } from '../../shared/output-tail.ts';
 import { callJob } from '../../shared/rpc/job-object.ts';
 import type { AlertsContext } from './alerts-context.ts';
 import { lastLines } from './last-lines.ts';
@@ -56,25 +57,21 @@ export class Composer {
   /** Whether a kill could end something of the run now. */
   async #isKillable({ job, isAlive }: Occurrence, id: string): Promise<boolean> {
     if (!isAlive) return false;
-    const run = await this.#ask(job, (object) => object.run(id));
+    const asked = callJob(this.#alerts.env, job, async (object) => await object.run(id));
+    const run = await this.#inTime(job, asked);
     return run === null || !run.final || run.left_running.length > 0;
   }
 
   async #tail({ job, run }: Occurrence): Promise<string | null> {
     if (run === null) return null;
-    return this.#ask(job, async (object) => {
-      const { end } = await object.outputExtent(run);
-      const from = Math.max(0, end - TAIL_BYTES);
-      const { parts } = await object.outputPage(run, from, end, TAIL_BYTES);
-      const bytes = parts.flatMap((part) => (part.kind === 'bytes' ? [part.bytes] : []));
-      return lastLines(bytes, from > 0);
-    });
+    const tail = await this.#inTime(job, readOutputTail(this.#alerts.env, { job, run }, TAIL_BYTES));
+    return tail === null ? null : lastLines(tail);
   }
 
   /** Null if the job's object does not answer in time: the message does not wait for it. */
-  async #ask<Result>(job: string, call: Parameters<typeof callJob<Result>>[2]): Promise<Result | null> {
+  async #inTime<Result>(job: string, answer: Promise<Result>): Promise<Result | null> {
     try {
-      return await withTimeout(callJob(this.#alerts.env, job, call), CALL_LIMIT_MS, { what: `the object of ${job}` });
+      return await withTimeout(answer, CALL_LIMIT_MS, { what: `the object of ${job}` });
     } catch (error) {
       log.error('alert_incomplete', error, { job });
       return null;

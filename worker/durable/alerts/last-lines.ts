@@ -1,4 +1,6 @@
 /** The last lines of a run's output, as text that any receiver can show. Pure. */
+import type { OutputTail } from '../../shared/output-tail.ts';
+
 const MAX_LINES = 15;
 const MAX_LINE_CHARS = 300;
 
@@ -8,14 +10,8 @@ const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
-/**
- * @param parts the end of the output, in order
- * @param isCut whether there is more before it
- * @returns null if nothing was printed
- */
-export function lastLines(parts: readonly Uint8Array[], isCut: boolean): string | null {
-  const decoder = new TextDecoder();
-  const text = parts.map((bytes) => decoder.decode(bytes, { stream: true })).join('') + decoder.decode();
+/** Null if nothing was printed. */
+export function lastLines({ text, isCut }: OutputTail): string | null {
   const lines = text.replaceAll(ESCAPES, '').replaceAll('\r\n', '\n').split('\n').map(asShown);
   // The first one lacks its beginning.
   const whole = isCut && lines.length > 1 ? lines.slice(1) : lines;

@@ -5,13 +5,13 @@ import { withTimeout } from '#shared/with-timeout';
 import type { Env } from '../../shared/env.ts';
 import { sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
+import { type OutputTail, readOutputTail } from '../../shared/output-tail.ts';
 import { plainOutput } from '../../shared/plain-output.ts';
-import { type AlertsObjectRpc, alertsObject, type KillLink } from '../../shared/rpc/alerts-object.ts';
-import { callObject } from '../../shared/rpc/call-object.ts';
+import { callAlerts, type KillLink } from '../../shared/rpc/alerts-object.ts';
 import { callJob } from '../../shared/rpc/job-object.ts';
 import type { KillCall } from '../kills/kill-call.ts';
 import { killJob } from '../kills/kill-job.ts';
-import type { KillLinkPage, OutputTail } from './page.ts';
+import type { KillLinkPage } from './page.ts';
 
 /** No other text can be a secret of a link. */
 const SECRET = /^[\w-]{20,200}$/;
@@ -108,13 +108,6 @@ function canEnd({ final, left_running: left }: Run): boolean {
   return !final || left.length > 0;
 }
 
-function callAlerts<Result>(
-  env: Env,
-  call: (object: DurableObjectStub<AlertsObjectRpc>) => Promise<Result>,
-): Promise<Result> {
-  return callObject(() => alertsObject(env), call);
-}
-
 /** Null if it can't be read now: the link must work all the same. */
 async function tailOf(env: Env, run: Run): Promise<OutputTail | null> {
   try {
@@ -126,22 +119,8 @@ async function tailOf(env: Env, run: Run): Promise<OutputTail | null> {
 }
 
 async function readTail(env: Env, run: Run): Promise<OutputTail> {
-  const { end } = await callJob(env, run.job, async (object) => await object.outputExtent(run.id));
-  const from = Math.max(0, end - MAX_TAIL_BYTES);
-  const decoder = new TextDecoder();
-  let text = '';
-  for (let at = from; at < end; ) {
-    const start = at;
-    const { parts } = await callJob(env, run.job, async (object) =>
-      object.outputPage(run.id, start, end, MAX_TAIL_BYTES),
-    );
-    for (const part of parts) {
-      if (part.kind === 'bytes') text += decoder.decode(part.bytes, { stream: true });
-      at = part.kind === 'bytes' ? part.start + part.bytes.length : part.end;
-    }
-    if (parts.length === 0) break;
-  }
-  const whole = plainOutput(text);
+  const { text, isCut } = await readOutputTail(env, { job: run.job, run: run.id }, MAX_TAIL_BYTES);
+  const plain = plainOutput(text);
   // The first line is cut somewhere.
-  return { text: from === 0 ? whole : whole.slice(whole.indexOf('\n') + 1), isCut: from > 0 };
+  return { text: isCut ? plain.slice(plain.indexOf('\n') + 1) : plain, isCut };
 }

@@ -8,14 +8,8 @@ import type { Run } from '#protocol/api';
 import { showInvisible } from '#protocol/invisible-characters';
 import type { RunState } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
+import type { OutputTail } from '../../shared/output-tail.ts';
 import { STYLE } from './style.ts';
-
-/** The end of a run's output. */
-export interface OutputTail {
-  readonly text: string;
-  /** Whether something was printed before it. */
-  readonly isCut: boolean;
-}
 
 /**
  * - `ready`: it can be used. `tail`: null if the output can't be read now
