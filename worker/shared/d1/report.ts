@@ -152,25 +152,35 @@ function visible({ jobGlob }: ReportScope, column = 'job'): [condition: string, 
 }
 
 function badEnds(db: D1Database, scope: ReportScope, state: string): D1PreparedStatement {
-  const [isVisible, glob] = visible(scope);
-  return db
-    .prepare(
-      `SELECT id, job, machine, state, ended_at AS at FROM runs INDEXED BY runs_bad
-       WHERE ${IS_BAD} AND state = ? AND ended_at >= ? AND ended_at < ? AND ${isVisible}
-       ORDER BY ended_at DESC LIMIT ${MOST_ENDS}`,
-    )
-    .bind(state, scope.since, scope.until, glob);
+  return newestEnds(db, scope, { columns: 'state', index: 'runs_bad', condition: `${IS_BAD} AND state = ?` }, state);
 }
 
 function lostForGood(db: D1Database, scope: ReportScope): D1PreparedStatement {
+  const condition = "state = 'lost' AND final = 1";
+  return newestEnds(db, scope, { columns: 'state', index: 'runs_lost', condition });
+}
+
+interface Ends {
+  readonly columns: string;
+  readonly index: string;
+  readonly condition: string;
+}
+
+/** The newest ends of the period that an index has. @param values of the condition */
+function newestEnds(
+  db: D1Database,
+  scope: ReportScope,
+  { columns, index, condition }: Ends,
+  ...values: readonly string[]
+): D1PreparedStatement {
   const [isVisible, glob] = visible(scope);
   return db
     .prepare(
-      `SELECT id, job, machine, state, ended_at AS at FROM runs INDEXED BY runs_lost
-       WHERE state = 'lost' AND final = 1 AND ended_at >= ? AND ended_at < ? AND ${isVisible}
+      `SELECT id, job, machine, ended_at AS at, ${columns} FROM runs INDEXED BY ${index}
+       WHERE ${condition} AND ended_at >= ? AND ended_at < ? AND ${isVisible}
        ORDER BY ended_at DESC LIMIT ${MOST_ENDS}`,
     )
-    .bind(scope.since, scope.until, glob);
+    .bind(...values, scope.since, scope.until, glob);
 }
 
 /** Those that may come back. */
@@ -191,14 +201,8 @@ const REMARKS = `resource ->> '$.slow_since' IS NOT NULL AS "isSlow",
   EXISTS (SELECT 1 FROM json_each(resource, '$.left_running') WHERE value ->> '$.relation' IS NULL) AS "leftProcesses"`;
 
 function remarkableEnds(db: D1Database, scope: ReportScope): D1PreparedStatement {
-  const [isVisible, glob] = visible(scope);
-  return db
-    .prepare(
-      `SELECT id, job, machine, ended_at AS at, 0 AS "isAlive", ${REMARKS} FROM runs INDEXED BY runs_remarkable
-       WHERE ${IS_REMARKABLE} AND ended_at >= ? AND ended_at < ? AND ${isVisible}
-       ORDER BY ended_at DESC LIMIT ${MOST_ENDS}`,
-    )
-    .bind(scope.since, scope.until, glob);
+  const columns = `0 AS "isAlive", ${REMARKS}`;
+  return newestEnds(db, scope, { columns, index: 'runs_remarkable', condition: IS_REMARKABLE });
 }
 
 /** Those that take longer than expected now. */
