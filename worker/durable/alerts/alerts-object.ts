@@ -12,6 +12,7 @@ import type { Env } from '../../shared/env.ts';
 import type {
   AlertAuthor,
   AlertChange,
+  AlertCreation,
   AlertsObjectRpc,
   AlertTest,
   KillLink,
@@ -48,7 +49,7 @@ export class AlertsObject extends DurableObject<Env> implements AlertsObjectRpc 
     return this.#alerts.admin.get(id);
   }
 
-  create(alert: NewAlert, by: AlertAuthor): Promise<AlertChange> {
+  create(alert: NewAlert, by: AlertAuthor): Promise<AlertCreation> {
     return this.#change(by, () => this.#alerts.admin.create(alert, by));
   }
 

@@ -3,12 +3,11 @@ import type { Occurrence } from '#protocol/alerts';
 import { log } from '../../shared/log.ts';
 import type { AlertsContext } from './alerts-context.ts';
 import type { DeliveryResult } from './message.ts';
+import { ownOccurrence } from './own-occurrence.ts';
 import { hasSameChannel, isMuted, type RuleRecord, WORKING } from './rule-store.ts';
 
 /** After this many attempts in a row it is more than a hiccup. */
 const FAILURES_TO_ANNOUNCE = 3;
-/** The job that such an alert names. */
-const JOB = 'leash';
 
 type BrokenRule = RuleRecord & { readonly brokenSince: number };
 
@@ -69,19 +68,10 @@ export class ChannelHealth {
 }
 
 function brokenChannel(rule: BrokenRule, why: string): Occurrence {
-  return {
+  return ownOccurrence({
     id: `channel:${rule.id}:${rule.brokenSince}`,
     kind: 'channel_broken',
     at: Date.now(),
-    job: JOB,
-    machine: null,
-    run: null,
     summary: `the alert “${rule.name}” can’t be sent by ${rule.channel.kind}: ${why}`,
-    exitCode: null,
-    durationMs: null,
-    isAlive: false,
-    tags: [],
-    owner: null,
-    runbook: null,
-  };
+  });
 }

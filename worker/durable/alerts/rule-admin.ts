@@ -1,14 +1,15 @@
 /** Creating, changing and removing rules. Each change is stored with its entry for D1's audit log. */
 import { ulid } from 'ulid';
-import type { Alert, AlertChanges, AlertKind, Delivery, NewAlert, Occurrence } from '#protocol/alerts';
+import type { Alert, AlertChanges, AlertKind, Delivery, NewAlert } from '#protocol/alerts';
 import type { AuditEntry } from '../../shared/d1/audit.ts';
-import type { AlertAuthor, AlertChange, AlertTest } from '../../shared/rpc/alerts-object.ts';
+import type { AlertAuthor, AlertChange, AlertCreation, AlertTest } from '../../shared/rpc/alerts-object.ts';
 import type { AlertsContext } from './alerts-context.ts';
 import { channelProblem } from './channels/channel.ts';
 import { deliver } from './channels/deliver.ts';
 import { KEPT_MESSAGES } from './dispatcher.ts';
 import type { Message } from './message.ts';
 import type { MessageRecord } from './message-store.ts';
+import { ownOccurrence } from './own-occurrence.ts';
 import { channelTarget, NEW_CHANNEL, NEW_RULE, type RuleRecord, shownChannel } from './rule-store.ts';
 
 /** Each occurrence is held against all of them. */
@@ -33,14 +34,14 @@ export class RuleAdmin {
     return rule === null ? null : this.#resource(rule, KEPT_MESSAGES);
   }
 
-  create(alert: NewAlert, by: AlertAuthor): AlertChange {
+  create(alert: NewAlert, by: AlertAuthor): AlertCreation {
     if (this.#alerts.rules.all().length >= MAX_RULES) return { kind: 'too_many', limit: MAX_RULES };
     const channel = channelTarget(alert.channel);
     const problem = channelProblem(this.#alerts.env, channel);
     if (problem !== null) return { kind: 'invalid', why: problem };
     const now = Date.now();
     const id = ulid(now);
-    this.#alerts.rules.insert({
+    const rule: RuleRecord = {
       ...NEW_RULE,
       id,
       name: alert.name,
@@ -53,9 +54,10 @@ export class RuleAdmin {
       mutedUntil: timeOf(alert.muted_until),
       createdAt: now,
       createdBy: by.actor.name,
-    });
+    };
+    this.#alerts.rules.insert(rule);
     this.#record(by, 'alert_created', id, createdDetail(alert));
-    return this.#done(id);
+    return { kind: 'done', alert: this.#resource(rule, KEPT_MESSAGES) };
   }
 
   change(id: string, changes: AlertChanges, by: AlertAuthor): AlertChange {
@@ -68,7 +70,7 @@ export class RuleAdmin {
     // What fails may work now, and what is held back may go.
     if (changed.channel !== undefined) this.#alerts.messages.retryNow(id, Date.now());
     this.#record(by, 'alert_changed', id, { ...auditDetail(changes), name: changes.name ?? rule.name });
-    return this.#done(id);
+    return { kind: 'done', alert: this.#resource({ ...rule, ...changed }, KEPT_MESSAGES) };
   }
 
   /** @returns whether there was one */
@@ -97,11 +99,6 @@ export class RuleAdmin {
       this.#record(by, 'alert_tested', id, { name: rule.name, error });
     });
     return { delivered: error === null, error };
-  }
-
-  #done(id: string): AlertChange {
-    const alert = this.get(id);
-    return alert === null ? { kind: 'unknown' } : { kind: 'done', alert };
   }
 
   #record(
@@ -181,21 +178,12 @@ function createdDetail({ muted_until: mutedUntil, ...alert }: NewAlert): AuditEn
 
 function testMessage(rule: RuleRecord, { actor, origin }: AlertAuthor): Message {
   const now = Date.now();
-  const occurrence: Occurrence = {
+  const occurrence = ownOccurrence({
     id: `test:${ulid(now)}`,
     kind: rule.kinds[0] ?? 'failed',
     at: now,
-    job: 'leash',
-    machine: null,
-    run: null,
     summary: `a test of the alert “${rule.name}”, sent by ${actor.name}; nothing is wrong`,
-    exitCode: null,
-    durationMs: null,
-    isAlive: false,
-    tags: [],
-    owner: null,
-    runbook: null,
-  };
+  });
   return {
     id: ulid(now),
     alert: { id: rule.id, name: rule.name },

@@ -6,6 +6,7 @@ import type { Occurrence } from '#protocol/alerts';
 import type { Kill, Target } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
+import { aboutFields, OF_NO_RUN } from '../../shared/occurrence-parts.ts';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 
 /** Who killed a run, and why. */
@@ -107,6 +108,8 @@ function expired(kill: Kill): Occurrence {
   const { id, job, run } = kill;
   const isOneMachine = kill.machine !== null && !/[*,]/.test(kill.machine);
   return {
+    ...OF_NO_RUN,
+    ...aboutFields(null),
     id: `${id}:unanswered`,
     kind: 'kill_unanswered',
     at: Date.parse(kill.expires_at),
@@ -114,26 +117,18 @@ function expired(kill: Kill): Occurrence {
     machine: isOneMachine ? kill.machine : null,
     run,
     summary: `the kill${byWhom(kill)} has expired: no matching run connected in time`,
-    exitCode: null,
-    durationMs: null,
-    isAlive: false,
-    tags: [],
-    owner: null,
-    runbook: null,
   };
 }
 
 function ofRun(job: string, run: RunRecord) {
   return {
+    ...aboutFields(run.about),
     job,
     machine: run.machine,
     run: run.id,
     exitCode: null,
     durationMs: null,
     isAlive: !run.final || hasLeftProcesses(run),
-    tags: run.about?.tags ?? [],
-    owner: run.about?.owner ?? null,
-    runbook: run.about?.runbook ?? null,
   };
 }
 

@@ -20,7 +20,7 @@ export interface AlertsObjectRpc extends Rpc.DurableObjectBranded {
   alert(id: string): Alert | null;
 
   /** Creates an alert. */
-  create(alert: NewAlert, by: AlertAuthor): Promise<AlertChange>;
+  create(alert: NewAlert, by: AlertAuthor): Promise<AlertCreation>;
 
   change(id: string, changes: AlertChanges, by: AlertAuthor): Promise<AlertChange>;
 
@@ -54,15 +54,15 @@ export interface AlertAuthor extends Pick<AuditEntry, 'actor' | 'address' | 'req
 
 /**
  * - `done`
- * - `unknown`: there is no such alert
- * - `too_many`: there is no room for another
  * - `invalid`: what the channel lacks, as a sentence
  */
-export type AlertChange =
+type StoredAlert =
   | { readonly kind: 'done'; readonly alert: Alert }
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'too_many'; readonly limit: number }
   | { readonly kind: 'invalid'; readonly why: string };
+/** - `too_many`: there is no room for another */
+export type AlertCreation = StoredAlert | { readonly kind: 'too_many'; readonly limit: number };
+/** - `unknown`: there is no such alert */
+export type AlertChange = StoredAlert | { readonly kind: 'unknown' };
 
 export interface AlertTest {
   readonly delivered: boolean;

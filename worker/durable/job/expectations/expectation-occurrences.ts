@@ -1,22 +1,17 @@
 /** What alerts are told of an expectation. Pure: derived again, it is the same. */
-
 import type { About } from '#protocol/about';
 import type { Occurrence } from '#protocol/alerts';
 import type { Expectation } from '#protocol/expectations';
+import { aboutFields, OF_NO_RUN } from '../../../shared/occurrence-parts.ts';
 
 export function expectationOccurrences(expectation: Expectation, about: About | null): Occurrence[] {
   const { job, machine, state, since, due_at: dueAt } = expectation;
   const common = {
+    ...OF_NO_RUN,
+    ...aboutFields(about),
     at: Date.parse(since),
     job,
     machine,
-    run: null,
-    exitCode: null,
-    durationMs: null,
-    isAlive: false,
-    tags: about?.tags ?? [],
-    owner: about?.owner ?? null,
-    runbook: about?.runbook ?? null,
   };
   const id = (what: string, at: string | null) =>
     `${job}/${machine ?? ''}:${what}:${at === null ? '' : Date.parse(at)}`;

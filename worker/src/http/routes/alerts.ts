@@ -2,8 +2,13 @@
 import type * as v from 'valibot';
 import { AlertBody, AlertChanges, AlertList, AlertTestBody, NewAlert } from '#protocol/alerts';
 import { AlertId } from '#protocol/names';
-import type { AlertAuthor, AlertChange } from '../../../shared/rpc/alerts-object.ts';
-import { alertsObject, callAlerts } from '../../../shared/rpc/alerts-object.ts';
+import {
+  type AlertAuthor,
+  type AlertChange,
+  type AlertCreation,
+  alertsObject,
+  callAlerts,
+} from '../../../shared/rpc/alerts-object.ts';
 import { ApiError } from '../../api-error.ts';
 import type { Caller } from '../authentication.ts';
 import { callOrigin } from '../client-address.ts';
@@ -12,13 +17,18 @@ import { pageOf } from '../list-page.ts';
 import { empty, json, operation } from '../operation.ts';
 import { cursor, limit } from '../parameters.ts';
 
+const access = { kind: 'full_admin' } as const;
+
+/** What all operations on one alert have in common. */
+const ofAlert = { path: '/alerts/{id}', access, params: { id: AlertId }, errors: ['unknown_alert'] } as const;
+
 export const alertOperations = [
   operation({
     id: 'listAlerts',
     method: 'get',
     path: '/alerts',
     summary: 'List alerts, oldest first',
-    access: { kind: 'full_admin' },
+    access,
     query: { limit, cursor: cursor(AlertId) },
     responses: { 200: json(AlertList, 'A page of alerts, each with its newest deliveries and without its secret.') },
     handle: async ({ c, query }) => {
@@ -34,77 +44,67 @@ export const alertOperations = [
     summary: 'Create an alert',
     description:
       'It reports what happens from now on. `channel.secret` is never returned, nor is a URL that is a secret by itself.',
-    access: { kind: 'full_admin' },
+    access,
     body: NewAlert,
     responses: { 201: json(AlertBody, 'The alert.') },
     errors: ['too_many_alerts'],
     handle: async ({ c, caller, body }) => {
       // Not repeated: a second call would create a second one.
       const change = await alertsObject(c.env).create(body, author(c, caller));
-      return c.json<v.InferOutput<typeof AlertBody>>({ alert: changed(change, null) }, 201);
+      return c.json<v.InferOutput<typeof AlertBody>>({ alert: stored(change) }, 201);
     },
   }),
   operation({
+    ...ofAlert,
     id: 'getAlert',
     method: 'get',
-    path: '/alerts/{id}',
     summary: 'Get an alert with its deliveries',
-    access: { kind: 'full_admin' },
-    params: { id: AlertId },
     responses: { 200: json(AlertBody, 'The alert.') },
-    errors: ['unknown_alert'],
-    handle: async ({ c, params }) => {
-      const alert = await callAlerts(c.env, async (object) => await object.alert(params.id));
-      if (alert === null) throw unknownAlert(params.id);
+    handle: async ({ c, params: { id } }) => {
+      const alert = await callAlerts(c.env, async (object) => await object.alert(id));
+      if (alert === null) throw unknownAlert(id);
       return c.json<v.InferOutput<typeof AlertBody>>({ alert });
     },
   }),
   operation({
+    ...ofAlert,
     id: 'changeAlert',
     method: 'patch',
-    path: '/alerts/{id}',
     summary: 'Change or mute an alert',
     description:
       'What is absent stays as it is. A `channel` replaces the old one; without `secret` it keeps that, if the kind stays. `muted_until: null` ends a mute.',
-    access: { kind: 'full_admin' },
-    params: { id: AlertId },
     body: AlertChanges,
     responses: { 200: json(AlertBody, 'The alert as it is now.') },
-    errors: ['unknown_alert'],
-    handle: async ({ c, caller, params, body }) => {
+    handle: async ({ c, caller, params: { id }, body }) => {
       const by = author(c, caller);
-      const change = await callAlerts(c.env, async (object) => await object.change(params.id, body, by));
-      return c.json<v.InferOutput<typeof AlertBody>>({ alert: changed(change, params.id) });
+      const change = await callAlerts(c.env, async (object) => await object.change(id, body, by));
+      if (change.kind === 'unknown') throw unknownAlert(id);
+      return c.json<v.InferOutput<typeof AlertBody>>({ alert: stored(change) });
     },
   }),
   operation({
+    ...ofAlert,
     id: 'deleteAlert',
     method: 'delete',
-    path: '/alerts/{id}',
     summary: 'Delete an alert',
     description: 'With its messages that were not sent yet, and its kill links.',
-    access: { kind: 'full_admin' },
-    params: { id: AlertId },
     responses: { 204: empty('Deleted.') },
-    errors: ['unknown_alert'],
-    handle: async ({ c, caller, params }) => {
-      if (!(await alertsObject(c.env).remove(params.id, author(c, caller)))) throw unknownAlert(params.id);
+    handle: async ({ c, caller, params: { id } }) => {
+      if (!(await alertsObject(c.env).remove(id, author(c, caller)))) throw unknownAlert(id);
       return c.body(null, 204);
     },
   }),
   operation({
+    ...ofAlert,
     id: 'testAlert',
     method: 'post',
     path: '/alerts/{id}/test',
     summary: 'Send a test message',
     description: 'At once, also while the alert is muted, and once: it is not sent again if it fails.',
-    access: { kind: 'full_admin' },
-    params: { id: AlertId },
     responses: { 200: json(AlertTestBody, 'Whether the receiver has taken it.') },
-    errors: ['unknown_alert'],
-    handle: async ({ c, caller, params }) => {
-      const test = await alertsObject(c.env).sendTest(params.id, author(c, caller));
-      if (test === null) throw unknownAlert(params.id);
+    handle: async ({ c, caller, params: { id } }) => {
+      const test = await alertsObject(c.env).sendTest(id, author(c, caller));
+      if (test === null) throw unknownAlert(id);
       return c.json<v.InferOutput<typeof AlertTestBody>>({ ...test });
     },
   }),
@@ -115,13 +115,11 @@ function author(c: AppContext, caller: Caller): AlertAuthor {
   return { actor: { id, name }, ...callOrigin(c), origin: new URL(c.req.url).origin };
 }
 
-/** @param id null: of a new one */
-function changed(change: AlertChange, id: string | null) {
+/** The alert as it is stored now. */
+function stored(change: AlertCreation | Exclude<AlertChange, { readonly kind: 'unknown' }>) {
   switch (change.kind) {
     case 'done':
       return change.alert;
-    case 'unknown':
-      throw unknownAlert(id ?? '');
     case 'too_many':
       throw new ApiError('too_many_alerts', `There are ${change.limit} alerts already. Delete one that is not needed.`);
     case 'invalid':
