@@ -249,6 +249,8 @@ describe('a restart', () => {
     vi.setSystemTime(Date.now() + MINUTE_MS);
     await runDurableObjectAlarm(alertsObject());
     await waitFor('the message', () => receivers.received(receiver).length === 1);
+    // Later than the attempt can take: the alarm is for the case that the object is lost.
+    expect(await nextAlertsAlarm()).toBeGreaterThan(Date.now() + 30_000);
     await restartAlerts();
     receivers.answer(receiver, () => new Response('ok'));
     expect((await told()).runs).toEqual([run, run]);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import type { Occurrence } from '#protocol/alerts';
 import type { BrakeCreated } from '#protocol/brakes';
 import { waitFor } from '#testing/wait-for';
+import { Composer } from '../durable/alerts/compose.ts';
 import { sha256 } from '../shared/hash.ts';
 import { sweep } from '../src/sweep.ts';
 import {
@@ -23,6 +24,7 @@ import { call, newToken, refusal } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -47,6 +49,14 @@ async function passUntil(ms: number): Promise<void> {
     await passAlerts(Math.max(0, at - Date.now()));
   }
   vi.setSystemTime(until);
+}
+
+/** Begins maintenance, until the end of the test at most. @returns its id */
+async function silencedBy(scope: { jobs: string; machines?: string }, ms = HOUR_MS): Promise<string> {
+  const body = { ...scope, until: new Date(Date.now() + ms).toISOString(), kill: false };
+  const response = await call('POST', '/brakes', { body });
+  onTestFinished(async () => void (await env.DB.exec('DELETE FROM brakes')));
+  return (await response.json<v.InferOutput<typeof BrakeCreated>>()).brake.id;
 }
 
 const failing = () => new Response('no', { status: 500 });
@@ -111,6 +121,14 @@ describe('an occurrence', () => {
     expect(receivers.firstOccurrence(killing)).toMatchObject({
       links: { page, kill: expect.stringMatching(/^https:\/\/leash\.test\/k\/[\w-]{43}$/) },
     });
+
+    // One that has ended until then is not killable any more.
+    const who = newIdentity('alert-over');
+    await (await TestWrapper.connect(who)).completed();
+    await report(occurrence({ kind: 'slow', isAlive: true, job: who.job, run: who.run }));
+    await passUntil(HOUR_MS);
+    expect(receivers.firstOccurrence(killing, 1)).toMatchObject({ run: who.run });
+    expect(receivers.firstOccurrence(killing, 1)?.links.kill).toBeUndefined();
   });
 });
 
@@ -170,6 +188,30 @@ describe('a receiver that fails', () => {
     });
   });
 
+  test('gets it again after 5 s, 10 s and so on, at most 15 minutes, or after as long as it asks for', async () => {
+    const times: number[] = [];
+    const askingFor = (seconds: number) => () => {
+      times.push(Date.now());
+      return new Response('no', { status: 503, headers: { 'Retry-After': String(seconds) } });
+    };
+    const url = receivers.open(askingFor(0));
+    await newAlert(url);
+    await report(occurrence());
+    await passUntil(2 * HOUR_MS);
+    receivers.answer(url, askingFor(30 * 60));
+    await passUntil(2 * HOUR_MS);
+    const pauses = times.slice(1).map((time, nth) => time - (times[nth] ?? 0));
+    const asked = pauses.splice(pauses.findIndex((pause) => pause >= 30 * MINUTE_MS));
+    expect(asked.length).toBeGreaterThan(2);
+    expect(new Set(asked)).toEqual(new Set([30 * MINUTE_MS]));
+    expect(pauses.length).toBeGreaterThan(10);
+    pauses.forEach((pause, nth) => {
+      const most = Math.min(15 * MINUTE_MS, 5 * SECOND_MS * 2 ** nth);
+      expect(pause).toBeGreaterThanOrEqual(most / 2);
+      expect(pause).toBeLessThanOrEqual(most);
+    });
+  });
+
   test('is given up after a day, which is shown', async () => {
     const url = receivers.open(failing);
     const { id } = await newAlert(url);
@@ -212,11 +254,29 @@ describe('a receiver that fails', () => {
   });
 
   test('is shown, and announced once by the channel of another rule', async () => {
-    const [broken, other] = [receivers.open(failing), receivers.open()];
+    const [broken, alsoBroken, muted, other] = [
+      receivers.open(failing),
+      receivers.open(failing),
+      receivers.open(),
+      receivers.open(),
+    ];
     const { id } = await newAlert(broken, { name: 'pager' });
-    await newAlert(other, { name: 'chat', on: ['lost'] });
+    // None of these can announce it: the same channel, one that fails, and one that is muted. They come first.
+    await newAlert(broken, { on: ['lost'] });
+    const { id: failed } = await newAlert(alsoBroken, { on: ['lost'] });
+    await call('POST', `/alerts/${failed}/test`);
+    await newAlert(muted, { on: ['lost'], muted_until: new Date(Date.now() + DAY_MS).toISOString() });
+    vi.setSystemTime(Date.now() + SECOND_MS);
+    const announcer = await newAlert(other, { name: 'chat', on: ['lost'] });
+    await silencedBy({ jobs: 'leash' });
     await report(occurrence());
+    await passAlerts(GROUP_MS);
+    expect(receivers.received(broken)).toHaveLength(1);
+    expect((await getAlert(announcer.id)).deliveries).toEqual([]);
     await passUntil(10 * MINUTE_MS);
+    for (const url of [broken, alsoBroken, muted]) {
+      expect(receivers.received(url).map(({ kinds }) => kinds)).not.toContainEqual(['channel_broken']);
+    }
     expect(await getAlert(id)).toMatchObject({
       broken_since: expect.any(String),
       last_failure: { at: expect.any(String), error: expect.stringContaining('500') },
@@ -231,15 +291,22 @@ describe('a receiver that fails', () => {
     receivers.answer(broken, working);
     await passUntil(HOUR_MS);
     expect((await getAlert(id)).broken_since).toBeNull();
+    receivers.answer(broken, failing);
+    await report(occurrence());
+    await passUntil(HOUR_MS);
+    expect(receivers.received(other)).toHaveLength(2);
+    expect(receivers.received(muted)).toEqual([]);
   });
 
-  test('is announced by the rules that ask for it, if any do', async () => {
-    const [broken, chosen, other] = [receivers.open(failing), receivers.open(), receivers.open()];
-    await newAlert(broken);
+  test('for good is announced at once, by the rules that ask for it, if any do', async () => {
+    const gone = () => new Response('no such hook', { status: 410 });
+    const [broken, chosen, other] = [receivers.open(gone), receivers.open(), receivers.open()];
+    const { id } = await newAlert(broken);
     await newAlert(other, { on: ['lost'] });
     await newAlert(chosen, { on: ['channel_broken'] });
     await report(occurrence());
     await passUntil(10 * MINUTE_MS);
+    expect((await getAlert(id)).deliveries).toMatchObject([{ state: 'failed', attempts: 1 }]);
     expect(receivers.received(chosen)).toMatchObject([{ kinds: ['channel_broken'] }]);
     expect(receivers.received(other)).toEqual([]);
   });
@@ -275,12 +342,40 @@ test('a message whose channel is changed while it fails for good goes to the new
   expect(await getAlert(id)).toMatchObject({ broken_since: null, last_failure: null, deliveries: [{ error: null }] });
 });
 
+test('a message that could not be put together is tried again', async () => {
+  const url = receivers.open();
+  const { id } = await newAlert(url);
+  vi.spyOn(Composer.prototype, 'compose').mockRejectedValueOnce(new Error('a fault of ours'));
+  await report(occurrence());
+  await passAlerts(GROUP_MS);
+  expect(receivers.received(url)).toEqual([]);
+  await passUntil(MINUTE_MS);
+  expect(receivers.received(url)).toHaveLength(1);
+  expect((await getAlert(id)).deliveries).toMatchObject([{ state: 'delivered', attempts: 2 }]);
+});
+
+test('what waits is dropped with its rule, and nothing is left to be done', async () => {
+  const url = receivers.open(failing);
+  const { id } = await newAlert(url);
+  await report(occurrence());
+  await passAlerts(GROUP_MS);
+  await report(occurrence());
+  await call('DELETE', `/alerts/${id}`);
+  await passUntil(MINUTE_MS);
+  expect(receivers.received(url)).toHaveLength(1);
+  expect(await nextAlertsAlarm()).toBeNull();
+});
+
 describe('a rule is silent', () => {
   test('while it is muted, which ends by itself', async () => {
     const url = receivers.open();
     const { id } = await newAlert(url);
+    await report(occurrence({ job: 'held-back' }));
     const until = new Date(Date.now() + HOUR_MS).toISOString();
     await call('PATCH', `/alerts/${id}`, { body: { muted_until: until } });
+    await passUntil(HOUR_MS - SECOND_MS);
+    expect((await getAlert(id)).deliveries).toEqual([]);
+    // What it would report is sent only after the mute, but has happened before its end.
     const muted = occurrence({ job: 'muted' });
     await report(muted);
     await passUntil(HOUR_MS);
@@ -291,13 +386,23 @@ describe('a rule is silent', () => {
     expect(receivers.received(url)).toMatchObject([{ jobs: ['later'] }]);
   });
 
+  test('also with what waits to be sent again, which is shown', async () => {
+    const url = receivers.open(failing);
+    const { id } = await newAlert(url);
+    await report(occurrence());
+    await passAlerts(GROUP_MS);
+    receivers.answer(url, working);
+    await call('PATCH', `/alerts/${id}`, { body: { muted_until: new Date(Date.now() + HOUR_MS).toISOString() } });
+    await passUntil(2 * HOUR_MS);
+    expect(receivers.received(url)).toHaveLength(1);
+    const [delivery] = (await getAlert(id)).deliveries;
+    expect(delivery).toMatchObject({ state: 'failed', error: expect.stringContaining('muted') });
+  });
+
   test('of what an active brake or maintenance matches, also while D1 is away', async () => {
     const url = receivers.open();
     await newAlert(url);
-    const until = new Date(Date.now() + HOUR_MS).toISOString();
-    const body = { jobs: 'back*', machines: 'web*', until, kill: false };
-    expect((await call('POST', '/brakes', { body })).status).toBe(201);
-    onTestFinished(async () => void (await env.DB.exec('DELETE FROM brakes')));
+    await silencedBy({ jobs: 'back*', machines: 'web*' });
     await report(occurrence(), occurrence({ machine: 'db1' }));
     await passAlerts(GROUP_MS);
     expect(receivers.received(url)).toMatchObject([{ count: 1 }]);
@@ -323,13 +428,10 @@ test.each(['by itself', 'early'])(
     // From here on the rule holds back what comes.
     await report(occurrence({ machine: 'before' }));
     vi.setSystemTime(Date.now() + SECOND_MS);
-    const until = new Date(Date.now() + 10 * SECOND_MS).toISOString();
-    const created = await call('POST', '/brakes', { body: { jobs: 'backup', until, kill: false } });
-    const { brake } = await created.json<v.InferOutput<typeof BrakeCreated>>();
-    onTestFinished(async () => void (await env.DB.exec('DELETE FROM brakes')));
+    const brake = await silencedBy({ jobs: 'backup' }, 10 * SECOND_MS);
     await report(occurrence({ at: Date.now() + SECOND_MS }));
     vi.setSystemTime(Date.now() + 2 * SECOND_MS);
-    if (how === 'early') expect((await call('DELETE', `/brakes/${brake.id}`)).status).toBe(204);
+    if (how === 'early') expect((await call('DELETE', `/brakes/${brake}`)).status).toBe(204);
     await report(occurrence({ at: Date.now() + 9 * SECOND_MS, machine: 'after' }));
     await passAlerts(10 * SECOND_MS);
     await sweep(env);
@@ -379,6 +481,11 @@ describe('what is over', () => {
     await report(occurrence());
     await passUntil(HOUR_MS);
     await report(fine());
+    await silencedBy({ jobs: 'silenced' });
+    const silenced = { job: 'silenced' };
+    await report(occurrence(silenced));
+    await passUntil(2 * HOUR_MS);
+    await report(fine(silenced));
     await passUntil(HOUR_MS);
     expect(receivers.received(url)).toEqual([]);
   });
@@ -453,6 +560,11 @@ describe('a kill link', () => {
     expect(await object.useKillLink(second)).toBe(true);
     expect(await object.useKillLink(first)).toBe(false);
     expect(await object.killLink(first)).toMatchObject({ usedAt: Date.now() });
+    // Nor does the message bring a new one when it is sent again.
+    await passUntil(MINUTE_MS);
+    const all = await killLinks(url);
+    expect(all.length).toBeGreaterThan(2);
+    expect(await object.useKillLink(all.at(-1) ?? '')).toBe(false);
   });
 
   test('ends after a day, and with its rule', async () => {
@@ -463,6 +575,10 @@ describe('a kill link', () => {
     const [link = ''] = await killLinks(url);
     vi.setSystemTime(Date.now() + DAY_MS);
     expect(await alertsObject().useKillLink(link)).toBe(false);
+    expect(await alertsObject().killLink(link)).not.toBeNull();
+    await call('PATCH', `/alerts/${id}`, { body: { kill_link: false } });
+    expect(await alertsObject().killLink(link)).toBeNull();
+    await call('PATCH', `/alerts/${id}`, { body: { kill_link: true } });
     expect(await alertsObject().killLink(link)).not.toBeNull();
     await call('DELETE', `/alerts/${id}`);
     expect(await alertsObject().killLink(link)).toBeNull();

@@ -145,6 +145,10 @@ test('after its time, and after the end of its run, it kills nothing and says so
   expect((await open()).status).toBe(410);
   expect(await shows()).toMatch(/This link has expired.*sign in to Leash/);
 
+  addLink(who, { expiresAt: Date.now() - 1, usedAt: Date.now() - HOUR_MS });
+  expect((await open('POST')).status).toBe(303);
+  expect(await killsOf(who.job)).toEqual([]);
+
   await wrapper.completed();
   addLink(who);
   expect((await open('POST')).status).toBe(303);
