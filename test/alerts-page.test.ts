@@ -10,7 +10,7 @@ const browser = useBrowser();
 
 test('an alert is created, tested, edited, muted, unmuted and deleted', async () => {
   const { page } = browser;
-  const { channel, messages } = await startReceiver();
+  const { channel, messages, answer } = await startReceiver();
   await signInAs(page, environment(), environment().adminToken, '/alerts');
   const row = page.locator('.alert-row').filter({ hasText: 'page-alert' });
   const dialog = page.getByRole('dialog');
@@ -37,6 +37,15 @@ test('an alert is created, tested, edited, muted, unmuted and deleted', async ()
   await dialog.getByText('The receiver has taken the test message.').waitFor();
   expect(messages()).toMatchObject([{ alert: { name: 'page-alert' }, is_test: true }]);
   await dialog.getByRole('button', { name: 'Close' }).click();
+
+  answer(500);
+  await page.getByRole('button', { name: 'Test page-alert' }).click();
+  await dialog.getByText('The receiver answered 500').waitFor();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  // Also for whoever opens the page later.
+  await page.reload();
+  await row.getByText('channel broken since').waitFor();
+  await row.getByText(/^Failed .*: The receiver answered 500$/).waitFor();
 
   await page.getByRole('button', { name: 'Edit page-alert' }).click();
   await dialog.getByLabel('Machines').fill('web-*');

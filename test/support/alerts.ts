@@ -13,15 +13,18 @@ interface Receiver {
   readonly channel: { readonly kind: 'webhook'; readonly url: string; readonly secret: string };
   /** What it has received, each with a valid signature. */
   messages(): WebhookBody[];
+  /** From now on it answers with this status. */
+  answer(status: number): void;
 }
 
 /** A receiver on loopback, until the end of the test. */
 export async function startReceiver(): Promise<Receiver> {
   const received: { signature: string; body: string }[] = [];
+  let status = 204;
   const server = createServer((request, response) => {
     void readBody(request).then((body) => {
       received.push({ signature: String(request.headers['leash-signature']), body });
-      response.writeHead(204).end();
+      response.writeHead(status).end();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -33,6 +36,9 @@ export async function startReceiver(): Promise<Receiver> {
   return {
     channel: { kind: 'webhook', url, secret: SECRET },
     messages: () => received.map(({ signature, body }) => verified(signature, body)),
+    answer: (next) => {
+      status = next;
+    },
   };
 }
 
