@@ -2,7 +2,7 @@
 import type { Run } from '#protocol/api';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { carryOutKills, type FollowOptions } from '../kill/carry-out.ts';
-import { findRuns } from '../kill/find-runs.ts';
+import { adding, findRuns } from '../kill/find-runs.ts';
 import { showRuns } from '../kill/kill-command.ts';
 import type { KillFollower } from '../kill/kill-follower.ts';
 import { mannerText, previewNotes, runsText } from '../kill/preview.ts';
@@ -18,6 +18,7 @@ export interface BrakeArguments extends Omit<FollowOptions, 'options'> {
   readonly isDryRun: boolean;
 }
 
+const NOTHING_DONE = 'No brake was set, and nothing was killed.';
 /** A brake's kills are each run's own. */
 const OPTIONS = {};
 
@@ -27,7 +28,7 @@ export async function brakeCommand(args: BrakeArguments, context: OperatorContex
   if (!args.isConfirmed) {
     const answer = await confirm(runs.length === 0 ? 'Set it?' : `Set it, and kill ${runsText(runs)}?`);
     if (answer !== 'yes') {
-      context.output.note('Nothing was set, and nothing was killed.');
+      context.output.note(NOTHING_DONE);
       return answer === 'interrupted' ? EXIT.interrupted : EXIT.failed;
     }
   }
@@ -38,7 +39,7 @@ export async function brakeCommand(args: BrakeArguments, context: OperatorContex
 async function preview(args: BrakeArguments, context: OperatorContext): Promise<readonly Run[]> {
   const { jobs, machines } = args.order;
   const words = jobs.map((glob): Word => ({ kind: 'jobs', text: glob, glob, idPart: null }));
-  const found = await findRuns(context.api, { words, machines, instance: null });
+  const found = await findRuns(context.api, { words, machines, instance: null }).catch(adding(NOTHING_DONE));
   const what = `${titleOf(args)}: it kills what matches now, and later what matches as soon as it connects.`;
   if (found.kind === 'unlisted') {
     context.output.note(`The runs can't be listed: ${found.why}`);

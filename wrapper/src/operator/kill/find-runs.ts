@@ -21,14 +21,18 @@ export async function findRuns(api: ApiClient, selector: Selector): Promise<Foun
     const runs = new Map([...listed.flat(), ...named.flat()].map((run) => [refOf(run), run]));
     return { kind: 'listed', selection: selectRuns(selector, [...runs.values()], api.now()) };
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    if (isUnlisted(error)) {
-      const exitCode = error.exitCode === EXIT.notAllowed ? EXIT.notAllowed : EXIT.outOfReach;
-      return { kind: 'unlisted', why: error.message, exitCode };
-    }
-    // Of a kill that was already sent, the exit code alone would not tell it apart.
-    throw new OperatorError(`${error.message} Nothing was killed.`, error.exitCode);
+    if (!(error instanceof ApiError && isUnlisted(error))) throw error;
+    const exitCode = error.exitCode === EXIT.notAllowed ? EXIT.notAllowed : EXIT.outOfReach;
+    return { kind: 'unlisted', why: error.message, exitCode };
   }
+}
+
+/** Adds to an error what follows from it: from an error after something was sent, the exit code doesn't tell it apart. */
+export function adding(consequence: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof ApiError)) throw error;
+    throw new OperatorError(`${error.message} ${consequence}`, error.exitCode);
+  };
 }
 
 /** The index is unavailable, or the token may only kill. */

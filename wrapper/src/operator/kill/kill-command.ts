@@ -9,7 +9,7 @@ import { liveColumns } from '../run-table.ts';
 import { type Column, tableLines } from '../table.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
 import { carryOutKills, type FollowOptions, type KillsToSend } from './carry-out.ts';
-import { type FoundRuns, findRuns, startedSince } from './find-runs.ts';
+import { adding, type FoundRuns, findRuns, startedSince } from './find-runs.ts';
 import type { KillFollower } from './kill-follower.ts';
 import { startedLines } from './outcome.ts';
 import { lateText, mannerText, previewNotes, runsText } from './preview.ts';
@@ -39,7 +39,7 @@ interface Plan {
 
 export async function killCommand(args: KillArguments, context: OperatorContext): Promise<ExitCode> {
   const { api, output } = context;
-  const found = await findRuns(api, args.selector);
+  const found = await findRuns(api, args.selector).catch(adding('Nothing was killed.'));
   const planned =
     found.kind === 'listed' ? planListed(found.selection, args, context) : planUnlisted(found, args, context);
   if (typeof planned === 'number') return planned;

@@ -2,11 +2,13 @@ import { expect, test, vi } from 'vitest';
 import type { Brake } from '#protocol/brakes';
 import { parseBrake } from '../../../src/cli/subcommands/brake.ts';
 import { parseDrain } from '../../../src/cli/subcommands/drain.ts';
+import { parseKill } from '../../../src/cli/subcommands/kill.ts';
 import { parseMaintenance } from '../../../src/cli/subcommands/maintenance.ts';
 import { brakeCommand } from '../../../src/operator/brakes/brake-command.ts';
 import { drainCommand } from '../../../src/operator/brakes/drain-command.ts';
 import { endBrake } from '../../../src/operator/brakes/list-brakes.ts';
 import { EXIT } from '../../../src/operator/exit-codes.ts';
+import { killCommand } from '../../../src/operator/kill/kill-command.ts';
 import type { OperatorContext } from '../../../src/operator/operator-context.ts';
 import { Output } from '../../../src/operator/output.ts';
 import { aKill, aRun, aTarget } from '../../support/api-resources.ts';
@@ -52,6 +54,12 @@ async function brake(plane: OperatorPlane, ...words: string[]) {
   return operated(plane, (context) => brakeCommand(invocation.args, context));
 }
 
+async function kill(plane: OperatorPlane, ...words: string[]) {
+  const invocation = parseKill(words);
+  if (invocation === null) throw new Error('help was asked for');
+  return operated(plane, (context) => killCommand(invocation.args, context));
+}
+
 async function drain(plane: OperatorPlane, ...words: string[]) {
   const invocation = parseDrain(words);
   if (invocation === null) throw new Error('help was asked for');
@@ -88,6 +96,16 @@ test('a brake that has nothing to kill is set all the same, also if the runs can
   expect(printed).toContain("The runs can't be listed");
   expect(printed).toContain('Brake on all jobs on db-*: it kills what matches now');
   expect(printed).toContain('No run matches at the moment.');
+});
+
+test('what fails before anything was sent says so', async () => {
+  const plane = await OperatorPlane.start();
+  plane.refuse = () => ({ status: 401, code: 'unauthorized', detail: 'Unknown token.' });
+  await expect(brake(plane, 'backup', '--for', '1h', '--yes')).rejects.toMatchObject({
+    message: expect.stringMatching(/^Unknown token\..* No brake was set, and nothing was killed\.$/),
+    exitCode: EXIT.notAllowed,
+  });
+  await expect(kill(plane, 'backup', '--yes')).rejects.toThrow(/^Unknown token\..* Nothing was killed\.$/);
 });
 
 test('a dry run sets none', async () => {
