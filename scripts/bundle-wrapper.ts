@@ -12,12 +12,12 @@ import { ROOT } from './local/paths.ts';
 const PROLOGUE = `if (parseInt(process.versions.node, 10) < 18) {
 process.stderr.write("leash: Node.js " + process.version + " is too old: leash needs 18 or later\\n"); process.exit(255); }
 (function () {
-const __builtin = (name) => {
+const __lazy = (name) => {
   let loaded;
   const load = () => (loaded ??= require(name));
   return new Proxy({}, { get: (_, key) => (key === "default" ? load() : load()[key]) });
 };
-const __loaded = (name) => ({ __proto__: require(name), default: require(name) });`;
+const __eager = (name) => ({ __proto__: require(name), default: require(name) });`;
 const EPILOGUE = '})();';
 
 /**
@@ -38,6 +38,9 @@ export async function bundleWrapper(outfile: string, sourceMap: 'external' | 'in
     target: 'node18',
     logLevel: 'warning',
     legalComments: 'none',
+    // Each start reads all of it, and the command waits for that. Names stay, for a stack trace that a person reads.
+    minifyWhitespace: true,
+    lineLimit: 160,
     sourcemap: sourceMap,
     define: { __LEASH_VERSION__: JSON.stringify(await packageVersion()) },
     // ws tries these native add-ons and does without them.
@@ -58,12 +61,14 @@ const ALWAYS_LOADED: ReadonlySet<string> = new Set(['node:fs', 'node:os', 'node:
  * also copy all that it exports.
  */
 function importLazily(program: string): string {
-  const imports = /\b(import_\w+ = )(?:__toESM\(require\("(node:[\w/]+)"\)(?:, 1)?\)|require\("(node:[\w/]+)"\))/g;
+  const imports =
+    /\b(import_\w+\s*=\s*)(?:__toESM\(require\("(node:[\w/]+)"\)(?:,\s*1)?\)|require\("(node:[\w/]+)"\))/g;
   let count = 0;
-  const changed = program.replace(imports, (_, assigned: string, withDefault?: string, named?: string) => {
+  const changed = program.replace(imports, (whole: string, assigned: string, withDefault?: string, named?: string) => {
     count += 1;
     const name = withDefault ?? named ?? '';
-    return `${assigned}${ALWAYS_LOADED.has(name) ? '__loaded' : '__builtin'}("${name}")`;
+    // As long as before, so that the source map still fits what follows on the line.
+    return `${assigned}${ALWAYS_LOADED.has(name) ? '__eager' : '__lazy'}("${name}")`.padEnd(whole.length);
   });
   if (count === 0) throw new Error('esbuild imports Node’s modules in another way than expected');
   return changed;
