@@ -8,15 +8,8 @@ import { shortId } from '../../operator/find-run.ts';
 import { take } from '../../operator/list-runs.ts';
 import { relativeTime } from '../../operator/relative-time.ts';
 import type { Column } from '../../operator/table.ts';
-import { count, type Moment, moment, momentText, oneOf, readFlags } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { count, type Moment, moment, momentText, oneOf } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const DEFAULT_LIMIT = 50;
 
@@ -34,9 +27,9 @@ Options:
   --subject TEXT         only entries about this job, token id or operation
   --since TIME           only entries after TIME: 2h, 3d, 2026-01-31, 2026-01-31T12:00:00Z
   -n, --limit N          at most N; default ${DEFAULT_LIMIT}, with --since no limit
-${OPERATOR_HELP}`;
+${operatorHelp()}`;
 
-interface AuditOptions extends OperatorOptions {
+interface AuditOptions {
   readonly action: AuditAction | null;
   readonly actor: string | null;
   readonly subject: string | null;
@@ -44,45 +37,36 @@ interface AuditOptions extends OperatorOptions {
   readonly limit: number;
 }
 
-function parseAudit(argv: readonly string[]): AuditOptions | null {
-  const text = { type: 'string' } as const;
-  const flags = readFlags(
-    argv,
-    { ...OPERATOR_FLAGS, action: text, actor: text, subject: text, since: text, limit: { ...text, short: 'n' } },
-    'leash audit takes no arguments',
-  );
-  if (flags.help) return null;
-  return {
-    ...readOperatorFlags(flags),
+/** A newer control plane may have more actions. */
+const Entry = v.object({ ...AuditEntry.entries, action: v.string() });
+type Entry = v.InferOutput<typeof Entry>;
+
+const text = { type: 'string' } as const;
+
+export const subcommand = defineOperatorSubcommand({
+  help: HELP,
+  flags: { action: text, actor: text, subject: text, since: text, limit: { ...text, short: 'n' } },
+  onWord: 'leash audit takes no arguments',
+  read: (flags): AuditOptions => ({
     action: oneOf('--action', AUDIT_ACTIONS, flags.action),
     actor: flags.actor ?? null,
     subject: flags.subject ?? null,
     since: moment('--since', flags.since),
     limit: count('--limit', flags.limit, flags.since === undefined ? DEFAULT_LIMIT : Number.POSITIVE_INFINITY),
-  };
-}
-
-/** A newer control plane may have more actions. */
-const Entry = v.object({ ...AuditEntry.entries, action: v.string() });
-type Entry = v.InferOutput<typeof Entry>;
-
-export const subcommand = defineSubcommand({
-  help: HELP,
-  parse: parseAudit,
-  run: (options, program) =>
-    runOperator(options, program, async ({ api, output }) => {
-      const entries = await take(readEntries(options, api), options.limit);
-      if (options.asJson) output.json(entries.map(({ raw }) => raw));
-      else if (entries.length === 0) output.note('no entries');
-      else {
-        const isTerminal = output.terminal.columns !== null;
-        output.table(
-          columns(api.now(), isTerminal),
-          entries.map(({ value }) => value),
-        );
-      }
-      return EXIT.done;
-    }),
+  }),
+  run: async (options, { api, output }) => {
+    const entries = await take(readEntries(options, api), options.limit);
+    if (options.asJson) output.json(entries.map(({ raw }) => raw));
+    else if (entries.length === 0) output.note('no entries');
+    else {
+      const isTerminal = output.terminal.columns !== null;
+      output.table(
+        columns(api.now(), isTerminal),
+        entries.map(({ value }) => value),
+      );
+    }
+    return EXIT.done;
+  },
 });
 
 /** Denied requests of an hour share an entry, which stays where it was stored first. */

@@ -1,16 +1,9 @@
 /** `leash brake`. */
-import { type BrakeArguments, brakeCommand } from '../../operator/brakes/brake-command.ts';
-import { canAsk } from '../../operator/prompt.ts';
+import { brakeCommand } from '../../operator/brakes/brake-command.ts';
 import { BRAKE_FLAGS, readEnd, readGlobs } from '../brake-flags.ts';
-import { duration, readFlagsAndWords, reason, UsageError } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { reason, UsageError } from '../flags.ts';
+import { FOLLOW_FLAGS, readFollow } from '../follow-flags.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const HELP = `leash brake: stop jobs, and keep them stopped for a while.
 
@@ -36,59 +29,31 @@ Options:
   --wait DURATION        how long to wait for the kills; default: the longest grace period and a
                          minute
   --no-wait              return as soon as the brake is set
-${OPERATOR_HELP.replace(
-  '2 usage, 3 not found, 4 not allowed, 6 out of reach',
-  `2 usage, 4 not allowed, 5 the kills are not over
+${operatorHelp({
+  exitCodes: `0 done, 1 failed, 2 usage, 4 not allowed, 5 the kills are not over
 in time, 6 out of reach, 130 Ctrl-C. 1 also means that a process survives or that a run is lost.
 After 1, 5, 6 and 130 a brake that was set stands all the same.`,
-)}`;
+})}`;
 
-interface BrakeInvocation {
-  readonly operator: OperatorOptions;
-  readonly args: BrakeArguments;
-}
-
-export function parseBrake(argv: readonly string[]): BrakeInvocation | null {
-  const { values: flags, positionals } = readFlagsAndWords(argv, {
-    ...OPERATOR_FLAGS,
+export const subcommand = defineOperatorSubcommand({
+  help: HELP,
+  flags: {
     ...BRAKE_FLAGS,
+    ...FOLLOW_FLAGS,
     machine: { type: 'string', multiple: true },
-    yes: { type: 'boolean', short: 'y' },
-    'dry-run': { type: 'boolean', short: 'n' },
-    wait: { type: 'string' },
-    'no-wait': { type: 'boolean' },
-  });
-  if (flags.help) return null;
-  if (positionals.length === 0) throw new UsageError("name what to brake: a job or a glob; '*' is every job");
-  if (flags.wait !== undefined && flags['no-wait']) throw new UsageError('--wait and --no-wait are mutually exclusive');
-  const operator = readOperatorFlags(flags);
-  return {
-    operator,
-    args: {
+  },
+  read: (flags, words) => {
+    if (words.length === 0) throw new UsageError("name what to brake: a job or a glob; '*' is every job");
+    return {
+      ...readFollow(flags),
       order: {
-        jobs: readGlobs('JOB', positionals),
+        jobs: readGlobs('JOB', words),
         machines: readGlobs('--machine', flags.machine ?? []),
         forMs: readEnd(flags.for),
         reason: reason(flags.reason),
         kill: true,
       },
-      isConfirmed: flags.yes ?? false,
-      isDryRun: flags['dry-run'] ?? false,
-      waitMs: flags['no-wait'] ? 0 : duration('--wait', flags.wait),
-      asJson: operator.asJson,
-    },
-  };
-}
-
-export const subcommand = defineSubcommand({
-  help: HELP,
-  parse: parseBrake,
-  run: ({ operator, args }, program) => {
-    if (!args.isConfirmed && !args.isDryRun && !canAsk()) {
-      throw new UsageError(
-        'there is no terminal to ask on: add --yes to set it without asking, or --dry-run to see what would be killed',
-      );
-    }
-    return runOperator(operator, program, (context) => brakeCommand(args, context));
+    };
   },
+  run: brakeCommand,
 });

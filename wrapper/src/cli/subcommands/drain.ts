@@ -1,15 +1,8 @@
 /** `leash drain`. */
-import { type DrainArguments, drainCommand } from '../../operator/brakes/drain-command.ts';
+import { drainCommand } from '../../operator/brakes/drain-command.ts';
 import { BRAKE_FLAGS, readEnd, readGlobs } from '../brake-flags.ts';
-import { duration, readFlagsAndWords, reason, UsageError } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { duration, reason, UsageError } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const HELP = `leash drain: begin maintenance of machines, and wait until nothing runs there.
 
@@ -31,46 +24,27 @@ Options:
                          it, say what runs there
   --kill-after DURATION  after this time, kill what still runs there; with --wait only
   --reason TEXT          why; shown with it, and in the audit log
-${OPERATOR_HELP.replace(
-  '0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, 6 out of reach',
-  `0 done: with --wait, nothing runs there. 1 failed, also if a run that was there is
+${operatorHelp({
+  exitCodes: `0 done: with --wait, nothing runs there. 1 failed, also if a run that was there is
 lost, so that whether it still runs is unknown. 2 usage, 4 not allowed, 5 not empty in time,
 6 out of reach, 130 Ctrl-C`,
-)}`;
+})}`;
 
-interface DrainInvocation {
-  readonly operator: OperatorOptions;
-  readonly args: DrainArguments;
-}
-
-export function parseDrain(argv: readonly string[]): DrainInvocation | null {
-  const { values: flags, positionals } = readFlagsAndWords(argv, {
-    ...OPERATOR_FLAGS,
-    ...BRAKE_FLAGS,
-    wait: { type: 'boolean' },
-    'kill-after': { type: 'string' },
-  });
-  if (flags.help) return null;
-  if (positionals.length === 0) throw new UsageError('name the machine to drain');
-  const isWaiting = flags.wait ?? false;
-  const killAfterMs = duration('--kill-after', flags['kill-after']);
-  if (killAfterMs !== null && !isWaiting) throw new UsageError('--kill-after requires --wait');
-  const operator = readOperatorFlags(flags);
-  return {
-    operator,
-    args: {
-      machines: readGlobs('MACHINE', positionals),
+export const subcommand = defineOperatorSubcommand({
+  help: HELP,
+  flags: { ...BRAKE_FLAGS, wait: { type: 'boolean' }, 'kill-after': { type: 'string' } },
+  read: (flags, words) => {
+    if (words.length === 0) throw new UsageError('name the machine to drain');
+    const isWaiting = flags.wait ?? false;
+    const killAfterMs = duration('--kill-after', flags['kill-after']);
+    if (killAfterMs !== null && !isWaiting) throw new UsageError('--kill-after requires --wait');
+    return {
+      machines: readGlobs('MACHINE', words),
       forMs: readEnd(flags.for),
       reason: reason(flags.reason),
       isWaiting,
       killAfterMs,
-      asJson: operator.asJson,
-    },
-  };
-}
-
-export const subcommand = defineSubcommand({
-  help: HELP,
-  parse: parseDrain,
-  run: ({ operator, args }, program) => runOperator(operator, program, (context) => drainCommand(args, context)),
+    };
+  },
+  run: drainCommand,
 });

@@ -10,15 +10,8 @@ import { hasAny, matchesAny } from '../../operator/list-runs.ts';
 import { relativeTime } from '../../operator/relative-time.ts';
 import { ageText, stateText, styleOfRun } from '../../operator/run-table.ts';
 import type { Column } from '../../operator/table.ts';
-import { listed, name, readFlagsAndWords } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { listed, name } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const HELP = `leash jobs: list jobs, with what runs of them and how they ended last.
 
@@ -32,41 +25,31 @@ it is late, or missed since the next one is due.
 Options:
   --tag NAME             only jobs whose newest run has this tag; may be repeated, or several with
                          commas
-${OPERATOR_HELP}`;
+${operatorHelp()}`;
 
-interface JobsOptions extends OperatorOptions {
+interface JobsOptions {
   readonly jobs: readonly string[];
   readonly tags: readonly string[];
 }
 
-function parseJobs(argv: readonly string[]): JobsOptions | null {
-  const { values: flags, positionals } = readFlagsAndWords(argv, {
-    ...OPERATOR_FLAGS,
-    tag: { type: 'string', multiple: true },
-  });
-  if (flags.help) return null;
-  return {
-    ...readOperatorFlags(flags),
-    jobs: positionals.map((glob) => name('JOB', Glob, glob)),
-    tags: listed(flags.tag).map((tag) => name('--tag', Tag, tag)),
-  };
-}
-
-export const subcommand = defineSubcommand({
+export const subcommand = defineOperatorSubcommand({
   help: HELP,
-  parse: parseJobs,
-  run: (options, program) =>
-    runOperator(options, program, async ({ api, output }) => {
-      const jobs = await matchingJobs(api, options);
-      if (options.asJson) output.json(jobs.map(({ raw }) => raw));
-      else if (jobs.length === 0) output.note(isFiltered(options) ? 'no jobs match' : 'no jobs have run yet');
-      else
-        output.table(
-          columns(api.now(), await brokenStates(api)),
-          jobs.map(({ value }) => value),
-        );
-      return jobs.length === 0 && isFiltered(options) ? EXIT.notFound : EXIT.done;
-    }),
+  flags: { tag: { type: 'string', multiple: true } },
+  read: (flags, words): JobsOptions => ({
+    jobs: words.map((glob) => name('JOB', Glob, glob)),
+    tags: listed(flags.tag).map((tag) => name('--tag', Tag, tag)),
+  }),
+  run: async (options, { api, output }) => {
+    const jobs = await matchingJobs(api, options);
+    if (options.asJson) output.json(jobs.map(({ raw }) => raw));
+    else if (jobs.length === 0) output.note(isFiltered(options) ? 'no jobs match' : 'no jobs have run yet');
+    else
+      output.table(
+        columns(api.now(), await brokenStates(api)),
+        jobs.map(({ value }) => value),
+      );
+    return jobs.length === 0 && isFiltered(options) ? EXIT.notFound : EXIT.done;
+  },
 });
 
 async function matchingJobs(api: ApiClient, { jobs: names, tags }: JobsOptions): Promise<Received<Job>[]> {

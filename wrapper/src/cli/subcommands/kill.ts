@@ -3,19 +3,12 @@ import * as v from 'valibot';
 import { KILL_SIGNALS, KillSignal } from '#protocol/kill';
 import { MAX_GRACE_MS } from '#protocol/limits';
 import { Glob, InstanceName } from '#protocol/names';
-import { type KillArguments, killCommand } from '../../operator/kill/kill-command.ts';
+import { killCommand } from '../../operator/kill/kill-command.ts';
 import type { KillOptions } from '../../operator/kill/selection.ts';
 import { parseWord, type Word } from '../../operator/kill/words.ts';
-import { canAsk } from '../../operator/prompt.ts';
-import { duration, name, readFlagsAndWords, reason, signalName, UsageError } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { duration, name, reason, signalName, UsageError } from '../flags.ts';
+import { FOLLOW_FLAGS, readFollow } from '../follow-flags.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const HELP = `leash kill: stop runs, with everything that they have started.
 
@@ -54,24 +47,19 @@ Confirming and waiting:
   --no-wait              return as soon as the kill is stored
 
 General:
-${OPERATOR_HELP.replace(
-  '2 usage, 3 not found, 4 not allowed, 6 out of reach',
-  `2 usage, 3 nothing matches, 4 not allowed,
+${operatorHelp({
+  exitCodes: `0 done, 1 failed, 2 usage, 3 nothing matches, 4 not allowed,
 5 not over in time, 6 out of reach, 130 Ctrl-C. 1 also means that a process survives or that a run
 is lost. After 5, 6 and 130 a kill that was stored is carried out all the same.`,
-)}`;
+})}`;
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 
-interface KillInvocation {
-  readonly operator: OperatorOptions;
-  readonly args: KillArguments;
-}
-
-export function parseKill(argv: readonly string[]): KillInvocation | null {
-  const { values: flags, positionals } = readFlagsAndWords(argv, {
-    ...OPERATOR_FLAGS,
+export const subcommand = defineOperatorSubcommand({
+  help: HELP,
+  flags: {
+    ...FOLLOW_FLAGS,
     machine: { type: 'string', multiple: true },
     instance: text,
     'include-late': flag,
@@ -80,35 +68,23 @@ export function parseKill(argv: readonly string[]): KillInvocation | null {
     force: flag,
     'include-related': flag,
     reason: text,
-    yes: { ...flag, short: 'y' },
-    'dry-run': { ...flag, short: 'n' },
-    wait: text,
-    'no-wait': flag,
-  });
-  if (flags.help) return null;
-  const machines = (flags.machine ?? [])
-    .flatMap((list) => list.split(','))
-    .map((glob) => name('--machine', Glob, glob));
-  const instance = flags.instance === undefined ? null : name('--instance', InstanceName, flags.instance);
-  if (positionals.length === 0 && machines.length === 0 && instance === null)
-    throw new UsageError("name what to kill: a job, a run, or --machine; leash kill '*' kills every run");
-  if (flags.wait !== undefined && flags['no-wait']) throw new UsageError('--wait and --no-wait are mutually exclusive');
-  const isConfirmed = flags.yes ?? false;
-  const isDryRun = flags['dry-run'] ?? false;
-  const operator = readOperatorFlags(flags);
-  return {
-    operator,
-    args: {
-      selector: { words: positionals.map(wordOf), machines, instance },
+  },
+  read: (flags, words) => {
+    const machines = (flags.machine ?? [])
+      .flatMap((list) => list.split(','))
+      .map((glob) => name('--machine', Glob, glob));
+    const instance = flags.instance === undefined ? null : name('--instance', InstanceName, flags.instance);
+    if (words.length === 0 && machines.length === 0 && instance === null)
+      throw new UsageError("name what to kill: a job, a run, or --machine; leash kill '*' kills every run");
+    return {
+      ...readFollow(flags),
+      selector: { words: words.map(wordOf), machines, instance },
       options: readOptions(flags),
       includeLate: flags['include-late'] ?? false,
-      isConfirmed,
-      isDryRun,
-      waitMs: flags['no-wait'] ? 0 : duration('--wait', flags.wait),
-      asJson: operator.asJson,
-    },
-  };
-}
+    };
+  },
+  run: killCommand,
+});
 
 function wordOf(word: string): Word {
   const parsed = parseWord(word);
@@ -145,19 +121,3 @@ function killSignal(given: string): KillSignal {
   const known = KILL_SIGNALS.map((each) => each.slice('SIG'.length)).join(', ');
   throw new UsageError(`--signal ${given}: a kill can begin with ${known}`);
 }
-
-function requireConfirmation({ isConfirmed, isDryRun }: KillArguments): void {
-  if (isConfirmed || isDryRun || canAsk()) return;
-  throw new UsageError(
-    'there is no terminal to ask on: add --yes to kill without asking, or --dry-run to see what would be killed',
-  );
-}
-
-export const subcommand = defineSubcommand({
-  help: HELP,
-  parse: parseKill,
-  run: ({ operator, args }, program) => {
-    requireConfirmation(args);
-    return runOperator(operator, program, (context) => killCommand(args, context));
-  },
-});

@@ -15,15 +15,8 @@ import type { Output } from '../../operator/output.ts';
 import { exactTime, relativeTime } from '../../operator/relative-time.ts';
 import type { Column } from '../../operator/table.ts';
 import type { Terminal } from '../../operator/terminal.ts';
-import { count, listed, name, oneOf, readFlagsAndWords, UsageError } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { count, listed, name, oneOf, UsageError } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp, type SharedArguments } from '../operator-subcommand.ts';
 
 const DEFAULT_LIMIT = 20;
 /** How many of the newest kills are searched for a part of an id. */
@@ -45,41 +38,32 @@ Options:
   --state STATE          only in this state: queued, delivered, settled, expired; may be repeated,
                          or several with commas
   -n, --limit N          at most N; default ${DEFAULT_LIMIT}
-${OPERATOR_HELP}`;
+${operatorHelp()}`;
 
-interface KillsOptions extends OperatorOptions {
-  readonly id: string | null;
+interface KillsOptions extends SharedArguments {
   readonly job: string | null;
   readonly states: readonly KillState[];
   readonly limit: number;
 }
 
-function parseKills(argv: readonly string[]): KillsOptions | null {
-  const { values: flags, positionals } = readFlagsAndWords(argv, {
-    ...OPERATOR_FLAGS,
+export const subcommand = defineOperatorSubcommand({
+  help: HELP,
+  flags: {
     job: { type: 'string' },
     state: { type: 'string', multiple: true },
     limit: { type: 'string', short: 'n' },
-  });
-  if (flags.help) return null;
-  const [id, ...others] = positionals;
-  if (others.length > 0) throw new UsageError('leash kills takes one ID at most');
-  return {
-    ...readOperatorFlags(flags),
-    id: id === undefined ? null : id.toUpperCase(),
-    job: flags.job === undefined ? null : name('--job', JobName, flags.job),
-    states: listed(flags.state).flatMap((state) => oneOf('--state', KILL_STATES, state) ?? []),
-    limit: count('--limit', flags.limit, DEFAULT_LIMIT),
-  };
-}
-
-export const subcommand = defineSubcommand({
-  help: HELP,
-  parse: parseKills,
-  run: (options, program) =>
-    runOperator(options, program, ({ api, output }) =>
-      options.id === null ? showKills(options, api, output) : showKill(options.id, options, api, output),
-    ),
+  },
+  read: (flags, [id, ...others]) => {
+    if (others.length > 0) throw new UsageError('leash kills takes one ID at most');
+    return {
+      id: id === undefined ? null : id.toUpperCase(),
+      job: flags.job === undefined ? null : name('--job', JobName, flags.job),
+      states: listed(flags.state).flatMap((state) => oneOf('--state', KILL_STATES, state) ?? []),
+      limit: count('--limit', flags.limit, DEFAULT_LIMIT),
+    };
+  },
+  run: (options, { api, output }) =>
+    options.id === null ? showKills(options, api, output) : showKill(options.id, options, api, output),
 });
 
 async function showKills(
@@ -116,7 +100,7 @@ function scopeText(kill: Kill, { columns: room }: Terminal): string {
   return kill.run === null || room === null ? killScope(kill) : `run ${shortId(kill.run)}`;
 }
 
-async function showKill(id: string, { asJson }: KillsOptions, api: ApiClient, output: Output): Promise<ExitCode> {
+async function showKill(id: string, { asJson }: SharedArguments, api: ApiClient, output: Output): Promise<ExitCode> {
   const { value: kill, raw } = await findKill(api, id);
   if (asJson) {
     output.json(raw);

@@ -1,15 +1,8 @@
 /** `leash logs`. */
 import { Glob, JobName } from '#protocol/names';
-import { type LogsArguments, logsCommand } from '../../operator/logs/logs-command.ts';
-import { duration, name, readFlagsAndWords, UsageError } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { logsCommand } from '../../operator/logs/logs-command.ts';
+import { duration, name, oneOf, UsageError } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const HELP = `leash logs: print what runs have printed, and follow it.
 
@@ -38,17 +31,14 @@ Options:
                          always gets the exact bytes
 
 General:
-${OPERATOR_HELP.replace("print the API's own JSON", 'with -f: one frame of output a line')}`;
+${operatorHelp({ json: 'with -f: one frame of output a line' })}`;
 
-interface LogsInvocation {
-  readonly operator: OperatorOptions;
-  readonly args: LogsArguments;
-}
+const text = { type: 'string' } as const;
+const STREAMS = ['stdout', 'stderr'] as const;
 
-function parseLogs(argv: readonly string[]): LogsInvocation | null {
-  const text = { type: 'string' } as const;
-  const { values: flags, positionals } = readFlagsAndWords(argv, {
-    ...OPERATOR_FLAGS,
+export const subcommand = defineOperatorSubcommand({
+  help: HELP,
+  flags: {
     follow: { type: 'boolean', short: 'f' },
     tail: text,
     since: text,
@@ -56,36 +46,23 @@ function parseLogs(argv: readonly string[]): LogsInvocation | null {
     job: text,
     machine: { type: 'string', multiple: true },
     raw: { type: 'boolean' },
-  });
-  if (flags.help) return null;
-  const [word, ...others] = positionals;
-  if (word === undefined || others.length > 0) throw new UsageError('leash logs takes one argument: a run or a job');
-  if (flags.json && !flags.follow)
-    throw new UsageError('--json requires -f: without it the output is printed as it is');
-  const { stream } = flags;
-  if (stream !== undefined && stream !== 'stdout' && stream !== 'stderr')
-    throw new UsageError(`--stream ${stream}: use stdout or stderr`);
-  if (flags.tail !== undefined && !/^\d{1,9}$/.test(flags.tail))
-    throw new UsageError(`--tail ${flags.tail}: not a number of lines`);
-  const operator = readOperatorFlags(flags);
-  return {
-    operator,
-    args: {
+  },
+  read: (flags, [word, ...others]) => {
+    if (word === undefined || others.length > 0) throw new UsageError('leash logs takes one argument: a run or a job');
+    if (flags.json && !flags.follow)
+      throw new UsageError('--json requires -f: without it the output is printed as it is');
+    if (flags.tail !== undefined && !/^\d{1,9}$/.test(flags.tail))
+      throw new UsageError(`--tail ${flags.tail}: not a number of lines`);
+    return {
       word: name('RUN or JOB', JobName, word),
       job: flags.job === undefined ? null : name('--job', JobName, flags.job),
       machines: (flags.machine ?? []).map((glob) => name('--machine', Glob, glob)),
       tail: flags.tail === undefined ? null : Number(flags.tail),
       sinceMs: duration('--since', flags.since),
-      stream: stream ?? null,
+      stream: oneOf('--stream', STREAMS, flags.stream),
       follows: flags.follow ?? false,
       isRaw: flags.raw ?? false,
-      asJson: operator.asJson,
-    },
-  };
-}
-
-export const subcommand = defineSubcommand({
-  help: HELP,
-  parse: parseLogs,
-  run: ({ operator, args }, program) => runOperator(operator, program, (context) => logsCommand(args, context)),
+    };
+  },
+  run: logsCommand,
 });

@@ -1,15 +1,8 @@
 /** `leash maintenance`. */
-import { type MaintenanceArguments, maintenanceCommand } from '../../operator/brakes/maintenance-command.ts';
+import { maintenanceCommand } from '../../operator/brakes/maintenance-command.ts';
 import { BRAKE_FLAGS, readEnd, readGlobs } from '../brake-flags.ts';
-import { readFlags, reason, UsageError } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { reason, UsageError } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const HELP = `leash maintenance: begin maintenance of jobs, machines, or everything.
 
@@ -32,38 +25,27 @@ Options:
   --all                  of all jobs on all machines
   --for DURATION         when it ends by itself: e.g. 30m, 2h, 7d; at most 30d
   --reason TEXT          why; shown with it, and in the audit log
-${OPERATOR_HELP}`;
+${operatorHelp()}`;
 
-interface MaintenanceInvocation {
-  readonly operator: OperatorOptions;
-  readonly args: MaintenanceArguments;
-}
-
-export function parseMaintenance(argv: readonly string[]): MaintenanceInvocation | null {
-  const options = {
-    ...OPERATOR_FLAGS,
+export const subcommand = defineOperatorSubcommand({
+  help: HELP,
+  flags: {
     ...BRAKE_FLAGS,
     job: { type: 'string', multiple: true },
     machine: { type: 'string', multiple: true },
     all: { type: 'boolean' },
-  } as const;
-  const flags = readFlags(argv, options, 'leash maintenance takes no arguments: use --job, --machine or --all');
-  if (flags.help) return null;
-  const jobs = readGlobs('--job', flags.job ?? []);
-  const machines = readGlobs('--machine', flags.machine ?? []);
-  const isNarrow = jobs.length + machines.length > 0;
-  if (isNarrow === (flags.all ?? false)) {
-    throw new UsageError(
-      isNarrow ? '--all excludes --job and --machine' : 'name what it is for: --job, --machine, or --all',
-    );
-  }
-  const operator = readOperatorFlags(flags);
-  const order = { jobs, machines, forMs: readEnd(flags.for), reason: reason(flags.reason), kill: false };
-  return { operator, args: { order, asJson: operator.asJson } };
-}
-
-export const subcommand = defineSubcommand({
-  help: HELP,
-  parse: parseMaintenance,
-  run: ({ operator, args }, program) => runOperator(operator, program, (context) => maintenanceCommand(args, context)),
+  },
+  onWord: 'leash maintenance takes no arguments: use --job, --machine or --all',
+  read: (flags) => {
+    const jobs = readGlobs('--job', flags.job ?? []);
+    const machines = readGlobs('--machine', flags.machine ?? []);
+    const isNarrow = jobs.length + machines.length > 0;
+    if (isNarrow === (flags.all ?? false)) {
+      throw new UsageError(
+        isNarrow ? '--all excludes --job and --machine' : 'name what it is for: --job, --machine, or --all',
+      );
+    }
+    return { order: { jobs, machines, forMs: readEnd(flags.for), reason: reason(flags.reason), kill: false } };
+  },
+  run: maintenanceCommand,
 });

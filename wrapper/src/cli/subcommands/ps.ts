@@ -9,15 +9,8 @@ import { EXIT } from '../../operator/exit-codes.ts';
 import { listRuns, openRuns, take } from '../../operator/list-runs.ts';
 import type { OperatorContext } from '../../operator/operator-context.ts';
 import { endedColumns, liveColumns } from '../../operator/run-table.ts';
-import { count, listed, name, oneOf, readFlags } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { count, listed, name, oneOf } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp, type SharedArguments } from '../operator-subcommand.ts';
 
 const DEFAULT_LIMIT = 100;
 
@@ -44,40 +37,33 @@ Options:
   --state STATE          only runs in this state, such as running or failed; the same
   -a, --all              also runs that have ended
   --limit N              with --all or --state: at most the N newest; default ${DEFAULT_LIMIT}
-${OPERATOR_HELP}`;
+${operatorHelp()}`;
 
-interface PsOptions extends OperatorOptions {
+interface PsOptions extends SharedArguments {
   readonly jobs: readonly string[];
   readonly machines: readonly string[];
   readonly instance: string | null;
   readonly tags: readonly string[];
   readonly states: readonly RunState[];
-  readonly all: boolean;
   readonly limit: number;
-  readonly watch: boolean;
 }
 
 const texts = { type: 'string', multiple: true } as const;
 
-export function parsePs(argv: readonly string[]): PsOptions | null {
-  const flags = readFlags(
-    argv,
-    {
-      ...OPERATOR_FLAGS,
-      job: texts,
-      machine: texts,
-      instance: { type: 'string' },
-      tag: texts,
-      state: texts,
-      all: { type: 'boolean', short: 'a' },
-      limit: { type: 'string' },
-      watch: { type: 'boolean', short: 'w' },
-    },
-    'leash ps takes no arguments: use --job, or leash show JOB',
-  );
-  if (flags.help) return null;
-  return {
-    ...readOperatorFlags(flags),
+export const subcommand = defineOperatorSubcommand({
+  help: HELP,
+  flags: {
+    job: texts,
+    machine: texts,
+    instance: { type: 'string' },
+    tag: texts,
+    state: texts,
+    all: { type: 'boolean', short: 'a' },
+    limit: { type: 'string' },
+    watch: { type: 'boolean', short: 'w' },
+  },
+  onWord: 'leash ps takes no arguments: use --job, or leash show JOB',
+  read: (flags) => ({
     jobs: listed(flags.job).map((glob) => name('--job', Glob, glob)),
     machines: listed(flags.machine).map((glob) => name('--machine', Glob, glob)),
     instance: flags.instance === undefined ? null : name('--instance', InstanceName, flags.instance),
@@ -86,30 +72,24 @@ export function parsePs(argv: readonly string[]): PsOptions | null {
     all: flags.all ?? false,
     limit: count('--limit', flags.limit, DEFAULT_LIMIT),
     watch: flags.watch ?? false,
-  };
-}
-
-export const subcommand = defineSubcommand({
-  help: HELP,
-  parse: parsePs,
-  run: (options, program) =>
-    runOperator(options, program, async (context) => {
-      if (options.watch) {
-        const { watchRuns } = await import('../../operator/ps/watch-runs.ts');
-        return watchRuns(options, options.asJson, context);
-      }
-      const isOpen = !options.all && options.states.length === 0;
-      const runs = isOpen ? await take(openRuns(context.api, options)) : await someRuns(options, context);
-      show(runs, options, context);
-      return EXIT.done;
-    }),
+  }),
+  run: async (options, context) => {
+    if (options.watch) {
+      const { watchRuns } = await import('../../operator/ps/watch-runs.ts');
+      return watchRuns(options, options.asJson, context);
+    }
+    const isOpen = !options.all && options.states.length === 0;
+    const runs = isOpen ? await take(openRuns(context.api, options)) : await someRuns(options, context);
+    show(runs, options, context);
+    return EXIT.done;
+  },
 });
 
 function someRuns(options: PsOptions, { api }: OperatorContext): Promise<Received<Run>[]> {
   return take(listRuns(api, { ...options, since: null }), options.limit);
 }
 
-function show(runs: readonly Received<Run>[], { asJson }: PsOptions, { api, output }: OperatorContext): void {
+function show(runs: readonly Received<Run>[], { asJson }: SharedArguments, { api, output }: OperatorContext): void {
   const { terminal } = output;
   if (asJson) output.json(runs.map(({ raw }) => raw));
   else if (runs.length === 0) output.note('no runs');

@@ -3,15 +3,8 @@ import { Report } from '#protocol/report';
 import { EXIT } from '../../operator/exit-codes.ts';
 import { exactTime } from '../../operator/relative-time.ts';
 import { findingColumns, findingRows } from '../../operator/report-table.ts';
-import { type Moment, moment, momentText, readFlags } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { moment, momentText } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const HELP = `leash report: report what needs a look, such as last night.
 
@@ -24,34 +17,25 @@ first, the worst first. The dashboard shows the same as "Last night".
 Options:
   --since TIME           since TIME, at most 31 days ago: 8h, 3d, 2026-01-31, 2026-01-31T20:00:00Z;
                          default 12h
-${OPERATOR_HELP}`;
+${operatorHelp()}`;
 
-interface ReportOptions extends OperatorOptions {
-  readonly since: Moment | null;
-}
-
-function parseReport(argv: readonly string[]): ReportOptions | null {
-  const flags = readFlags(argv, { ...OPERATOR_FLAGS, since: { type: 'string' } }, 'leash report takes no arguments');
-  if (flags.help) return null;
-  return { ...readOperatorFlags(flags), since: moment('--since', flags.since) };
-}
-
-export const subcommand = defineSubcommand({
+export const subcommand = defineOperatorSubcommand({
   help: HELP,
-  parse: parseReport,
-  run: ({ since, asJson, ...options }, program) =>
-    runOperator(options, program, async ({ api, output }) => {
-      const query = since === null ? {} : { since: momentText(since, api.now()) };
-      const { value: report, raw } = await api.get(Report, 'report', { path: '/report', query });
-      if (asJson) {
-        output.json(raw);
-        return EXIT.done;
-      }
-      const rows = findingRows(report.jobs);
-      if (rows.length > 0) output.table(findingColumns(api.now(), output.terminal), rows);
-      for (const note of notes(report, api.now())) output.note(note);
+  flags: { since: { type: 'string' } },
+  onWord: 'leash report takes no arguments',
+  read: (flags) => ({ since: moment('--since', flags.since) }),
+  run: async ({ since, asJson }, { api, output }) => {
+    const query = since === null ? {} : { since: momentText(since, api.now()) };
+    const { value: report, raw } = await api.get(Report, 'report', { path: '/report', query });
+    if (asJson) {
+      output.json(raw);
       return EXIT.done;
-    }),
+    }
+    const rows = findingRows(report.jobs);
+    if (rows.length > 0) output.table(findingColumns(api.now(), output.terminal), rows);
+    for (const note of notes(report, api.now())) output.note(note);
+    return EXIT.done;
+  },
 });
 
 /** What was looked at, so that "nothing" can be believed. */

@@ -17,15 +17,8 @@ import { exactTime, relativeTime } from '../../operator/relative-time.ts';
 import { ageText, liveColumns, stateText, styleOfRun } from '../../operator/run-table.ts';
 import type { Column } from '../../operator/table.ts';
 import { styleOfState } from '../../operator/terminal.ts';
-import { name, readFlagsAndWords, UsageError } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { name, UsageError } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp, type SharedArguments } from '../operator-subcommand.ts';
 
 const HELP = `leash show: show a run with its events, or a job with its runs.
 
@@ -38,38 +31,28 @@ newest 2,000 runs only. A word that is the name of a job means the job.
 
 Options:
   --job JOB              the job of the run, where several have a run with this id
-${OPERATOR_HELP}`;
-
-interface ShowOptions extends OperatorOptions {
-  readonly word: string;
-  readonly job: string | null;
-}
+${operatorHelp()}`;
 
 type Event = v.InferOutput<typeof EventOrUnknown>;
 
-function parseShow(argv: readonly string[]): ShowOptions | null {
-  const { values: flags, positionals } = readFlagsAndWords(argv, { ...OPERATOR_FLAGS, job: { type: 'string' } });
-  if (flags.help) return null;
-  const [word, ...others] = positionals;
-  if (word === undefined || others.length > 0) throw new UsageError('leash show takes one argument: a run or a job');
-  const job = flags.job === undefined ? null : name('--job', JobName, flags.job);
-  return { ...readOperatorFlags(flags), word: name('RUN or JOB', JobName, word), job };
-}
-
-export const subcommand = defineSubcommand({
+export const subcommand = defineOperatorSubcommand({
   help: HELP,
-  parse: parseShow,
-  run: (options, program) =>
-    runOperator(options, program, async ({ api, output }) => {
-      const found = await findJobOrRun(api, options.word, options.job);
-      if (found.kind === 'job') return showJob(found.job, options, api, output);
-      return showRun(found.run, options, api, output);
-    }),
+  flags: { job: { type: 'string' } },
+  read: (flags, [word, ...others]) => {
+    if (word === undefined || others.length > 0) throw new UsageError('leash show takes one argument: a run or a job');
+    const job = flags.job === undefined ? null : name('--job', JobName, flags.job);
+    return { word: name('RUN or JOB', JobName, word), job };
+  },
+  run: async (options, { api, output }) => {
+    const found = await findJobOrRun(api, options.word, options.job);
+    if (found.kind === 'job') return showJob(found.job, options, api, output);
+    return showRun(found.run, options, api, output);
+  },
 });
 
 async function showRun(
   { value: listed }: Received<Run>,
-  { asJson }: ShowOptions,
+  { asJson }: SharedArguments,
   api: ApiClient,
   output: Output,
 ): Promise<ExitCode> {
@@ -175,7 +158,7 @@ function outputText({ output_bytes, output_total_bytes }: Run): string {
 
 async function showJob(
   { value: job, raw }: Received<Job>,
-  { asJson }: ShowOptions,
+  { asJson }: SharedArguments,
   api: ApiClient,
   output: Output,
 ): Promise<ExitCode> {

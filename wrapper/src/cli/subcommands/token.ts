@@ -11,15 +11,8 @@ import type { Output } from '../../operator/output.ts';
 import { canAsk, confirm } from '../../operator/prompt.ts';
 import { exactTime, relativeTime } from '../../operator/relative-time.ts';
 import type { Column } from '../../operator/table.ts';
-import { duration, listed, type Moment, moment, name, oneOf, readFlagsAndWords, UsageError } from '../flags.ts';
-import {
-  OPERATOR_FLAGS,
-  OPERATOR_HELP,
-  type OperatorOptions,
-  readOperatorFlags,
-  runOperator,
-} from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { duration, listed, type Moment, moment, name, oneOf, UsageError } from '../flags.ts';
+import { defineOperatorSubcommand, operatorHelp, type SharedArguments } from '../operator-subcommand.ts';
 
 const HELP = `leash token: list, create, rotate and delete tokens.
 
@@ -49,7 +42,7 @@ Options of delete:
   -y, --yes              don't ask
 
 Options:
-${OPERATOR_HELP}`;
+${operatorHelp()}`;
 
 type Action =
   | { readonly kind: 'list' }
@@ -64,13 +57,12 @@ type Action =
   | { readonly kind: 'rotate'; readonly word: string; readonly oldValidMs: number | null }
   | { readonly kind: 'delete'; readonly word: string; readonly isSure: boolean };
 
-interface TokenOptions extends OperatorOptions {
+interface TokenOptions extends SharedArguments {
   readonly action: Action;
 }
 
 const text = { type: 'string' } as const;
 const FLAGS = {
-  ...OPERATOR_FLAGS,
   scope: { type: 'string', multiple: true },
   jobs: text,
   machines: text,
@@ -88,16 +80,6 @@ const OWN_FLAGS: Readonly<Record<string, Action['kind']>> = {
   'old-valid': 'rotate',
   yes: 'delete',
 };
-
-function parseToken(argv: readonly string[]): TokenOptions | null {
-  const { values: flags, positionals } = readFlagsAndWords(argv, FLAGS);
-  if (flags.help) return null;
-  const [verb = 'list', ...words] = positionals;
-  const action = parseAction(verb, words, flags);
-  const foreign = Object.keys(flags).find((flag) => (OWN_FLAGS[flag] ?? action.kind) !== action.kind);
-  if (foreign !== undefined) throw new UsageError(`--${foreign} is for leash token ${OWN_FLAGS[foreign]}`);
-  return { ...readOperatorFlags(flags), action };
-}
 
 type Flags = Readonly<{
   scope?: string[] | undefined;
@@ -148,10 +130,16 @@ function parseCreate(tokenName: string, flags: Flags): Action {
   return { kind: 'create', name: tokenName, scopes, jobs, machines, expires };
 }
 
-export const subcommand = defineSubcommand({
+export const subcommand = defineOperatorSubcommand({
   help: HELP,
-  parse: parseToken,
-  run: (options, program) => runOperator(options, program, ({ api, output }) => act(options, api, output)),
+  flags: FLAGS,
+  read: (flags, [verb = 'list', ...words]) => {
+    const action = parseAction(verb, words, flags);
+    const foreign = Object.keys(flags).find((flag) => (OWN_FLAGS[flag] ?? action.kind) !== action.kind);
+    if (foreign !== undefined) throw new UsageError(`--${foreign} is for leash token ${OWN_FLAGS[foreign]}`);
+    return { action };
+  },
+  run: (options, { api, output }) => act(options, api, output),
 });
 
 function act({ action, asJson }: TokenOptions, api: ApiClient, output: Output): Promise<ExitCode> {

@@ -2,9 +2,7 @@
 import { Session } from '#protocol/api';
 import { EXIT } from '../../operator/exit-codes.ts';
 import { showSession } from '../../operator/session.ts';
-import { readFlags } from '../flags.ts';
-import { OPERATOR_FLAGS, OPERATOR_HELP, readOperatorFlags, runOperator } from '../operator-subcommand.ts';
-import { defineSubcommand } from '../subcommand.ts';
+import { defineOperatorSubcommand, operatorHelp } from '../operator-subcommand.ts';
 
 const HELP = `leash whoami: print which token is used, and what it may do.
 
@@ -12,19 +10,17 @@ Usage:
   leash whoami [options]
 
 Options:
-${OPERATOR_HELP}`;
+${operatorHelp()}`;
 
-export const subcommand = defineSubcommand({
+export const subcommand = defineOperatorSubcommand({
   help: HELP,
-  parse: (argv) => {
-    const flags = readFlags(argv, OPERATOR_FLAGS, 'leash whoami takes no arguments');
-    return flags.help ? null : readOperatorFlags(flags);
+  flags: {},
+  onWord: 'leash whoami takes no arguments',
+  read: () => ({}),
+  run: async (options, { api, output }) => {
+    const session = await api.get(Session, 'session', { path: '/session' });
+    if (options.asJson) output.json(session.raw);
+    else showSession(session.value, api, output);
+    return EXIT.done;
   },
-  run: (options, program) =>
-    runOperator(options, program, async ({ api, output }) => {
-      const session = await api.get(Session, 'session', { path: '/session' });
-      if (options.asJson) output.json(session.raw);
-      else showSession(session.value, api, output);
-      return EXIT.done;
-    }),
 });

@@ -3,7 +3,7 @@ import type { Run } from '#protocol/api';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { carryOutKills, type FollowOptions } from '../kill/carry-out.ts';
 import { adding, findRuns } from '../kill/find-runs.ts';
-import { showRuns } from '../kill/kill-command.ts';
+import { requireConfirmation, showRuns } from '../kill/kill-command.ts';
 import type { KillFollower } from '../kill/kill-follower.ts';
 import { mannerText, previewNotes, runsText } from '../kill/preview.ts';
 import type { Word } from '../kill/words.ts';
@@ -23,6 +23,7 @@ const NOTHING_DONE = 'No brake was set, and nothing was killed.';
 const OPTIONS = {};
 
 export async function brakeCommand(args: BrakeArguments, context: OperatorContext): Promise<ExitCode> {
+  requireConfirmation(args);
   const runs = await preview(args, context);
   if (args.isDryRun) return showPlan(runs, args, context);
   if (!args.isConfirmed) {

@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { refOf } from '../find-run.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
-import { confirm } from '../prompt.ts';
+import { canAsk, confirm } from '../prompt.ts';
 import { liveColumns } from '../run-table.ts';
 import { type Column, tableLines } from '../table.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
@@ -39,6 +39,7 @@ interface Plan {
 
 export async function killCommand(args: KillArguments, context: OperatorContext): Promise<ExitCode> {
   const { api, output } = context;
+  requireConfirmation(args);
   const found = await findRuns(api, args.selector).catch(adding('Nothing was killed.'));
   const planned =
     found.kind === 'listed' ? planListed(found.selection, args, context) : planUnlisted(found, args, context);
@@ -52,6 +53,15 @@ export async function killCommand(args: KillArguments, context: OperatorContext)
     }
   }
   return carryOut(planned, args, context);
+}
+
+/** @throws {OperatorError} where nobody can be asked */
+export function requireConfirmation({ isConfirmed, isDryRun }: Pick<KillArguments, 'isConfirmed' | 'isDryRun'>): void {
+  if (isConfirmed || isDryRun || canAsk()) return;
+  throw new OperatorError(
+    'There is no terminal to ask on. Add --yes to go ahead without asking, or --dry-run to see what would be killed.',
+    EXIT.usage,
+  );
 }
 
 function questionOf({ length }: readonly Run[]): string {

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
 import type { Brake } from '#protocol/brakes';
-import { parseBrake } from '../../../src/cli/subcommands/brake.ts';
-import { parseDrain } from '../../../src/cli/subcommands/drain.ts';
-import { parseKill } from '../../../src/cli/subcommands/kill.ts';
-import { parseMaintenance } from '../../../src/cli/subcommands/maintenance.ts';
+import { subcommand as brakeSubcommand } from '../../../src/cli/subcommands/brake.ts';
+import { subcommand as drainSubcommand } from '../../../src/cli/subcommands/drain.ts';
+import { subcommand as killSubcommand } from '../../../src/cli/subcommands/kill.ts';
+import { subcommand as maintenanceSubcommand } from '../../../src/cli/subcommands/maintenance.ts';
 import { brakeCommand } from '../../../src/operator/brakes/brake-command.ts';
 import { drainCommand } from '../../../src/operator/brakes/drain-command.ts';
 import { endBrake } from '../../../src/operator/brakes/list-brakes.ts';
@@ -49,19 +49,19 @@ async function operated(plane: OperatorPlane, work: (context: OperatorContext) =
 }
 
 async function brake(plane: OperatorPlane, ...words: string[]) {
-  const invocation = parseBrake(words);
+  const invocation = brakeSubcommand.parse(words);
   if (invocation === null) throw new Error('help was asked for');
   return operated(plane, (context) => brakeCommand(invocation.args, context));
 }
 
 async function kill(plane: OperatorPlane, ...words: string[]) {
-  const invocation = parseKill(words);
+  const invocation = killSubcommand.parse(words);
   if (invocation === null) throw new Error('help was asked for');
   return operated(plane, (context) => killCommand(invocation.args, context));
 }
 
 async function drain(plane: OperatorPlane, ...words: string[]) {
-  const invocation = parseDrain(words);
+  const invocation = drainSubcommand.parse(words);
   if (invocation === null) throw new Error('help was asked for');
   return operated(plane, (context) => drainCommand(invocation.args, context));
 }
@@ -176,20 +176,20 @@ test('a brake is ended by the end of its id, if only one has it', async () => {
 });
 
 test.each([
-  [() => parseBrake(['backup']), '--for is required'],
-  [() => parseBrake(['--for', '1h']), 'name what to brake'],
-  [() => parseBrake(['backup', '--for', '31d']), 'must be from 1s to 30d'],
-  [() => parseBrake(['back up', '--for', '1h']), 'JOB back up'],
-  [() => parseMaintenance(['--for', '1h']), 'name what it is for'],
-  [() => parseMaintenance(['--all', '--job', 'x', '--for', '1h']), '--all excludes'],
-  [() => parseDrain(['--for', '1h']), 'name the machine'],
-  [() => parseDrain(['m1', '--for', '1h', '--kill-after', '1m']), '--kill-after requires --wait'],
+  [() => brakeSubcommand.parse(['backup']), '--for is required'],
+  [() => brakeSubcommand.parse(['--for', '1h']), 'name what to brake'],
+  [() => brakeSubcommand.parse(['backup', '--for', '31d']), 'must be from 1s to 30d'],
+  [() => brakeSubcommand.parse(['back up', '--for', '1h']), 'JOB back up'],
+  [() => maintenanceSubcommand.parse(['--for', '1h']), 'name what it is for'],
+  [() => maintenanceSubcommand.parse(['--all', '--job', 'x', '--for', '1h']), '--all excludes'],
+  [() => drainSubcommand.parse(['--for', '1h']), 'name the machine'],
+  [() => drainSubcommand.parse(['m1', '--for', '1h', '--kill-after', '1m']), '--kill-after requires --wait'],
 ])('%s is refused', (parse, message) => {
   expect(parse).toThrow(message);
 });
 
 test('maintenance is for jobs, for machines, or for all', () => {
-  const order = (...words: string[]) => parseMaintenance([...words, '--for', '1h'])?.args.order;
+  const order = (...words: string[]) => maintenanceSubcommand.parse([...words, '--for', '1h'])?.args.order;
   expect(order('--job', 'a,b-*')).toMatchObject({ jobs: ['a', 'b-*'], machines: [], kill: false, forMs: HOUR_MS });
   expect(order('--machine', 'm1')).toMatchObject({ jobs: [], machines: ['m1'] });
   expect(order('--all')).toMatchObject({ jobs: [], machines: [] });

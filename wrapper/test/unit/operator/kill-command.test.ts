@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { Run, Target } from '#protocol/api';
-import { parseKill } from '../../../src/cli/subcommands/kill.ts';
+import { subcommand } from '../../../src/cli/subcommands/kill.ts';
 import { EXIT } from '../../../src/operator/exit-codes.ts';
 import { killCommand } from '../../../src/operator/kill/kill-command.ts';
 import { Output } from '../../../src/operator/output.ts';
@@ -12,7 +12,7 @@ const NO_DATABASE: Refused = { status: 503, code: 'index_unavailable', detail: '
 
 /** `leash kill …` in a pipe. */
 async function kill(plane: OperatorPlane, ...words: string[]) {
-  const invocation = parseKill(words);
+  const invocation = subcommand.parse(words);
   if (invocation === null) throw new Error('help was asked for');
   let printed = '';
   const print = (chunk: string | Uint8Array) => {
