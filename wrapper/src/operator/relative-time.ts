@@ -11,14 +11,18 @@ const MAX_CLOCK_MS = 20 * HOUR;
 /** What differs by less happens now: clocks are not exact. */
 const NOW_MS = 1_000;
 
-/** `now`, `5s ago`, `3m ago`, `2h ago`, `12d ago`, then the day; `in 5m` for what is to come. */
+/** `now`, `5s ago`, `3m ago`, `2h ago`, `12d ago`, then the day; `in 1h 58m` for what is to come. */
 export function relativeTime(at: string, nowMs: number): string {
   const passedMs = nowMs - Date.parse(at);
   const ms = Math.abs(passedMs);
   if (ms < NOW_MS) return 'now';
   if (ms >= MAX_AGO_MS) return at.slice(0, 10);
-  const text = oneUnit(ms);
-  return passedMs > 0 ? `${text} ago` : `in ${text}`;
+  return passedMs > 0 ? `${oneUnit(ms)} ago` : `in ${twoUnits(ms)}`;
+}
+
+/** What was to end in 2 hours a moment ago still does, and not in 1. */
+function twoUnits(ms: number): string {
+  return formatDuration(ms < MINUTE ? ms : Math.round(ms / MINUTE) * MINUTE);
 }
 
 function oneUnit(ms: number): string {

@@ -19,6 +19,9 @@ test.each([
   [29 * DAY, '29d ago'],
   [40 * DAY, '2026-10-21'],
   [-2 * HOUR, 'in 2h'],
+  [-2 * HOUR + 2 * SECOND, 'in 2h'],
+  [-2 * HOUR + 120 * SECOND, 'in 1h 58m'],
+  [-45 * SECOND, 'in 45s'],
 ])('%i ms before now: %s', (ms, text) => {
   expect(relativeTime(before(ms), NOW)).toBe(text);
 });
