@@ -52,6 +52,12 @@ export class Output {
   note(text: string): void {
     process.stderr.write(ownLine(text));
   }
+
+  /** A line on what is done. With `--json` it is a note: stdout has the JSON alone. */
+  progress(text: string, asJson: boolean): void {
+    if (asJson) this.note(text);
+    else this.line(text);
+  }
 }
 
 /** Ends this process, as SIGPIPE would, when the reader of stdout has gone: `leash ps | head -1`. */

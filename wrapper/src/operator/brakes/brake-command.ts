@@ -10,8 +10,8 @@ import type { Word } from '../kill/words.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { confirm } from '../prompt.ts';
 import { liveColumns } from '../run-table.ts';
-import { brakeLine, brakeTitle } from './brake-text.ts';
-import { type BrakeOrder, endHint, setBrake } from './set-brake.ts';
+import { brakeTitle } from './brake-text.ts';
+import { type BrakeOrder, setBrake } from './set-brake.ts';
 
 export interface BrakeArguments extends Omit<FollowOptions, 'options'> {
   readonly order: BrakeOrder;
@@ -71,15 +71,11 @@ function showPlan(runs: readonly Run[], args: BrakeArguments, { api, output }: O
 }
 
 function carryOut(runs: readonly Run[], args: BrakeArguments, context: OperatorContext): Promise<ExitCode> {
-  const { api, output } = context;
   let brake: unknown = null;
   const request = async (follower: KillFollower) => {
-    const { value, raw } = await setBrake(args.order, context);
-    brake = (raw as { readonly brake: unknown }).brake;
-    const say = (line: string) => (args.asJson ? output.note(line) : output.line(line));
-    say(`${brakeLine(value.brake, api.now())}.`);
-    say(endHint(value.brake));
-    follower.add(value.kills);
+    const set = await setBrake(args.order, args.asJson, context);
+    brake = set.raw;
+    follower.add(set.kills);
     follower.allStored();
   };
   const whenNothing = { line: 'No run matches at the moment.', exitCode: EXIT.done };

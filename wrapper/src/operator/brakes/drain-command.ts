@@ -11,8 +11,7 @@ import { listRuns, openRuns, take } from '../list-runs.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { ApiError } from '../operator-error.ts';
 import { untilInterrupted } from '../screen/interruption.ts';
-import { brakeLine } from './brake-text.ts';
-import { endHint, setBrake } from './set-brake.ts';
+import { setBrake } from './set-brake.ts';
 
 export interface DrainArguments {
   /** Names or globs. */
@@ -29,18 +28,15 @@ export interface DrainArguments {
 const POLL_MS = 2_000;
 
 export async function drainCommand(args: DrainArguments, context: OperatorContext): Promise<ExitCode> {
-  const { api, output } = context;
-  const { machines, forMs, reason } = args;
-  const { value, raw } = await setBrake({ jobs: [], machines, forMs, reason, kill: false }, context);
-  const say = (line: string) => (args.asJson ? output.note(line) : output.line(line));
-  say(`${brakeLine(value.brake, api.now())}.`);
-  say(endHint(value.brake));
+  const { output } = context;
+  const { machines, forMs, reason, asJson } = args;
+  const { brake, raw } = await setBrake({ jobs: [], machines, forMs, reason, kill: false }, asJson, context);
   const interruption = untilInterrupted();
   try {
-    const wait = new Drain(args, Date.parse(value.brake.until), context, say);
+    const wait = new Drain(args, Date.parse(brake.until), context);
     const end = await Promise.race([wait.run(), interruption.promise.then(() => EXIT.interrupted)]);
     if (end === EXIT.interrupted) output.note('Interrupted. The maintenance continues.');
-    if (args.asJson) output.json({ brake: (raw as { readonly brake: unknown }).brake, runs: wait.runs });
+    if (asJson) output.json({ brake: raw, runs: wait.runs });
     return end;
   } finally {
     interruption.stop();
@@ -51,7 +47,6 @@ class Drain {
   readonly #args: DrainArguments;
   readonly #untilMs: number;
   readonly #context: OperatorContext;
-  readonly #say: (line: string) => void;
   readonly #startedMs: number;
   #isKilled = false;
   #isOutOfReach = false;
@@ -59,11 +54,10 @@ class Drain {
   /** What was on the machines when it last looked. */
   runs: readonly Run[] = [];
 
-  constructor(args: DrainArguments, untilMs: number, context: OperatorContext, say: (line: string) => void) {
+  constructor(args: DrainArguments, untilMs: number, context: OperatorContext) {
     this.#args = args;
     this.#untilMs = untilMs;
     this.#context = context;
-    this.#say = say;
     this.#startedMs = context.api.now();
   }
 
@@ -104,6 +98,10 @@ class Drain {
     }
     await this.#killIfDue(live);
     return null;
+  }
+
+  #say(line: string): void {
+    this.#context.output.progress(line, this.#args.asJson);
   }
 
   #isOver(): boolean {

@@ -1,8 +1,7 @@
 /** `leash maintenance`: runs that ask don't start, others run without alerts. */
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { OperatorContext } from '../operator-context.ts';
-import { brakeLine } from './brake-text.ts';
-import { type BrakeOrder, endHint, setBrake } from './set-brake.ts';
+import { type BrakeOrder, setBrake } from './set-brake.ts';
 
 export interface MaintenanceArguments {
   readonly order: BrakeOrder;
@@ -13,11 +12,7 @@ export async function maintenanceCommand(
   { order, asJson }: MaintenanceArguments,
   context: OperatorContext,
 ): Promise<ExitCode> {
-  const { value, raw } = await setBrake(order, context);
-  if (asJson) context.output.json((raw as { readonly brake: unknown }).brake);
-  else {
-    context.output.line(`${brakeLine(value.brake, context.api.now())}.`);
-    context.output.line(endHint(value.brake));
-  }
+  const { raw } = await setBrake(order, asJson, context);
+  if (asJson) context.output.json(raw);
   return EXIT.done;
 }

@@ -1,9 +1,11 @@
 /** Sets a brake, or begins maintenance. A request whose response is lost is repeated with the same key: it is one. */
 import { randomBytes } from 'node:crypto';
-import { type Brake, BrakeCreated } from '#protocol/brakes';
+import type * as v from 'valibot';
+import { BrakeCreated } from '#protocol/brakes';
 import { TIMEOUT_MS, untilAnswered } from '../kill/request-kill.ts';
 import type { OperatorContext } from '../operator-context.ts';
 import { ApiError, OperatorError } from '../operator-error.ts';
+import { brakeLine } from './brake-text.ts';
 
 /** What an operator orders. */
 export interface BrakeOrder {
@@ -15,8 +17,21 @@ export interface BrakeOrder {
   readonly kill: boolean;
 }
 
-/** @throws {OperatorError} */
-export async function setBrake({ jobs, machines, forMs, reason, kill }: BrakeOrder, { api, output }: OperatorContext) {
+interface SetBrake extends v.InferOutput<typeof BrakeCreated> {
+  /** The brake as the control plane sent it. */
+  readonly raw: unknown;
+}
+
+/** Sets it, and says so. @throws {OperatorError} */
+export async function setBrake(order: BrakeOrder, asJson: boolean, context: OperatorContext): Promise<SetBrake> {
+  const { api, output } = context;
+  const { value, raw } = await create(order, context);
+  output.progress(`${brakeLine(value.brake, api.now())}.`, asJson);
+  output.progress(`End it earlier with: leash brakes --end ${value.brake.id}`, asJson);
+  return { ...value, raw: (raw as { readonly brake: unknown }).brake };
+}
+
+async function create({ jobs, machines, forMs, reason, kill }: BrakeOrder, { api, output }: OperatorContext) {
   const headers = { 'Idempotency-Key': randomBytes(16).toString('hex') };
   const body = {
     ...(jobs.length > 0 && { jobs }),
@@ -38,9 +53,4 @@ export async function setBrake({ jobs, machines, forMs, reason, kill }: BrakeOrd
       error.exitCode,
     );
   }
-}
-
-/** How to end it before its time. */
-export function endHint({ id }: Pick<Brake, 'id'>): string {
-  return `End it earlier with: leash brakes --end ${id}`;
 }

@@ -110,7 +110,7 @@ function report(
 ): ExitCode {
   const { kills, targets } = progress;
   if (args.asJson) output.json({ ...json?.(), kills });
-  const print = (line: string) => (args.asJson ? output.note(line) : output.line(line));
+  const print = (line: string) => output.progress(line, args.asJson);
   switch (end) {
     case 'not_waited':
       print(`Stored: ${nameOf(kills)}. leash kills shows how far it has come.`);
