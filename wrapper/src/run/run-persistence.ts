@@ -315,10 +315,11 @@ export class RunPersistence {
   }
 
   #reportUnusable(why: string): null {
-    const { log } = this.#launched;
+    const { log, started } = this.#launched;
     this.#output.spoolUnavailable();
     const line = `output cannot be spooled to disk; unsent output may be lost (the command keeps running): ${why}`;
-    if (this.#address === null) log.info(line);
+    // What was never started prints nothing.
+    if (this.#address === null || started.kind === 'withheld') log.info(line);
     else log.warn(line);
     return null;
   }
