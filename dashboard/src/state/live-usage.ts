@@ -1,4 +1,4 @@
-/** What a run's processes take while it goes on. Pure. */
+/** What a run's processes take while it is live. Pure. */
 import type { Usage } from '#protocol/usage';
 
 export interface LiveUsage {
