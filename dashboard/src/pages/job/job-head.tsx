@@ -51,7 +51,7 @@ function JobAbout({ about: { tags, owner, runbook, note } }: { readonly about: A
       )}
       {owner !== null && <span>Owner: {owner}</span>}
       {runbook !== null && (
-        <span>
+        <span class="job-runbook">
           Runbook:
           <RunbookLink url={runbook} />
         </span>
