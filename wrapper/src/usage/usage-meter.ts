@@ -159,9 +159,10 @@ export class UsageMeter {
   }
 
   async #lookOnce(): Promise<void> {
-    const seen = await this.#read(this.#context.tree.known());
+    // Before the command, whose parent this is: it may exit while the others are read.
     if (this.#waitedFor === null && this.#waitedForOthers !== null) this.#waitedForOthers = this.#reader.waitedFor();
     const own = this.#waitedForOthers === null ? [] : [ownFigures(this.#waitedFor ?? NOTHING_USED)];
+    const seen = await this.#read(this.#context.tree.known());
     this.#amounts = this.#tally.update([...own, ...seen]);
     this.#memoryBytes = await this.#memory.measure(seen, this.#isWatched);
   }

@@ -259,13 +259,14 @@ function meter(some: Partial<Omit<UsageMeterContext, 'tree'>> = {}) {
   machine.start(10, process.pid, 50 * MIB);
   const known: KnownProcess[] = [{ pid: 10, startTime: '10' }];
   const waited = { for: { ...NOTHING_USED, cpuMs: 40 } as Amounts };
-  const state = { cgroupCpuMs: null as number | null, looks: 0, costMs: 0, ownCpuMs: 0 };
+  const state = { cgroupCpuMs: null as number | null, looks: 0, costMs: 0, ownCpuMs: 0, onLook: (_pid: number) => {} };
   const measured: Usage[] = [];
   const reached: UsageLimit[] = [];
   const reader: UsageReader = {
     figures: (pid) => {
       state.looks += 1;
       state.ownCpuMs += state.costMs;
+      state.onLook(pid);
       return machine.of(pid);
     },
     waitedFor: () => waited.for,
@@ -307,6 +308,18 @@ test('CPU time of a run that ends before the first look is known all the same; i
     read_bytes: 0,
     written_bytes: 512,
   });
+});
+
+test('a command that exits during the first look, after it was looked at, counts once', async () => {
+  const { made, machine, known, state, exit } = meter();
+  machine.work(10, { cpuMs: 300 });
+  machine.start(11, 10);
+  known.push({ pid: 11, startTime: '11' });
+  state.onLook = (pid) => {
+    if (pid === 11) exit();
+  };
+  await vi.advanceTimersByTimeAsync(25);
+  expect((await made.finish()).cpu_ms).toBe(300);
 });
 
 test('what the wrapper itself has waited for meanwhile is none of the command', async () => {
