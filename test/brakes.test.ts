@@ -29,7 +29,7 @@ function operate(...args: readonly string[]) {
   started.push(child);
   const operated = {
     printed: '',
-    exit: new Promise<number | null>((resolve) => child.once('exit', resolve)),
+    exit: new Promise<number | null>((resolve) => child.once('close', resolve)),
   };
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {

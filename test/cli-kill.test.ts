@@ -24,7 +24,7 @@ function operate(args: readonly string[], { inTerminal = false } = {}) {
     child,
     printed: '',
     stdout: '',
-    exit: new Promise<number | null>((resolve) => child.once('exit', resolve)),
+    exit: new Promise<number | null>((resolve) => child.once('close', resolve)),
   };
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {

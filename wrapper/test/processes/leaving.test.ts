@@ -46,7 +46,8 @@ test('--leftovers ignore reports nothing, and ends nothing', async () => {
   const script = `sh -c 'sleep 1000; :' ${mark}-child >/dev/null 2>&1 &`;
   const leash = leashRun(shell(script, mark), { plane, options: ['--leftovers', 'ignore'] });
   expect((await leash.exited()).code).toBe(0);
-  expect(living(`${mark}-child`)).toHaveLength(1);
+  // What it has forked has its name for a moment.
+  await waitFor('the child alone', () => living(`${mark}-child`).length === 1);
   expect((await plane.completed()).left_running).toBeUndefined();
 });
 
