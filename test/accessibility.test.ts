@@ -71,7 +71,10 @@ const VIEWS: Readonly<Record<string, View>> = {
       await job.getByText('No output.').waitFor();
     },
   },
-  machines: { path: () => '/machines', arrange: () => see().locator('[data-machine="m1.example.com"]').waitFor() },
+  machines: {
+    path: () => '/machines?q=m1.example.com',
+    arrange: () => see().locator('[data-machine="m1.example.com"]').waitFor(),
+  },
   machine: {
     path: () => '/machines/m1.example.com',
     arrange: () => see().locator('[data-job="axe-fails"]').waitFor(),

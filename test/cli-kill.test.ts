@@ -62,7 +62,7 @@ test('in a pipe a kill needs --yes, and prints each step on each machine', async
 
   const refused = operate(['kill', 'cli-pipe']);
   expect(await refused.exit).toBe(2);
-  expect(refused.printed).toContain('add --yes');
+  expect(refused.printed).toContain('Add --yes');
 
   const kill = operate(['kill', 'cli-pipe', '--yes', '--grace', '1s', '--reason', 'test']);
   expect(await kill.exit).toBe(0);

@@ -170,6 +170,7 @@ describe('the outbox of many', () => {
       expectations: [],
       removedRuns: [],
       removedExpectations: [],
+      overdueRuns: [],
       removedKills: [],
       taken: [],
     };
